@@ -1,0 +1,37 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+
+/** What the gateway must know of one environment to route to it. */
+export type Route =
+  | { readonly kind: 'running'; readonly token: string; dial(): Promise<Duplex>; readonly ide: { readonly name: string; readonly version: string; readonly commit: string | null }; readonly ideStaticDir: string | null }
+  | { readonly kind: 'starting'; readonly operationId: string | null }
+  | { readonly kind: 'not-running'; readonly name: string }
+  | { readonly kind: 'unknown' };
+
+/** Answered by the environment service from memory: asked on every request, so it must not block. */
+export type RouteTable = {
+  resolve(projectId: string): Route;
+  /** The gateway saw IDE or port traffic for this environment (for the idle clock). */
+  noteActivity(projectId: string, kind: 'ide' | 'http'): void;
+};
+
+/** The app door that answers on `vessel.localhost` (API, socket, renderer files). */
+export type AppDoor = {
+  request(request: IncomingMessage, response: ServerResponse): void;
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
+};
+
+/** One loopback listener for the app and every environment; the Host header decides. */
+export type Gateway = {
+  readonly port: number;
+  /** `http://vessel.localhost[:port]` */
+  readonly baseUrl: string;
+  /** Proves that the caller may use the app (cookie `vessel-session` or `Authorization: Bearer`), with exact Origin and Host. Throws UNAUTHENTICATED or FORBIDDEN_ORIGIN. */
+  authenticate(request: IncomingMessage): void;
+  /** The address a person opens first: carries a one-time ticket that becomes a cookie. */
+  appUrl(): string;
+  /** An address into an environment (or one of its ports) with a short-lived ticket; `frame` → `<id>.vessel.localhost`. */
+  urlFor(target: { readonly projectId: string; readonly port?: number | undefined; readonly frame: boolean }): { readonly url: string; readonly origin: string };
+  mount(door: AppDoor): void;
+  close(): Promise<void>;
+};

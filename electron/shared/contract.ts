@@ -1,0 +1,190 @@
+import { z } from 'zod';
+import { ExcludeConfigSchema } from './archive-rules.ts';
+import { DoctorResultSchema, HostFactsSchema, ProvisionResultSchema } from './host-protocol.ts';
+import { GuestActivitySchema, GuestMetricsSchema } from './guest-protocol.ts';
+import { ProjectIdSchema } from './ids.ts';
+import { LogLineSchema, OperationEventSchema, OperationSchema } from './operation.ts';
+import { ProjectSchema, ProjectSettingsSchema, RevisionSchema, TemplateIdSchema } from './project.ts';
+
+/**
+ * Everything a door (desktop window, browser, CLI, script) can ask of core. The router must implement every call and every
+ * stream, or it does not compile. Long work returns an operation id at once; `operations.watch` follows it.
+ */
+
+const project = z.object({ projectId: ProjectIdSchema });
+const started = z.object({ operationId: z.string() });
+
+export const HostSchema = z.object({
+  /** `local` is this computer. */
+  id: z.string(),
+  name: z.string(),
+  kind: z.enum(['local', 'ssh']),
+  status: z.enum(['unknown', 'not-provisioned', 'ready', 'unreachable']),
+  /** The last facts seen, possibly old; see factsAt. */
+  facts: HostFactsSchema.nullable(),
+  factsAt: z.number().nullable(),
+  activeOperationId: z.string().nullable(),
+});
+export type Host = z.infer<typeof HostSchema>;
+
+export const OrphanSchema = z.object({ hostId: z.string(), vmId: ProjectIdSchema, startedAt: z.number().nullable(), knownProject: z.boolean() });
+export type Orphan = z.infer<typeof OrphanSchema>;
+
+/** An audit event: who did what to which thing. */
+export const AuditEventSchema = z.object({
+  id: z.number().int(),
+  at: z.number(),
+  kind: z.string(),
+  projectId: z.string().nullable(),
+  hostId: z.string().nullable(),
+  operationId: z.string().nullable(),
+  text: z.string(),
+  data: z.record(z.string(), z.unknown()),
+});
+export type AuditEvent = z.infer<typeof AuditEventSchema>;
+
+export const SettingsSchema = z.object({
+  theme: z.enum(['system', 'light', 'dark']).default('system'),
+  defaults: ProjectSettingsSchema.default({ tier: 'medium', autosaveMinutes: 5, idleMinutes: 30, exclude: { preset: 'safe', rules: [] } }),
+  retention: z.object({ keepRevisions: z.number().int().min(1).max(10_000).default(30), keepDays: z.number().int().min(1).max(3650).default(90) }).default({ keepRevisions: 30, keepDays: 90 }),
+  limits: z.object({ maxArchiveBytes: z.number().int().default(4 * 1024 ** 3), maxEntries: z.number().int().default(500_000) }).default({ maxArchiveBytes: 4 * 1024 ** 3, maxEntries: 500_000 }),
+});
+export type Settings = z.infer<typeof SettingsSchema>;
+
+export const OpenResultSchema = z.object({
+  id: ProjectIdSchema,
+  /** Opens in any browser of this computer: carries a short-lived ticket. */
+  url: z.string(),
+  /** The same environment without the ticket: `http://<id>.localhost:<port>/`. */
+  origin: z.string(),
+  state: z.string(),
+  startKind: z.enum(['clone', 'cold']),
+  /** Milliseconds per stage, from the call to the IDE answering through the gateway. */
+  timings: z.array(z.object({ stage: z.string(), ms: z.number() })),
+  totalMs: z.number(),
+});
+export type OpenResult = z.infer<typeof OpenResultSchema>;
+
+export const SaveResultSchema = z.object({
+  archive: z.object({ rev: z.number().int(), sha256: z.string(), bytes: z.number(), files: z.number().int(), verifiedAt: z.number() }),
+  revision: RevisionSchema,
+  /** False when nothing had changed and the head revision was kept. */
+  changed: z.boolean(),
+});
+export type SaveResult = z.infer<typeof SaveResultSchema>;
+
+const call = <I extends z.ZodType, O extends z.ZodType>(input: I, output: O) => ({ input, output });
+const stream = <I extends z.ZodType, T extends z.ZodType>(input: I, item: T) => ({ input, item });
+
+export const calls = {
+  'app.info': call(z.object({}), z.object({ version: z.string(), pid: z.number(), home: z.string(), cache: z.string(), baseUrl: z.string(), gatewayPort: z.number(), node: z.string(), uptimeMs: z.number(), runningEnvironments: z.number().int() })),
+  'app.quit': call(z.object({ force: z.boolean().default(false) }), z.object({ ok: z.literal(true) })),
+  'settings.get': call(z.object({}), SettingsSchema),
+  'settings.set': call(SettingsSchema.partial(), SettingsSchema),
+
+  'projects.list': call(z.object({ includeDeleted: z.boolean().default(false) }), z.object({ projects: z.array(ProjectSchema) })),
+  'projects.get': call(project, ProjectSchema),
+  'projects.create': call(z.object({ name: z.string().min(1).max(80), template: TemplateIdSchema.default('blank'), hostId: z.string().default('local'), settings: ProjectSettingsSchema.partial().default({}) }), ProjectSchema),
+  /** `path` is a zip file or a folder readable by Vessel; browsers upload to POST /api/import instead. */
+  'projects.import': call(z.object({ path: z.string(), name: z.string().min(1).max(80).optional(), hostId: z.string().default('local') }), started.extend({ projectId: ProjectIdSchema })),
+  'projects.update': call(project.extend({ name: z.string().min(1).max(80).optional(), settings: ProjectSettingsSchema.partial().optional() }), ProjectSchema),
+  /** Soft delete: revisions stay for 30 days. Refused while the environment runs. */
+  'projects.delete': call(project, ProjectSchema),
+  'projects.undelete': call(project, ProjectSchema),
+
+  'environments.open': call(project, started),
+  'environments.save': call(project, started),
+  /** Save & Exit. */
+  'environments.close': call(project, started),
+  /** Destroys without saving; `confirm` must repeat the project id. */
+  'environments.discard': call(project.extend({ confirm: z.string() }), started),
+  'environments.activity': call(project, GuestActivitySchema.extend({ idleStopAt: z.number().nullable(), reasons: z.array(z.string()) })),
+  'environments.metrics': call(project, GuestMetricsSchema),
+  'environments.ports': call(project, z.object({ ports: z.array(z.object({ port: z.number().int(), process: z.string().nullable(), url: z.string() })) })),
+  /** An address with a fresh ticket; `frame` asks for the same-site `<id>.vessel.localhost`. */
+  'environments.url': call(project.extend({ port: z.number().int().min(1).max(65535).optional(), frame: z.boolean().default(false) }), z.object({ url: z.string(), origin: z.string() })),
+  'environments.logs': call(project.extend({ lines: z.number().int().positive().max(5000).default(200) }), z.object({ lines: z.array(z.string()) })),
+  'environments.orphans': call(z.object({}), z.object({ orphans: z.array(OrphanSchema) })),
+  /** Saves an orphan's workspace as a new revision (of a new project when unknown), then ends the VM. */
+  'environments.rescue': call(z.object({ hostId: z.string(), vmId: ProjectIdSchema }), started),
+
+  'history.list': call(project, z.object({ revisions: z.array(RevisionSchema), totalBytes: z.number() })),
+  /** Makes a new revision with the content of an old one; refused while the environment runs. */
+  'history.restore': call(project.extend({ rev: z.number().int().positive() }), started),
+  /** Writes a copy of the archive to `path` on this computer; browsers GET /api/projects/<id>/revisions/<rev>.zip instead. */
+  'history.export': call(project.extend({ rev: z.number().int().positive().optional(), path: z.string() }), z.object({ path: z.string(), rev: z.number().int(), bytes: z.number(), sha256: z.string() })),
+  'history.prune': call(project.extend({ keepRevisions: z.number().int().min(1).optional(), keepDays: z.number().int().min(1).optional() }), z.object({ removed: z.array(z.number().int()), freedBytes: z.number() })),
+  'history.verify': call(project.extend({ rev: z.number().int().positive().optional() }), z.object({ ok: z.boolean(), verifiedAt: z.number(), sha256: z.string() })),
+  'exclude.preview': call(z.object({ exclude: ExcludeConfigSchema, paths: z.array(z.string()) }), z.object({ leftOut: z.array(z.object({ path: z.string(), reason: z.string() })) })),
+
+  'hosts.list': call(z.object({}), z.object({ hosts: z.array(HostSchema) })),
+  'hosts.refresh': call(z.object({ hostId: z.string() }), HostSchema),
+  'hosts.plan': call(z.object({ hostId: z.string() }), ProvisionResultSchema),
+  'hosts.provision': call(z.object({ hostId: z.string() }), started),
+  'hosts.unprovision': call(z.object({ hostId: z.string() }), started),
+  'hosts.doctor': call(z.object({ hostId: z.string() }), DoctorResultSchema),
+
+  'operations.list': call(z.object({ projectId: z.string().optional(), hostId: z.string().optional(), limit: z.number().int().positive().max(500).default(50) }), z.object({ operations: z.array(OperationSchema) })),
+  'operations.get': call(z.object({ operationId: z.string() }), OperationSchema),
+  'operations.log': call(z.object({ operationId: z.string(), afterSeq: z.number().int().min(0).default(0) }), z.object({ lines: z.array(LogLineSchema) })),
+  'operations.cancel': call(z.object({ operationId: z.string() }), OperationSchema),
+  /** Starts the same work anew; finished steps are found done. */
+  'operations.retry': call(z.object({ operationId: z.string() }), started),
+  'events.list': call(z.object({ projectId: z.string().optional(), beforeId: z.number().int().optional(), limit: z.number().int().positive().max(500).default(100) }), z.object({ events: z.array(AuditEventSchema) })),
+} as const;
+
+export const streams = {
+  /** Everything the UI shows, pushed when it changes: first the whole, then single items. */
+  'state.watch': stream(z.object({}), z.discriminatedUnion('kind', [
+    z.object({ kind: z.literal('snapshot'), projects: z.array(ProjectSchema), hosts: z.array(HostSchema), operations: z.array(OperationSchema), orphans: z.array(OrphanSchema), settings: SettingsSchema }),
+    z.object({ kind: z.literal('project'), project: ProjectSchema }),
+    z.object({ kind: z.literal('host'), host: HostSchema }),
+    z.object({ kind: z.literal('operation'), operation: OperationSchema }),
+    z.object({ kind: z.literal('orphans'), orphans: z.array(OrphanSchema) }),
+    z.object({ kind: z.literal('settings'), settings: SettingsSchema }),
+  ])),
+  /** Replays the operation and its log after `afterSeq`, then follows; ends when the operation has ended. */
+  'operations.watch': stream(z.object({ operationId: z.string(), afterSeq: z.number().int().min(0).default(0) }), OperationEventSchema),
+  /** Runs a command in the environment. Input is sent with `exec.input`; the first item is `started`. */
+  'exec.run': stream(
+    project.extend({ argv: z.array(z.string()).min(1), cwd: z.string().default(''), env: z.record(z.string(), z.string()).default({}), pty: z.object({ cols: z.number().int(), rows: z.number().int() }).nullable().default(null) }),
+    z.discriminatedUnion('kind', [
+      z.object({ kind: z.literal('started'), execId: z.string() }),
+      z.object({ kind: z.literal('stdout'), data: z.string() }),
+      z.object({ kind: z.literal('stderr'), data: z.string() }),
+      z.object({ kind: z.literal('exit'), code: z.number().int().nullable(), signal: z.string().nullable() }),
+    ]),
+  ),
+} as const;
+
+/** Calls that belong to a running `exec.run`; data is base64, as it is in the stream's items. */
+export const execCalls = {
+  'exec.input': call(z.object({ execId: z.string(), data: z.string() }), z.object({ ok: z.literal(true) })),
+  'exec.endInput': call(z.object({ execId: z.string() }), z.object({ ok: z.literal(true) })),
+  'exec.signal': call(z.object({ execId: z.string(), signal: z.string() }), z.object({ ok: z.literal(true) })),
+  'exec.resize': call(z.object({ execId: z.string(), cols: z.number().int(), rows: z.number().int() }), z.object({ ok: z.literal(true) })),
+} as const;
+
+export const allCalls = { ...calls, ...execCalls } as const;
+export type Calls = typeof allCalls;
+export type Streams = typeof streams;
+export type CallName = keyof Calls;
+export type StreamName = keyof Streams;
+/** What a caller passes: fields with defaults may be left out. */
+export type CallInput<N extends CallName> = z.input<Calls[N]['input']>;
+export type CallOutput<N extends CallName> = z.output<Calls[N]['output']>;
+export type StreamInput<N extends StreamName> = z.input<Streams[N]['input']>;
+export type StreamItem<N extends StreamName> = z.output<Streams[N]['item']>;
+export type StateEvent = StreamItem<'state.watch'>;
+
+export type CallContext = { readonly signal: AbortSignal };
+/** The whole router. A missing or wrong handler is a compile error. */
+export type Handlers = {
+  readonly calls: { readonly [N in CallName]: (input: z.output<Calls[N]['input']>, context: CallContext) => Promise<CallOutput<N>> };
+  readonly streams: { readonly [N in StreamName]: (input: z.output<Streams[N]['input']>, context: CallContext) => AsyncIterable<StreamItem<N>> };
+};
+/** What a door holds, whatever the transport. Aborting a call's signal cancels it on the other side. */
+export type Client = {
+  call<N extends CallName>(name: N, input: CallInput<N>, options?: { readonly signal?: AbortSignal }): Promise<CallOutput<N>>;
+  stream<N extends StreamName>(name: N, input: StreamInput<N>, options?: { readonly signal?: AbortSignal }): AsyncIterable<StreamItem<N>>;
+};

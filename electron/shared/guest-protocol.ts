@@ -1,0 +1,135 @@
+import { z } from 'zod';
+import { ExcludeConfigSchema, LeftOutSchema } from './archive-rules.ts';
+
+/**
+ * The protocol of the guest agent, the same in every VM whatever the driver.
+ *
+ * One TCP port ({@link GUEST_AGENT_PORT}). Every request carries `Authorization: Bearer <token>`; a wrong or missing
+ * token is answered 401 with an ErrorShape, before anything else is looked at. Errors are always `{error: ErrorShape}` JSON.
+ *
+ * Agent calls live under `/_vessel/v1/`; everything else is the IDE.
+ *
+ * | call | what |
+ * |---|---|
+ * | `GET  health`      | {@link GuestHealthSchema} |
+ * | `POST identity`    | {@link GuestIdentitySchema}; the bearer is the *current* token, afterwards only the new one works |
+ * | `PUT  workspace?links=refuse|keep&maxBytes=&maxEntries=` | body: zip, any Content-Length or chunked → {@link WorkspaceInResultSchema}. Replaces the content of an empty workspace; all or nothing for unsafe archives (checked before the first file is written) |
+ * | `POST workspace/save` | body {@link WorkspaceOutRequestSchema} → streamed *stored* zip (see below), trailer entry none; the summary comes as the HTTP trailer `x-vessel-summary` (base64url JSON of {@link WorkspaceOutSummarySchema}); a stream without that trailer is incomplete |
+ * | `POST exec`        | upgrade to WebSocket, see {@link ExecClientMessageSchema} (also pty) |
+ * | `GET  files?path=` / `PUT files?path=` / `DELETE files?path=` | one file inside the workspace, raw bytes; a folder lists as {@link FileListSchema} |
+ * | `GET  activity`    | {@link GuestActivitySchema} |
+ * | `GET  metrics`     | {@link GuestMetricsSchema} |
+ * | `GET  ports`       | `{ports:[{port,address,process}]}` listening TCP ports of the guest |
+ * | `POST shutdown`    | sync and power off (the driver uses it for a clean stop) |
+ * | `ANY  /_vessel/port/<n>/<path>` | the guest's own port n on its loopback, path and `Host` as the client sent (`x-forwarded-host` kept), WebSocket included; 502 GUEST_PORT_CLOSED when nothing listens |
+ *
+ * The stored zip of a save: every local header carries the true CRC-32 and sizes (no data descriptors, method 0), so the
+ * desktop can check each entry and compress it natively while it streams. Zip64 where needed, UTF-8 flag, Unix mode
+ * in the external attributes, mtime in the 0x5455 extra field, directories as entries ending in `/`, symlinks as entries with mode 0120000.
+ */
+export const GUEST_AGENT_PORT = 3000;
+export const GUEST_API_PREFIX = '/_vessel/v1';
+export const GUEST_PORT_PREFIX = '/_vessel/port';
+export const GUEST_PROTOCOL_VERSION = 1;
+
+export const GuestHealthSchema = z.object({
+  v: z.number().int(),
+  agent: z.string(),
+  /** True once the IDE answers its own health check and its first page has been rendered once. */
+  ideReady: z.boolean(),
+  ide: z.object({ name: z.enum(['code-server', 'openvscode-server']), version: z.string(), commit: z.string().nullable() }),
+  hostname: z.string(),
+  /** Unix ms by the guest's clock. */
+  now: z.number(),
+  bootedAt: z.number(),
+});
+export type GuestHealth = z.infer<typeof GuestHealthSchema>;
+
+/** What must be unique or fresh after a clone; sent right after every start, before any route opens. */
+export const GuestIdentitySchema = z.object({
+  token: z.string().min(32),
+  hostname: z.string(),
+  /** 32 hex digits. */
+  machineId: z.string(),
+  /** Unix ms of the host's clock at sending. */
+  epochMs: z.number(),
+  /** Base64, at least 32 bytes, mixed into the kernel's pool. */
+  entropy: z.string(),
+  /** IANA name, e.g. `Europe/Berlin`. */
+  timezone: z.string().default('UTC'),
+  /** Resolvers to write to /etc/resolv.conf; empty keeps what is there. */
+  nameservers: z.array(z.string()).default([]),
+  /** Extra environment for the IDE, exec and terminals. Values may be secret. */
+  env: z.record(z.string(), z.string()).default({}),
+});
+export type GuestIdentity = z.infer<typeof GuestIdentitySchema>;
+
+export const WorkspaceInResultSchema = z.object({ entries: z.number().int(), files: z.number().int(), contentBytes: z.number().int() });
+export type WorkspaceInResult = z.infer<typeof WorkspaceInResultSchema>;
+
+export const WorkspaceOutRequestSchema = z.object({ exclude: ExcludeConfigSchema });
+export const WorkspaceOutSummarySchema = z.object({
+  entries: z.number().int(),
+  files: z.number().int(),
+  contentBytes: z.number().int(),
+  leftOut: z.array(LeftOutSchema),
+  /** Paths that changed while being read; the copy saved is one consistent read of each. */
+  changedWhileReading: z.array(z.string()),
+  /** A number that grows with every change the agent noticed; equal before and after means nothing changed meanwhile. */
+  changeCounter: z.number().int(),
+});
+export type WorkspaceOutSummary = z.infer<typeof WorkspaceOutSummarySchema>;
+
+/** First message of an exec WebSocket is `start`. stdin and output travel as binary frames: first byte 0 stdin, 1 stdout, 2 stderr. */
+export const ExecClientMessageSchema = z.discriminatedUnion('type', [
+  z.object({
+    type: z.literal('start'),
+    argv: z.array(z.string()).min(1),
+    /** Relative to the workspace, or absolute. */
+    cwd: z.string().default(''),
+    env: z.record(z.string(), z.string()).default({}),
+    /** With a pty, stdout carries both streams. */
+    pty: z.object({ cols: z.number().int(), rows: z.number().int() }).nullable().default(null),
+  }),
+  z.object({ type: z.literal('signal'), signal: z.string() }),
+  z.object({ type: z.literal('resize'), cols: z.number().int(), rows: z.number().int() }),
+  z.object({ type: z.literal('stdin-end') }),
+]);
+export type ExecClientMessage = z.infer<typeof ExecClientMessageSchema>;
+export const ExecServerMessageSchema = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('started'), pid: z.number().int() }),
+  z.object({ type: z.literal('exit'), code: z.number().int().nullable(), signal: z.string().nullable() }),
+  z.object({ type: z.literal('error'), error: z.unknown() }),
+]);
+export type ExecServerMessage = z.infer<typeof ExecServerMessageSchema>;
+export const EXEC_FRAME = { stdin: 0, stdout: 1, stderr: 2 } as const;
+
+export const FileListSchema = z.object({
+  entries: z.array(z.object({ name: z.string(), kind: z.enum(['file', 'dir', 'link', 'other']), size: z.number(), mtimeMs: z.number() })),
+});
+
+/** When each kind of activity was last seen, Unix ms by the guest's clock; null for never since the start. */
+export const GuestActivitySchema = z.object({
+  now: z.number(),
+  ide: z.number().nullable(),
+  terminal: z.number().nullable(),
+  http: z.number().nullable(),
+  file: z.number().nullable(),
+  exec: z.number().nullable(),
+  /** Open IDE WebSockets, running execs, terminals: reasons why the environment is still alive. */
+  open: z.object({ ide: z.number().int(), exec: z.number().int(), terminal: z.number().int() }),
+  /** See WorkspaceOutSummary.changeCounter. */
+  changeCounter: z.number().int(),
+});
+export type GuestActivity = z.infer<typeof GuestActivitySchema>;
+
+export const GuestMetricsSchema = z.object({
+  cpuPercent: z.number(),
+  memoryUsedBytes: z.number(),
+  memoryTotalBytes: z.number(),
+  diskUsedBytes: z.number(),
+  diskTotalBytes: z.number(),
+  load1: z.number(),
+  processes: z.number().int(),
+});
+export type GuestMetrics = z.infer<typeof GuestMetricsSchema>;

@@ -1,0 +1,143 @@
+import { z } from 'zod';
+import { ErrorShapeSchema } from './errors.ts';
+import { VmIdSchema } from './ids.ts';
+import { TierSchema } from './project.ts';
+
+/**
+ * JSON lines between Vessel and `infra-agent serve` (stdin/stdout; people read stderr). One object a line.
+ * Unknown fields are ignored; an unknown `v` is refused with HOST_VERSION. The one-shot verbs print the same result objects.
+ */
+export const HOST_PROTOCOL_VERSION = 1;
+
+export const VmStateSchema = z.enum(['starting', 'running', 'stopped', 'hibernated', 'broken']);
+
+/** What the host knows about one VM. The token opens its agent: it travels only on this stdio and lives in a 0600 file. */
+export const VmSchema = z.object({
+  id: VmIdSchema,
+  driver: z.enum(['qemu', 'process']),
+  state: VmStateSchema,
+  tier: TierSchema,
+  /** Where the guest agent is reached from this host. */
+  address: z.object({ host: z.string(), port: z.number().int() }).nullable(),
+  token: z.string().nullable(),
+  startKind: z.enum(['clone', 'cold']).nullable(),
+  createdAt: z.number(),
+  startedAt: z.number().nullable(),
+  imageKey: z.string(),
+  pid: z.number().int().nullable(),
+  /** Why it is broken, in words. */
+  problem: z.string().nullable(),
+});
+export type Vm = z.infer<typeof VmSchema>;
+
+/** The answer of `start`; `ip` is the address the Traefik rule points to. */
+export const StartResultSchema = z.object({
+  status: z.literal('success'),
+  vm: VmSchema,
+  ip: z.string(),
+  url: z.string(),
+  /** Milliseconds spent in each stage, in order. */
+  timings: z.array(z.object({ stage: z.string(), ms: z.number() })),
+});
+export type StartResult = z.infer<typeof StartResultSchema>;
+
+export const HostStepStateSchema = z.enum(['missing', 'present', 'running', 'done', 'failed', 'skipped']);
+/** One provisioning step. `plan` says in words what running it would change; empty when nothing. */
+export const HostStepSchema = z.object({
+  id: z.string(),
+  title: z.string(),
+  weight: z.number().positive(),
+  state: HostStepStateSchema,
+  plan: z.array(z.string()),
+  evidence: z.string(),
+});
+export type HostStep = z.infer<typeof HostStepSchema>;
+export const ProvisionResultSchema = z.object({ status: z.enum(['success', 'planned']), steps: z.array(HostStepSchema), changed: z.number().int() });
+export type ProvisionResult = z.infer<typeof ProvisionResultSchema>;
+export const UnprovisionResultSchema = z.object({
+  status: z.enum(['success', 'planned']),
+  removed: z.array(z.string()),
+  kept: z.array(z.object({ item: z.string(), why: z.string() })),
+});
+
+export const HostFactsSchema = z.object({
+  hostname: z.string(),
+  os: z.string(),
+  kernel: z.string(),
+  cpus: z.number().int(),
+  memoryTotalBytes: z.number(),
+  memoryAvailableBytes: z.number(),
+  diskFreeBytes: z.number(),
+  accelerator: z.object({ kind: z.enum(['kvm', 'tcg', 'unknown']), why: z.string(), probedAt: z.number().nullable() }),
+  qemuVersion: z.string().nullable(),
+  image: z.object({ key: z.string(), ide: z.string(), ideVersion: z.string(), bytes: z.number(), builtAt: z.number(),
+    /** Folder on the host with the IDE's static files and `manifest.json`, see docs/images.md; null when the image has none. */
+    ideStaticDir: z.string().nullable() }).nullable(),
+  templates: z.array(z.object({ tier: TierSchema, state: z.enum(['ready', 'stale', 'missing', 'building']), bytes: z.number(), builtAt: z.number().nullable() })),
+  /** How many more idle environments of the default tier fit, from free memory and the measured cost of a clone. */
+  capacity: z.object({ running: z.number().int(), more: z.number().int(), perEnvironmentBytes: z.number() }),
+  /** Unprivileged user that runs the hypervisor; null when the agent itself is unprivileged. */
+  runUser: z.string().nullable(),
+  ready: z.boolean(),
+  driver: z.enum(['qemu', 'process']),
+});
+export type HostFacts = z.infer<typeof HostFactsSchema>;
+
+export const DoctorCheckSchema = z.object({
+  stage: z.string(),
+  state: z.enum(['ok', 'warn', 'fail', 'skipped']),
+  evidence: z.string(),
+  fix: z.string().nullable(),
+  ms: z.number(),
+});
+export const DoctorResultSchema = z.object({ healthy: z.boolean(), checks: z.array(DoctorCheckSchema) });
+export type DoctorResult = z.infer<typeof DoctorResultSchema>;
+
+/** Every method of the agent: parameters and result. */
+export const hostMethods = {
+  hello: { params: z.object({ client: z.string() }), result: z.object({ v: z.number().int(), agentVersion: z.string(), pid: z.number().int() }) },
+  facts: { params: z.object({}), result: HostFactsSchema },
+  doctor: { params: z.object({}), result: DoctorResultSchema },
+  provision: { params: z.object({ dryRun: z.boolean().default(false), tiers: z.array(TierSchema).default(['medium']) }), result: ProvisionResultSchema },
+  unprovision: { params: z.object({ dryRun: z.boolean().default(false) }), result: UnprovisionResultSchema },
+  /** Creates and starts a VM, gives it its identity; resolves once its agent answers with the new token and `ideReady`. */
+  start: {
+    params: z.object({
+      id: VmIdSchema,
+      tier: TierSchema.default('medium'),
+      /** `auto` clones when a valid template exists and boots cold otherwise. */
+      mode: z.enum(['auto', 'clone', 'cold']).default('auto'),
+      timezone: z.string().default('UTC'),
+      env: z.record(z.string(), z.string()).default({}),
+      /** Milliseconds until the guest must be ready. */
+      deadlineMs: z.number().int().positive().default(180_000),
+    }),
+    result: StartResultSchema,
+  },
+  /** Stops and removes every trace (processes, sockets, disks, routes). A no-op for an unknown id: `existed` says so. */
+  stop: { params: z.object({ id: VmIdSchema }), result: z.object({ status: z.literal('success'), existed: z.boolean() }) },
+  inspect: { params: z.object({ id: VmIdSchema }), result: VmSchema },
+  list: { params: z.object({}), result: z.object({ vms: z.array(VmSchema) }) },
+  /** The last lines of the hypervisor's log and the guest's console. */
+  logs: { params: z.object({ id: VmIdSchema, lines: z.number().int().positive().max(5000).default(200) }), result: z.object({ lines: z.array(z.string()) }) },
+} as const;
+export type HostMethods = typeof hostMethods;
+export type HostMethod = keyof HostMethods;
+export type HostParams<M extends HostMethod> = z.input<HostMethods[M]['params']>;
+export type HostResult<M extends HostMethod> = z.output<HostMethods[M]['result']>;
+
+export const HostRequestSchema = z.discriminatedUnion('type', [
+  z.object({ v: z.number(), type: z.literal('request'), id: z.number().int(), method: z.string(), params: z.unknown() }),
+  z.object({ v: z.number(), type: z.literal('cancel'), id: z.number().int() }),
+]);
+export const HostMessageSchema = z.discriminatedUnion('type', [
+  z.object({ v: z.number(), type: z.literal('result'), id: z.number().int(), result: z.unknown() }),
+  z.object({ v: z.number(), type: z.literal('error'), id: z.number().int(), error: ErrorShapeSchema }),
+  /** Progress of a request: the step list as it stands (provision), or a stage (start). */
+  z.object({ v: z.number(), type: z.literal('steps'), id: z.number().int(), steps: z.array(HostStepSchema) }),
+  z.object({ v: z.number(), type: z.literal('stage'), id: z.number().int(), stage: z.string(), progress: z.number().min(0).max(1) }),
+  z.object({ v: z.number(), type: z.literal('log'), id: z.number().int().nullable(), level: z.enum(['debug', 'info', 'warn', 'error']), text: z.string() }),
+  /** Unasked: a VM changed or died. */
+  z.object({ v: z.number(), type: z.literal('vm'), vm: VmSchema }),
+]);
+export type HostMessage = z.infer<typeof HostMessageSchema>;

@@ -1,0 +1,87 @@
+import { z } from 'zod';
+import { ExcludeConfigSchema, LeftOutSchema } from './archive-rules.ts';
+import { ErrorShapeSchema } from './errors.ts';
+import { ProjectIdSchema } from './ids.ts';
+
+export const ENVIRONMENT_STATES = ['requested', 'provisioning', 'starting', 'running', 'stopping', 'stopped', 'destroying', 'destroyed', 'error', 'hibernated'] as const;
+export const EnvironmentStateSchema = z.enum(ENVIRONMENT_STATES);
+export type EnvironmentState = z.infer<typeof EnvironmentStateSchema>;
+
+export const TEMPLATE_IDS = ['blank', 'node', 'react-vite', 'python', 'static'] as const;
+export const TemplateIdSchema = z.enum(TEMPLATE_IDS);
+export type TemplateId = z.infer<typeof TemplateIdSchema>;
+
+/** Machine sizes; each has a template of its own on the host. */
+export const TIERS = {
+  small: { vcpus: 1, memoryMiB: 1024 },
+  medium: { vcpus: 2, memoryMiB: 1024 },
+  large: { vcpus: 2, memoryMiB: 2048 },
+} as const;
+export const TierSchema = z.enum(['small', 'medium', 'large']);
+export type Tier = z.infer<typeof TierSchema>;
+
+export const ProjectSettingsSchema = z.object({
+  tier: TierSchema.default('medium'),
+  /** 0 switches autosave off. */
+  autosaveMinutes: z.number().int().min(0).max(1440).default(5),
+  /** 0 switches the idle stop off. */
+  idleMinutes: z.number().int().min(0).max(10080).default(30),
+  exclude: ExcludeConfigSchema.default({ preset: 'safe', rules: [] }),
+});
+export type ProjectSettings = z.infer<typeof ProjectSettingsSchema>;
+
+export const RevisionSchema = z.object({
+  projectId: ProjectIdSchema,
+  /** 1, 2, 3 … within the project. */
+  rev: z.number().int().positive(),
+  parentRev: z.number().int().nullable(),
+  /** Lower-case hex of the archive's bytes. */
+  sha256: z.string(),
+  /** Size of the archive in bytes. */
+  bytes: z.number().int(),
+  files: z.number().int(),
+  /** Sum of the file sizes in bytes. */
+  contentBytes: z.number().int(),
+  reason: z.enum(['create', 'import', 'save', 'autosave', 'exit', 'idle', 'restore', 'rescue']),
+  createdAt: z.number(),
+  /** When the archive was read back from the store and its hash matched. */
+  verifiedAt: z.number(),
+  leftOut: z.array(LeftOutSchema),
+});
+export type Revision = z.infer<typeof RevisionSchema>;
+
+export const EnvironmentSchema = z.object({
+  projectId: ProjectIdSchema,
+  hostId: z.string(),
+  state: EnvironmentStateSchema,
+  /** Unix milliseconds of the last state change. */
+  since: z.number(),
+  startedAt: z.number().nullable(),
+  lastActivityAt: z.number().nullable(),
+  /** True when files changed since the last verified revision (as far as known). */
+  dirty: z.boolean(),
+  /** The revision the workspace was hydrated from or last saved as. */
+  baseRev: z.number().int().nullable(),
+  /** How it was started: from a template clone or a cold boot. */
+  startKind: z.enum(['clone', 'cold']).nullable(),
+  error: ErrorShapeSchema.nullable(),
+});
+export type Environment = z.infer<typeof EnvironmentSchema>;
+
+export const ProjectSchema = z.object({
+  id: ProjectIdSchema,
+  name: z.string().min(1).max(80),
+  template: TemplateIdSchema.nullable(),
+  hostId: z.string(),
+  createdAt: z.number(),
+  updatedAt: z.number(),
+  lastOpenedAt: z.number().nullable(),
+  deletedAt: z.number().nullable(),
+  settings: ProjectSettingsSchema,
+  /** The current, verified revision; null only while the first one is being written. */
+  head: RevisionSchema.nullable(),
+  environment: EnvironmentSchema.nullable(),
+  /** The operation now working on this project, if any. */
+  activeOperationId: z.string().nullable(),
+});
+export type Project = z.infer<typeof ProjectSchema>;
