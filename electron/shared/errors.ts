@@ -51,6 +51,8 @@ export const ERROR_CODES = {
   REVISION_PROTECTED: { title: 'The last revision of a project is never deleted', hint: 'Delete the project instead; it stays recoverable.', retryable: false },
   PORT_IN_USE: { title: 'The port is taken', hint: 'Choose another with --port.', retryable: true },
   ALREADY_RUNNING: { title: 'Vessel already runs with this home', hint: 'Use the running one, or stop it with `vessel quit`.', retryable: false },
+  SERVER_UNREACHABLE: { title: 'Vessel does not answer', hint: 'Start it with `vessel serve`, or read `logs/server.log` in its home.', retryable: true },
+  SERVER_START_FAILED: { title: 'Vessel could not be started in the background', hint: 'Run `vessel serve --foreground` and read what it says.', retryable: true },
 } as const satisfies Readonly<Record<string, { readonly title: string; readonly hint: string; readonly retryable: boolean }>>;
 
 export type ErrorCode = keyof typeof ERROR_CODES;
