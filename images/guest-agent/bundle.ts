@@ -1,0 +1,24 @@
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+
+/** The name the bundle has in an image: `/usr/lib/vessel/guest-agent.mjs` by convention of the recipe. */
+export const GUEST_AGENT_BUNDLE = 'guest-agent.mjs';
+
+/** Bundles the guest agent into one ESM file for Node 24, without anything to install beside it. Takes about 50 ms. */
+export async function bundleGuestAgent(outfile: string): Promise<void> {
+  await build({
+    entryPoints: [fileURLToPath(new URL('./main.ts', import.meta.url))],
+    outfile,
+    bundle: true,
+    platform: 'node',
+    target: 'node24',
+    format: 'esm',
+    minifySyntax: true,
+    legalComments: 'none',
+    logLevel: 'warning',
+    // `ws` looks for native helpers and does without them.
+    external: ['bufferutil', 'utf-8-validate'],
+    // CommonJS dependencies call require() for Node's own modules.
+    banner: { js: "import { createRequire as createRequireForBundle } from 'node:module'; const require = createRequireForBundle(import.meta.url);" },
+  });
+}
