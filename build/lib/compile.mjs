@@ -1,0 +1,58 @@
+// Runs on Node 24 with node_modules in place: builds the parts named on the command line.
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { writeStamp, staleness } from './inputs.mjs';
+import { root } from './paths.mjs';
+import { parts } from './parts.mjs';
+import { run } from './run.mjs';
+
+const say = (line) => process.stderr.write(`${line}\n`);
+
+async function bundle(part) {
+  const { build } = await import('esbuild');
+  await build({
+    entryPoints: [join(root, part.entries[0])],
+    outfile: join(root, part.outputs[0]),
+    bundle: true, platform: 'node', target: 'node24', format: 'esm', sourcemap: 'linked', legalComments: 'none', logLevel: 'warning',
+    // CommonJS packages (ws, yauzl) call require(); an ES module has none of its own.
+    banner: { js: "import { createRequire as vesselCreateRequire } from 'node:module'; const require = vesselCreateRequire(import.meta.url);" },
+    // Optional native helpers of ws: absent, and ws works without.
+    external: ['bufferutil', 'utf-8-validate'],
+  });
+}
+
+async function electronVite() {
+  // electron-vite writes its progress for people; only a failure is of interest.
+  const result = await run(process.execPath, [join(root, 'node_modules', 'electron-vite', 'bin', 'electron-vite.js'), 'build', '--logLevel', 'warn'], { output: 'capture', env: { ...process.env, NODE_ENV: 'production', NO_COLOR: '1' } });
+  if (result.code !== 0) throw new Error(`electron-vite failed\n${result.text.trim()}`);
+}
+
+async function script(part) {
+  const result = await run(process.execPath, [join(root, part.entries[0])], { output: 'capture' });
+  if (result.code !== 0) throw new Error(`${part.entries[0]} failed\n${result.text.trim()}`);
+}
+
+const builders = { bundle, 'electron-vite': electronVite, script };
+
+async function buildPart(part) {
+  const missing = part.entries.filter((entry) => !existsSync(join(root, entry)));
+  if (missing.length > 0) {
+    say(`! ${part.title}: not built, ${missing.join(', ')} is missing`);
+    return;
+  }
+  // The stamp is taken before the build: an edit during it leaves the part stale.
+  const { stale, stamp } = staleness(part.name, part.inputs, part.outputs);
+  if (!stale) return;
+  const started = Date.now();
+  await builders[part.kind](part);
+  const lost = part.outputs.filter((output) => !existsSync(join(root, output)));
+  if (lost.length > 0) throw new Error(`${part.title} did not write ${lost.join(', ')}`);
+  writeStamp(part.name, stamp);
+  say(`built ${part.title} in ${((Date.now() - started) / 1000).toFixed(1)} s`);
+}
+
+const names = process.argv.slice(2);
+const results = await Promise.allSettled(parts.filter((part) => names.includes(part.name)).map(buildPart));
+const failures = results.filter((result) => result.status === 'rejected');
+for (const { reason } of failures) say(reason instanceof Error ? reason.message : String(reason));
+process.exitCode = failures.length === 0 ? 0 : 1;

@@ -1,0 +1,49 @@
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import tailwindcss from '@tailwindcss/vite';
+import react from '@vitejs/plugin-react';
+import { defineConfig } from 'electron-vite';
+
+const path = (relative: string): string => fileURLToPath(new URL(relative, import.meta.url));
+const alias = { '#shared': path('electron/shared') };
+
+/** npm packages are bundled everywhere, so that `out/` runs without node_modules; only the runtime itself stays outside. */
+export default defineConfig({
+  main: {
+    resolve: { alias },
+    build: {
+      outDir: 'out/main',
+      externalizeDeps: false,
+      minify: false,
+      lib: { entry: path('electron/main/index.ts'), formats: ['es'], fileName: () => 'index.js' },
+      rollupOptions: { external: ['electron'] },
+    },
+  },
+  preload: {
+    resolve: { alias },
+    build: {
+      outDir: 'out/preload',
+      externalizeDeps: false,
+      minify: false,
+      // A sandboxed preload cannot be an ES module.
+      lib: { entry: path('electron/preload/index.ts'), formats: ['cjs'], fileName: () => 'index.cjs' },
+      rollupOptions: { external: ['electron'], output: { entryFileNames: 'index.cjs' } },
+    },
+  },
+  ...(existsSync(path('renderer/index.html')) ? {
+    renderer: {
+      root: path('renderer'),
+      // The server serves the app at the root of its own origin, in Electron and browsers alike.
+      base: '/',
+      resolve: { alias },
+      plugins: [react(), tailwindcss()],
+      build: {
+        outDir: path('out/renderer'),
+        minify: 'oxc' as const,
+        // Fonts and icons stay files: the strict CSP allows no data: URL for scripts and styles.
+        assetsInlineLimit: 0,
+        rollupOptions: { input: path('renderer/index.html') },
+      },
+    },
+  } : {}),
+});

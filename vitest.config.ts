@@ -1,0 +1,43 @@
+import { fileURLToPath } from 'node:url';
+import { defineConfig } from 'vitest/config';
+
+const alias = { '#shared': fileURLToPath(new URL('electron/shared', import.meta.url)) };
+const roots = '{electron,renderer,host-scripts,images,build,traefik}';
+const exclude = ['**/node_modules/**', 'out/**'];
+
+/** A cold boot under emulation takes 20 s and a whole journey several of them. */
+const REAL_TEST_MS = 5 * 60_000;
+
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        resolve: { alias },
+        test: {
+          name: 'unit',
+          include: [`${roots}/**/*.test.{ts,tsx}`],
+          exclude: [...exclude, '**/*.real.test.ts'],
+          environment: 'node',
+          testTimeout: 20_000,
+          hookTimeout: 20_000,
+          maxWorkers: 2,
+        },
+      },
+      {
+        resolve: { alias },
+        test: {
+          name: 'real',
+          include: [`${roots}/**/*.real.test.ts`],
+          exclude,
+          environment: 'node',
+          testTimeout: REAL_TEST_MS,
+          hookTimeout: REAL_TEST_MS,
+          // Real tests share the machine's processors, ports and golden image: one file at a time.
+          fileParallelism: false,
+          maxWorkers: 1,
+          pool: 'forks',
+        },
+      },
+    ],
+  },
+});
