@@ -5,21 +5,24 @@ import { root } from './paths.mjs';
  * Runs a program to its end. `output`: 'inherit' shows it, 'stderr' shows all of it on stderr (stdout stays clean for the
  * caller), 'capture' keeps it. Returns `{code, signal, text}`; a program that cannot be started has code 127.
  */
-export function run(command, args, { output = 'inherit', env = process.env, cwd = root, timeoutMs = 0, input = 'ignore' } = {}) {
+export function run(command, args, { output = 'inherit', env = process.env, cwd = root, timeoutMs = 0, input = 'ignore', signal } = {}) {
   return new Promise((resolve) => {
     const stdio = output === 'inherit' ? [input, 'inherit', 'inherit'] : output === 'stderr' ? [input, 2, 2] : [input, 'pipe', 'pipe'];
-    const child = spawn(command, args, { cwd, env, stdio, windowsHide: true });
+    const child = spawn(command, args, { cwd, env, stdio, signal, windowsHide: true });
     const chunks = [];
     child.stdout?.on('data', (chunk) => chunks.push(chunk));
     child.stderr?.on('data', (chunk) => chunks.push(chunk));
     let timedOut = false;
     const timer = timeoutMs === 0 ? undefined : setTimeout(() => { timedOut = true; child.kill('SIGKILL'); }, timeoutMs);
-    const done = (code, signal, extra = '') => {
+    const done = (code, endedBy, extra = '') => {
       clearTimeout(timer);
-      resolve({ code, signal, timedOut, text: Buffer.concat(chunks).toString('utf8') + extra });
+      resolve({ code, signal: endedBy, timedOut, text: Buffer.concat(chunks).toString('utf8') + extra });
     };
-    child.on('error', (error) => done(127, null, `${command}: ${error.message}\n`));
-    child.on('close', (code, signal) => done(code ?? 1, signal));
+    child.on('error', (error) => {
+      // An abort is an ending like any other: 'close' follows.
+      if (error.name !== 'AbortError') done(127, null, `${command}: ${error.message}\n`);
+    });
+    child.on('close', (code, endedBy) => done(code ?? 1, endedBy));
   });
 }
 

@@ -1,0 +1,96 @@
+#!/usr/bin/env node
+// `npm test`: installs what is missing, then everything: build, check, provisioning of this computer, real tests.
+// Its last line is always `N passed, N failed, N skipped`.
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { build } from './build.mjs';
+import { check, countsLine } from './check.mjs';
+import { ensure } from './ensure.mjs';
+import { installPackages } from './lib/debian.mjs';
+import { node24, root } from './lib/paths.mjs';
+import { runReal } from './lib/real-tests.mjs';
+import { run } from './lib/run.mjs';
+
+/** Everything together, on two slow processors without hardware virtualisation and with an empty image cache. */
+const TOTAL_MS = 80 * 60_000;
+/** The golden image from nothing takes about 6 minutes there; a slow mirror some more. */
+const PROVISION_MS = 30 * 60_000;
+
+const started = Date.now();
+const deadline = started + TOTAL_MS;
+const total = { passed: 0, failed: 0, skipped: 0 };
+const say = (line) => process.stdout.write(`${line}\n`);
+const clock = () => `${((Date.now() - started) / 1000).toFixed(0)} s`;
+const filters = process.argv.slice(2).filter((argument) => !argument.startsWith('-'));
+const interrupted = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => interrupted.abort());
+
+function add(counts) {
+  for (const key of ['passed', 'failed', 'skipped']) total[key] += counts[key];
+}
+
+/** A step of the run, counted as one test. Returns whether it passed; a failure never ends the run by itself. */
+async function step(title, work) {
+  if (interrupted.signal.aborted) return false;
+  say(`\n── ${title} (${clock()})`);
+  let reason;
+  try {
+    reason = await work();
+  } catch (error) {
+    reason = error instanceof Error ? error.message : String(error);
+  }
+  total[reason === null ? 'passed' : 'failed'] += 1;
+  if (reason !== null) say(`✗ ${title}: ${reason}`);
+  return reason === null;
+}
+
+/** Makes golden image and templates ready, so that no test pays for them. Uses a state of its own and the shared cache. */
+async function provision() {
+  const agent = join(root, 'out', 'host', 'infra-agent.mjs');
+  if (!existsSync(agent)) return 'out/host/infra-agent.mjs is not built';
+  const home = mkdtempSync(join(tmpdir(), 'vessel-test-home-'));
+  try {
+    const result = await run(node24, [agent, 'provision'], { output: 'inherit', env: { ...process.env, VESSEL_HOME: home }, timeoutMs: PROVISION_MS, signal: interrupted.signal });
+    return result.code === 0 ? null : result.timedOut ? `took longer than ${PROVISION_MS / 60_000} minutes` : `infra-agent provision ended with code ${result.code}`;
+  } finally {
+    rmSync(home, { recursive: true, force: true });
+  }
+}
+
+async function everything() {
+  if (!await step('packages from npm', async () => { await ensure({ say }); return null; })) return;
+  await step('packages from Debian', () => installPackages(say));
+  const built = await step('build', async () => { await build({ say }); return null; });
+  if (filters.length === 0 && !interrupted.signal.aborted) {
+    say(`\n── check (${clock()})`);
+    add(await check({ say }));
+  }
+  if (!built) {
+    say('The real tests need the build: not run.');
+    return;
+  }
+  await step('provisioning of this computer', provision);
+  if (interrupted.signal.aborted) return;
+  say(`\n── real tests, one file at a time (${clock()})`);
+  const real = await runReal({ filters, deadline, signal: interrupted.signal, say });
+  add(real);
+  say('\n── time per file');
+  for (const { file, ms, passed, failed, skipped } of real.files.toSorted((one, other) => other.ms - one.ms)) {
+    say(`${(ms / 1000).toFixed(1).padStart(8)} s  ${file}  (${countsLine({ passed, failed, skipped })})`);
+  }
+}
+
+try {
+  await everything();
+} catch (error) {
+  total.failed += 1;
+  say(`✗ ${error instanceof Error ? error.stack : String(error)}`);
+}
+if (interrupted.signal.aborted) {
+  total.failed += 1;
+  say('✗ interrupted before everything had run');
+}
+say(`\nall of it took ${clock()}`);
+say(countsLine(total));
+process.exit(total.failed === 0 ? 0 : 1);
