@@ -1,0 +1,59 @@
+import type { Vm } from '#shared/host-protocol.ts';
+import type { Tier } from '#shared/project.ts';
+
+export type VmSpec = {
+  readonly id: string;
+  readonly tier: Tier;
+  /** `auto` clones when a valid template exists and boots cold otherwise. */
+  readonly mode: 'auto' | 'clone' | 'cold';
+  readonly timezone: string;
+  /** Extra environment of the guest's IDE, commands and terminals. Values may be secret: never logged. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Milliseconds from the start until the guest must be ready. */
+  readonly deadlineMs: number;
+};
+
+export type StageTiming = { readonly stage: string; readonly ms: number };
+
+/** What a running request offers to the code that works for it. */
+export type WorkContext = {
+  readonly signal: AbortSignal;
+  /** Enters a named stage: reported to the caller, measured, written to the record. */
+  readonly stage: (name: string) => void;
+  readonly log: (level: 'debug' | 'info' | 'warn' | 'error', text: string) => void;
+};
+
+/**
+ * One way to run VMs. Obligations, checked by `contract.ts` for every driver:
+ *
+ * - `create` writes the VM's record before anything else exists, so that a crash at any later instruction leaves a VM that
+ *   `list` shows as broken and `destroy` removes. Throws VM_EXISTS, HOST_NOT_READY, IMAGE_MISSING; with mode `clone` TEMPLATE_MISSING.
+ * - `start` resolves once the guest agent answers with its new token and its IDE is ready. On failure or cancel the VM stays as
+ *   it is, for its logs; the caller destroys it. Throws VM_START_FAILED, GUEST_TIMEOUT, IDE_NOT_READY, CANCELLED.
+ * - `stop` ends the processes; a no-op when none runs. `destroy` stops and removes every trace; resolves to whether there was any.
+ * - `inspect` throws VM_NOT_FOUND. `list` never fails because of one broken VM.
+ * - VMs survive the end of this process, and another process with the same folders sees the same VMs.
+ */
+export type VmDriver = {
+  readonly name: Vm['driver'];
+  create(spec: VmSpec, context: WorkContext): Promise<void>;
+  start(spec: VmSpec, context: WorkContext): Promise<Vm>;
+  stop(id: string): Promise<void>;
+  destroy(id: string): Promise<boolean>;
+  inspect(id: string): Promise<Vm>;
+  list(): Promise<readonly Vm[]>;
+  /** The last lines of the hypervisor's log and the guest's console. */
+  logs(id: string, lines: number): Promise<readonly string[]>;
+};
+
+/** Optional ability: bytes of memory that one VM really costs the host (proportional set size of its processes). */
+export type MemoryMeter = { memoryBytes(id: string): Promise<number> };
+
+/** Optional ability: clones come from frozen templates, which can be made ahead. */
+export type TemplateAbility = {
+  /** Builds the tier's template unless a valid one exists. Resolves to whether it built one. */
+  ensureTemplate(tier: Tier, context: WorkContext): Promise<boolean>;
+  templateStates(): Promise<readonly { readonly tier: Tier; readonly state: 'ready' | 'stale' | 'missing' | 'building'; readonly bytes: number; readonly builtAt: number | null }[]>;
+};
+
+export type DriverWithAbilities = VmDriver & { readonly abilities: { readonly memory: MemoryMeter | null; readonly templates: TemplateAbility | null } };

@@ -1,0 +1,28 @@
+import { open } from 'node:fs/promises';
+import { errnoOf } from '../system/errno.ts';
+
+/** Enough for the longest tail that is asked for, never a whole log. */
+const TAIL_BYTES = 512 * 1024;
+
+/** Console bytes that would steer a terminal: colours and other control characters are of no use in a log. */
+// eslint-disable-next-line no-control-regex -- removing control characters is the purpose
+const CONTROL = /\u001b\[[0-9;?]*[A-Za-z]|[\u0000-\u0008\u000b-\u001f\u007f]/g;
+
+/** The last lines of a log file, oldest first; none when there is no such file. */
+export async function logTail(path: string, lines: number): Promise<readonly string[]> {
+  try {
+    const file = await open(path, 'r');
+    try {
+      const { size } = await file.stat();
+      const length = Math.min(size, TAIL_BYTES);
+      const { buffer } = await file.read(Buffer.alloc(length), 0, length, size - length);
+      const all = buffer.toString('utf8').replace(CONTROL, '').split('\n').filter((line) => line.trim() !== '');
+      return all.slice(-lines);
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return [];
+    throw error;
+  }
+}

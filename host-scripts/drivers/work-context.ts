@@ -1,0 +1,33 @@
+import type { StageTiming, WorkContext } from './driver.ts';
+
+export type MeasuredContext = WorkContext & { readonly timings: () => readonly StageTiming[] };
+
+/**
+ * Test hook: `VESSEL_FAULT=<stage>` kills this process, as `kill -9` would, when it enters that stage. The sweep in
+ * `crash.real.test.ts` uses it to prove that every instant of a start can be cleaned up after.
+ */
+function dieIfAsked(stage: string): void {
+  if (process.env['VESSEL_FAULT'] === stage) process.kill(process.pid, 'SIGKILL');
+}
+
+/** A context that measures its stages (milliseconds, in order) and tells `report` about each. */
+export function measuredContext(options: {
+  readonly signal: AbortSignal;
+  readonly report: (stage: string) => void;
+  readonly log: WorkContext['log'];
+}): MeasuredContext {
+  const marks: { readonly stage: string; readonly at: number }[] = [];
+  return {
+    signal: options.signal,
+    log: options.log,
+    stage(name) {
+      dieIfAsked(name);
+      marks.push({ stage: name, at: performance.now() });
+      options.report(name);
+    },
+    timings() {
+      const now = performance.now();
+      return marks.map((mark, index) => ({ stage: mark.stage, ms: Math.round(((marks[index + 1]?.at ?? now) - mark.at) * 10) / 10 }));
+    },
+  };
+}

@@ -1,0 +1,78 @@
+import { request } from 'node:http';
+import { VesselError, ErrorShapeSchema } from '#shared/errors.ts';
+import { GUEST_API_PREFIX, GuestHealthSchema } from '#shared/guest-protocol.ts';
+import type { GuestHealth, GuestIdentity } from '#shared/guest-protocol.ts';
+
+export type GuestAddress = { readonly host: string; readonly port: number };
+type Call = {
+  readonly method: 'GET' | 'POST';
+  readonly path: string;
+  readonly token: string;
+  readonly body?: unknown;
+  readonly signal: AbortSignal;
+  /** Milliseconds for this one attempt. */
+  readonly attemptMs: number;
+};
+
+/** An answer larger than this is not one of the agent's own. */
+const MAX_ANSWER_BYTES = 1024 * 1024;
+
+function errorFrom(status: number, body: string): VesselError {
+  try {
+    const shape = ErrorShapeSchema.safeParse((JSON.parse(body) as { readonly error?: unknown }).error);
+    if (shape.success) return VesselError.fromShape(shape.data);
+  } catch (error) {
+    // Not JSON: the status alone must do.
+    if (!(error instanceof SyntaxError)) throw error;
+  }
+  return new VesselError(status === 401 ? 'GUEST_UNAUTHORIZED' : 'GUEST_UNREACHABLE', `the guest agent answered ${status}`);
+}
+
+/** One call to a guest agent. Throws GUEST_UNREACHABLE, GUEST_UNAUTHORIZED or the error the guest names. */
+function callGuest(address: GuestAddress, call: Call): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    const payload = call.body === undefined ? null : Buffer.from(JSON.stringify(call.body));
+    const outgoing = request({
+      host: address.host, port: address.port, method: call.method, path: `${GUEST_API_PREFIX}/${call.path}`, agent: false,
+      signal: AbortSignal.any([call.signal, AbortSignal.timeout(call.attemptMs)]),
+      headers: {
+        authorization: `Bearer ${call.token}`,
+        ...(payload === null ? {} : { 'content-type': 'application/json', 'content-length': payload.byteLength }),
+      },
+    }, (response) => {
+      const chunks: Buffer[] = [];
+      let size = 0;
+      response.on('data', (chunk: Buffer) => {
+        size += chunk.byteLength;
+        if (size > MAX_ANSWER_BYTES) response.destroy(new Error('the answer is too long'));
+        else chunks.push(chunk);
+      });
+      response.on('error', fail);
+      response.on('end', () => {
+        const text = Buffer.concat(chunks).toString('utf8');
+        const status = response.statusCode ?? 0;
+        if (status < 200 || status > 299) return reject(errorFrom(status, text));
+        try {
+          resolve(text === '' ? null : JSON.parse(text));
+        } catch (error) {
+          fail(error);
+        }
+      });
+    });
+    function fail(error: unknown): void {
+      if (call.signal.aborted) reject(VesselError.from(call.signal.reason));
+      else reject(new VesselError('GUEST_UNREACHABLE', error instanceof Error ? error.message : String(error), { cause: error }));
+    }
+    outgoing.on('error', fail);
+    outgoing.end(payload ?? undefined);
+  });
+}
+
+export async function guestHealth(address: GuestAddress, token: string, options: { readonly signal: AbortSignal; readonly attemptMs: number }): Promise<GuestHealth> {
+  return GuestHealthSchema.parse(await callGuest(address, { method: 'GET', path: 'health', token, ...options }));
+}
+
+/** Gives the guest what must be unique or fresh. `token` is the current one; afterwards only `identity.token` works. */
+export async function sendIdentity(address: GuestAddress, token: string, identity: GuestIdentity, options: { readonly signal: AbortSignal; readonly attemptMs: number }): Promise<void> {
+  await callGuest(address, { method: 'POST', path: 'identity', token, body: identity, ...options });
+}

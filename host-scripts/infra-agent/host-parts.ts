@@ -1,0 +1,13 @@
+import type { DoctorResult, HostFacts, HostResult } from '#shared/host-protocol.ts';
+import type { Tier } from '#shared/project.ts';
+import type { DriverWithAbilities } from '../drivers/driver.ts';
+import type { RequestContext } from './request-context.ts';
+
+/** What differs between a host of real machines and a host of the test driver. */
+export type HostParts = {
+  readonly driver: DriverWithAbilities;
+  readonly facts: () => Promise<HostFacts>;
+  readonly doctor: () => Promise<DoctorResult>;
+  readonly provision: (params: { readonly dryRun: boolean; readonly tiers: readonly Tier[] }, context: RequestContext) => Promise<HostResult<'provision'>>;
+  readonly unprovision: (params: { readonly dryRun: boolean }, context: RequestContext) => Promise<HostResult<'unprovision'>>;
+};

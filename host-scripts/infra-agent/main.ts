@@ -1,0 +1,62 @@
+import { VesselError } from '#shared/errors.ts';
+import { AGENT_VERSION } from '../build-info.ts';
+import { hostPaths } from '../paths.ts';
+import { isRoot } from '../system/run-user.ts';
+import { HELP, parseCommandLine } from './command-line.ts';
+import type { CommandLine } from './command-line.ts';
+import { createHost } from './create-host.ts';
+import { runVerb, stderrContext } from './one-shot.ts';
+import { serve } from './serve.ts';
+
+const EXIT = { success: 0, failure: 1, usage: 2 } as const;
+
+function printError(error: unknown): void {
+  process.stdout.write(`${JSON.stringify({ status: 'error', error: VesselError.from(error).toShape() })}\n`);
+}
+
+async function run(line: CommandLine): Promise<number> {
+  if (line.verb === 'help') {
+    process.stdout.write(HELP);
+    return EXIT.success;
+  }
+  if (line.verb === 'version') {
+    process.stdout.write(`${AGENT_VERSION}\n`);
+    return EXIT.success;
+  }
+  const root = isRoot();
+  const paths = hostPaths({ env: process.env, isRoot: root, home: line.options.home, cache: line.options.cache });
+  const host = createHost({ paths, driver: line.options.driver, isRoot: root });
+  const interrupted = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.once(signal, () => interrupted.abort(new VesselError('CANCELLED', `ended by ${signal}`)));
+  }
+  if (line.verb === 'serve') {
+    await serve({ input: process.stdin, output: process.stdout, host, signal: interrupted.signal });
+    return EXIT.success;
+  }
+  const result = await runVerb(host, line, line.verb, stderrContext(interrupted.signal, (text) => process.stderr.write(text)));
+  process.stdout.write(`${JSON.stringify(result)}\n`);
+  return EXIT.success;
+}
+
+async function main(): Promise<number> {
+  let line: CommandLine;
+  try {
+    line = parseCommandLine(process.argv.slice(2), process.env);
+  } catch (error) {
+    printError(error);
+    process.stderr.write(`${VesselError.from(error).message}\nRun infra-agent --help.\n`);
+    return EXIT.usage;
+  }
+  try {
+    return await run(line);
+  } catch (error) {
+    printError(error);
+    process.stderr.write(`${VesselError.from(error).message}\n`);
+    return VesselError.from(error).code === 'BAD_REQUEST' ? EXIT.usage : EXIT.failure;
+  }
+}
+
+// Exit explicitly: an abandoned guest connection must not keep a finished verb alive. The stream has to drain first.
+const code = await main();
+process.stdout.write('', () => process.exit(code));

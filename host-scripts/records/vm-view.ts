@@ -1,0 +1,49 @@
+import type { Vm, VmStateSchema } from '#shared/host-protocol.ts';
+import type { z } from 'zod';
+import { hostBootId, isAlive } from '../system/process-identity.ts';
+import type { StoredVm } from './record-store.ts';
+import type { VmRecord } from './vm-record.ts';
+
+type VmState = z.infer<typeof VmStateSchema>;
+type Condition = { readonly state: VmState; readonly problem: string | null };
+
+/** How a VM ended, when this agent saw it; otherwise a vanished hypervisor counts as broken. */
+export type KnownEnd = 'guest-shutdown' | 'unknown';
+
+async function conditionOf(record: VmRecord, end: KnownEnd): Promise<Condition> {
+  const sameBoot = record.bootId === await hostBootId();
+  const alive = await Promise.all(record.processes.map(async (process) => ({ role: process.role, alive: sameBoot && await isAlive(process) })));
+  switch (record.phase) {
+    case 'starting':
+      if (sameBoot && await isAlive(record.owner)) return { state: 'starting', problem: null };
+      return { state: 'broken', problem: `its start was interrupted at the stage "${record.stage}"` };
+    case 'stopping':
+      return { state: 'broken', problem: 'its removal was interrupted' };
+    case 'running': {
+      if (!sameBoot) return { state: 'stopped', problem: 'the host was restarted' };
+      const dead = alive.find((process) => !process.alive);
+      if (dead === undefined) return { state: 'running', problem: null };
+      if (end === 'guest-shutdown') return { state: 'stopped', problem: 'the guest shut itself down' };
+      return { state: 'broken', problem: `its ${dead.role} process ended by itself` };
+    }
+  }
+}
+
+/** What the host says about a VM: its record checked against the processes that really live. */
+export async function viewVm(stored: StoredVm, driver: Vm['driver'], end: KnownEnd): Promise<Vm> {
+  const { record } = stored;
+  if (record === null) {
+    return {
+      id: stored.id, driver, state: 'broken', tier: 'medium', address: null, token: null, startKind: null, createdAt: 0,
+      startedAt: null, imageKey: '', pid: null, problem: stored.problem,
+    };
+  }
+  const condition = await conditionOf(record, end);
+  const main = record.processes.find((process) => process.role === 'hypervisor' || process.role === 'guest-agent');
+  return {
+    id: record.id, driver: record.driver, ...condition, tier: record.tier,
+    address: record.port === null ? null : { host: '127.0.0.1', port: record.port },
+    token: record.token, startKind: record.startKind, createdAt: record.createdAt, startedAt: record.startedAt,
+    imageKey: record.imageKey, pid: main?.pid ?? null,
+  };
+}
