@@ -78,6 +78,8 @@ const stream = <I extends z.ZodType, T extends z.ZodType>(input: I, item: T) => 
 
 export const calls = {
   'app.info': call(z.object({}), z.object({ version: z.string(), pid: z.number(), home: z.string(), cache: z.string(), baseUrl: z.string(), gatewayPort: z.number(), node: z.string(), uptimeMs: z.number(), runningEnvironments: z.number().int() })),
+  /** Where a person opens Vessel: carries a fresh one-time ticket (`Gateway.appUrl`). */
+  'app.url': call(z.object({}), z.object({ url: z.string() })),
   'app.quit': call(z.object({ force: z.boolean().default(false) }), z.object({ ok: z.literal(true) })),
   'settings.get': call(z.object({}), SettingsSchema),
   'settings.set': call(SettingsSchema.partial(), SettingsSchema),
