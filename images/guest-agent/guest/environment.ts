@@ -1,0 +1,36 @@
+import { userInfo } from 'node:os';
+import type { AgentConfig } from '../config.ts';
+
+const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
+/** How processes of the workspace's user are started: who they run as and the environment of a login shell. */
+export class GuestEnvironment {
+  readonly #config: AgentConfig;
+  /** From the identity; may hold secrets. */
+  #extra: Readonly<Record<string, string>> = {};
+
+  constructor(config: AgentConfig) {
+    this.#config = config;
+  }
+
+  setExtra(env: Readonly<Record<string, string>>): void {
+    this.#extra = env;
+  }
+
+  /** Options for spawn(): empty when the agent does not change user. */
+  credentials(): { readonly uid?: number; readonly gid?: number } {
+    const { user } = this.#config;
+    return user === null ? {} : { uid: user.uid, gid: user.gid };
+  }
+
+  /** The environment as after a login, plus the identity's, plus `more`. The agent's own environment is not inherited, save PATH in the process driver. */
+  variables(more: Readonly<Record<string, string>>): Record<string, string> {
+    const { user } = this.#config;
+    const own = user ?? { name: userInfo().username, home: process.env['HOME'] ?? '/' };
+    const path = user === null ? (process.env['PATH'] ?? DEFAULT_PATH) : `${own.home}/.local/bin:${DEFAULT_PATH}`;
+    return {
+      HOME: own.home, USER: own.name, LOGNAME: own.name, SHELL: '/bin/bash', LANG: 'C.UTF-8', PATH: path,
+      ...this.#extra, ...more,
+    };
+  }
+}

@@ -1,0 +1,3 @@
+export async function runWorker(): Promise<void> {
+  await Promise.resolve();
+}
