@@ -1,0 +1,104 @@
+import type { Command } from 'commander';
+import { VesselError } from '#shared/errors.ts';
+import { HostFactsSchema, ProvisionResultSchema, UnprovisionResultSchema, type HostFacts, type ProvisionResult } from '#shared/host-protocol.ts';
+import { DETACH } from '../arguments.ts';
+import type { Use } from '../command-kit.ts';
+import type { Context } from '../context.ts';
+import { EXIT } from '../exit-codes.ts';
+import { count, formatAgo, formatBytes, formatDuration } from '../format.ts';
+import { runOperation } from '../run-operation.ts';
+import { renderFacts, renderTable, type Cell } from '../table.ts';
+
+const HOST = ['[host]', 'the host; this computer is `local`', 'local'] as const;
+type Detach = { readonly detach?: boolean };
+
+export function registerHost(program: Command, use: Use): void {
+  const group = program.command('host').summary('the machines that run environments').description('The machines that run environments. This computer is `local`.');
+
+  group.command('list').alias('ls').summary('list the hosts').description('All hosts and whether they are ready.')
+    .action(use(async (context) => {
+      const { hosts } = await context.session.call('hosts.list', {});
+      context.output.result({ hosts }, () => renderTable(['id', 'name', 'kind', 'status', 'runs', 'seen'], hosts.map((host): Cell[] => [
+        host.id, host.name, host.kind, { text: host.status, format: host.status === 'ready' ? 'green' : 'yellow' },
+        host.facts === null ? '-' : `${host.facts.capacity.running} (${host.facts.capacity.more} more fit)`, formatAgo(host.factsAt, context.runtime.now()),
+      ]), context.output.style));
+    }));
+
+  group.command('facts').summary('ask a host what it is and has').description('Asks the host now: accelerator, image, templates, room for more.')
+    .argument(...HOST)
+    .action(use(async (context, [hostId]: [string]) => {
+      const host = await context.session.call('hosts.refresh', { hostId });
+      const { facts } = host;
+      if (facts === null) throw new VesselError('HOST_UNREACHABLE', `${hostId} gave no facts (${host.status})`);
+      context.output.result(host, () => factsText(context, HostFactsSchema.parse(facts)));
+    }));
+
+  group.command('doctor').summary('check a host and name the fix').description('Checks every stage with its evidence and fix. Exit code 5 when something fails.')
+    .argument(...HOST)
+    .action(use(async (context, [hostId]: [string]) => {
+      const result = await context.session.call('hosts.doctor', { hostId });
+      const { style } = context.output;
+      const words = { ok: style('green', 'ok  '), warn: style('yellow', 'warn'), fail: style('red', 'fail'), skipped: style('dim', 'skip') } as const;
+      context.output.result({ hostId, ...result }, () => [
+        ...result.checks.flatMap((check) => [
+          `${words[check.state]}  ${check.stage}: ${check.evidence} ${style('dim', formatDuration(check.ms))}`,
+          ...(check.fix === null ? [] : [`      ${style('cyan', 'fix')}  ${check.fix}`]),
+        ]),
+        result.healthy ? style('green', 'healthy') : style('red', 'not healthy'),
+      ].join('\n'));
+      return result.healthy ? EXIT.ok : EXIT.hostNotReady;
+    }));
+
+  group.command('provision').summary('make a host ready').description('Installs what is missing, builds the image and the template. Steps that are done are not repeated.')
+    .argument(...HOST)
+    .option('-n, --dry-run', 'only say what would change')
+    .option(...DETACH)
+    .action(use(async (context, [hostId]: [string], options: Detach & { readonly dryRun?: boolean }) => {
+      if (options.dryRun === true) {
+        const plan = await context.session.call('hosts.plan', { hostId });
+        context.output.result({ hostId, ...plan }, () => planText(context, plan));
+        return;
+      }
+      const operation = await runOperation(context, () => context.session.call('hosts.provision', { hostId }), options);
+      if (operation === null) return;
+      const result = ProvisionResultSchema.safeParse(operation.result).data ?? null;
+      context.output.result({ hostId, ...result, operationId: operation.id }, () => result === null || result.changed > 0 ? `${hostId} is ready` : `${hostId} was ready; nothing had to change`);
+    }));
+
+  group.command('unprovision').summary('remove what provisioning made').description('Removes exactly what the journal of the host says Vessel made. Projects and their revisions stay.')
+    .argument(...HOST)
+    .option('-y, --yes', 'yes, remove it')
+    .option(...DETACH)
+    .action(use(async (context, [hostId]: [string], options: Detach & { readonly yes?: boolean }) => {
+      if (options.yes !== true) throw new VesselError('BAD_REQUEST', `This removes the image, the templates and all else that provisioning made on ${hostId}`, { hint: `Say so: \`vessel host unprovision ${hostId} --yes\`.` });
+      const operation = await runOperation(context, () => context.session.call('hosts.unprovision', { hostId }), options);
+      if (operation === null) return;
+      const result = UnprovisionResultSchema.safeParse(operation.result).data ?? null;
+      context.output.result({ hostId, ...result, operationId: operation.id }, () => [
+        `Removed ${count(result?.removed.length ?? 0, 'thing')} from ${hostId}`, ...(result?.kept ?? []).map(({ item, why }) => `kept ${item}: ${why}`),
+      ].join('\n'));
+    }));
+}
+
+function planText(context: Context, plan: ProvisionResult): string {
+  const { style } = context.output;
+  const lines = plan.steps.flatMap((step) => step.plan.length === 0
+    ? [`${style('green', 'present')}  ${step.title}${step.evidence === '' ? '' : style('dim', `  ${step.evidence}`)}`]
+    : [`${style('yellow', 'missing')}  ${step.title}`, ...step.plan.map((change) => `           ${change}`)]);
+  return [...lines, plan.changed === 0 ? 'Nothing would change.' : `${count(plan.changed, 'step')} would change this host.`].join('\n');
+}
+
+function factsText(context: Context, facts: HostFacts): string {
+  const now = context.runtime.now();
+  return renderFacts([
+    ['status', facts.ready ? { text: 'ready', format: 'green' } : { text: 'not ready', format: 'yellow' }],
+    ['machine', `${facts.hostname}, ${facts.os}, Linux ${facts.kernel}, ${count(facts.cpus, 'CPU')}`],
+    ['memory', `${formatBytes(facts.memoryAvailableBytes)} of ${formatBytes(facts.memoryTotalBytes)} free`],
+    ['disk', `${formatBytes(facts.diskFreeBytes)} free`],
+    ['accelerator', `${facts.accelerator.kind} (${facts.accelerator.why})`],
+    ['driver', `${facts.driver}${facts.qemuVersion === null ? '' : `, QEMU ${facts.qemuVersion}`}${facts.runUser === null ? '' : `, as user ${facts.runUser}`}`],
+    ['image', facts.image === null ? 'none' : `${facts.image.ide} ${facts.image.ideVersion}, ${formatBytes(facts.image.bytes)}, built ${formatAgo(facts.image.builtAt, now)}`],
+    ['templates', facts.templates.map(({ tier, state }) => `${tier} ${state}`).join(', ') || 'none'],
+    ['environments', `${facts.capacity.running} running, ${facts.capacity.more} more fit (${formatBytes(facts.capacity.perEnvironmentBytes)} each)`],
+  ], context.output.style);
+}
