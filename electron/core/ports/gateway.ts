@@ -26,6 +26,8 @@ export type Gateway = {
   readonly port: number;
   /** `http://vessel.localhost[:port]` */
   readonly baseUrl: string;
+  /** What scripts send as `Authorization: Bearer`; goes only into 0600 files, never into a log. */
+  readonly bearer: string;
   /** Proves that the caller may use the app (cookie `vessel-session` or `Authorization: Bearer`), with exact Origin and Host. Throws UNAUTHENTICATED or FORBIDDEN_ORIGIN. */
   authenticate(request: IncomingMessage): void;
   /** The address a person opens first: carries a one-time ticket that becomes a cookie. */

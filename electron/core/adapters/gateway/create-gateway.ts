@@ -1,0 +1,199 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { VesselError } from '#shared/errors.ts';
+import { httpStatus } from '#shared/http-status.ts';
+import type { AppDoor, Gateway, RouteTable } from '../../ports/gateway.ts';
+import { hasEntered, requireAccess, type Proof } from './access.ts';
+import { enter, enterUrl, goTo, isEnter } from './enter.ts';
+import { framers } from './headers.ts';
+import { APP_HOST, environmentHost, originOf, parseHost, type EnvironmentTarget, type Target } from './hosts.ts';
+import { createIdeStatic, type IdeStatic } from './ide-static/ide-static.ts';
+import { listenOnLoopback } from './listen.ts';
+import { pageHeaders, renderPage, type Page } from './page-html.ts';
+import { guestErrorPage, MISDIRECTED_PAGE, notAuthorisedPage, notRunningPage, startingPage, unknownPage } from './pages.ts';
+import { createProxy, type Proxy } from './proxy.ts';
+import { refuseUpgrade, sendBody, sendError, wantsPage } from './respond.ts';
+import { loadSessionSecret, type SessionSecret } from './session-secret.ts';
+import { createTickets, type Tickets } from './tickets.ts';
+import { createUpstreams, type Upstreams } from './upstream.ts';
+
+export type GatewayOptions = {
+  readonly routes: RouteTable;
+  /** `$VESSEL_HOME`: the session secret and the remembered port. */
+  readonly home: string;
+  /** `$VESSEL_CACHE`: IDE files. */
+  readonly cache: string;
+  /** See listenOnLoopback. */
+  readonly port: number | null;
+  readonly log: (line: string) => void;
+};
+
+/** Cookies that a guest page plants on the whole site make headers long; within reason they must not lock the app out. */
+const MAX_HEADER_BYTES = 64 * 1024;
+/** Browsers reuse idle connections for minutes; the default of 5 s would make them connect anew at each click. */
+const KEEP_ALIVE_MS = 75_000;
+/** 421 Misdirected Request: the name is not one this server answers to. */
+const MISDIRECTED = 421;
+
+/** One loopback listener for the app and every environment; the Host header decides. Throws PORT_IN_USE. */
+export async function createGateway(options: GatewayOptions): Promise<Gateway> {
+  const secret = await loadSessionSecret(options.home);
+  const upstreams = createUpstreams();
+  const state = { port: 0, door: null as AppDoor | null };
+  const parts: Parts = {
+    options, secret, upstreams, state,
+    tickets: createTickets(secret),
+    proxy: createProxy(upstreams, () => state.port),
+    ideStatic: createIdeStatic({ cache: options.cache, log: options.log }),
+  };
+  const servers = { v4: listener(parts), v6: listener(parts) };
+  state.port = await listenOnLoopback(servers, options.port, options.home);
+  for (const server of [servers.v4, servers.v6]) server.on('error', (error) => options.log(`gateway listener: ${error.message}`));
+
+  return {
+    port: state.port,
+    baseUrl: originOf(APP_HOST, state.port),
+    bearer: secret.bearer,
+    authenticate: (request) => { requireAccess(request, requireTarget(request, state.port), secret, request.headers.upgrade !== undefined); },
+    appUrl: () => enterUrl(parts.tickets, APP_HOST, state.port, '/'),
+    urlFor({ projectId, port, frame }) {
+      const host = environmentHost(projectId, port, frame);
+      return { url: enterUrl(parts.tickets, host, state.port, '/'), origin: originOf(host, state.port) };
+    },
+    mount(door) { state.door = door; },
+    async close() {
+      upstreams.close();
+      await Promise.all([servers.v4, servers.v6].map(closeServer));
+    },
+  };
+}
+
+type Parts = {
+  readonly options: GatewayOptions;
+  readonly secret: SessionSecret;
+  readonly tickets: Tickets;
+  readonly upstreams: Upstreams;
+  readonly proxy: Proxy;
+  readonly ideStatic: IdeStatic;
+  readonly state: { port: number; door: AppDoor | null };
+};
+
+function listener(parts: Parts): Server {
+  const sockets = new Set<Duplex>();
+  // requestTimeout 0: an upload of gigabytes may take its time.
+  const server = createServer({ noDelay: true, maxHeaderSize: MAX_HEADER_BYTES, keepAliveTimeout: KEEP_ALIVE_MS, requestTimeout: 0 });
+  server.on('request', (request, response) => {
+    answer(request, response, parts).catch((error: unknown) => fail(request, response, VesselError.from(error), parts));
+  });
+  server.on('upgrade', (request, socket, head) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+    try {
+      answerUpgrade(request, socket, head, parts);
+    } catch (error) {
+      refuseUpgrade(socket, VesselError.from(error));
+    }
+  });
+  server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+    if (!socket.writable) return;
+    socket.end(`HTTP/1.1 ${error.code === 'HPE_HEADER_OVERFLOW' ? '431 Request Header Fields Too Large' : '400 Bad Request'}\r\nconnection: close\r\n\r\n`);
+  });
+  // Upgraded sockets are no longer the server's: closing it would wait for them forever.
+  server.on('vessel-close', () => { for (const socket of sockets) socket.destroy(); });
+  return server;
+}
+
+function closeServer(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    server.emit('vessel-close');
+    if (!server.listening) { resolve(); return; }
+    server.close(() => resolve());
+    server.closeAllConnections();
+  });
+}
+
+function requireTarget(request: IncomingMessage, port: number): Target {
+  const target = parseHost(request.headers.host, port);
+  if (target === null) throw new VesselError('FORBIDDEN_ORIGIN', 'Vessel does not answer to this name', { hint: 'Open Vessel at its own address.' });
+  return target;
+}
+
+async function answer(request: IncomingMessage, response: ServerResponse, parts: Parts): Promise<void> {
+  const { state, secret } = parts;
+  const target = parseHost(request.headers.host, state.port);
+  if (target === null) {
+    if (wantsPage(request)) sendBody(response, MISDIRECTED, pageHeaders([]), renderPage(MISDIRECTED_PAGE));
+    else sendError(response, new VesselError('FORBIDDEN_ORIGIN', 'Vessel does not answer to this name'), MISDIRECTED);
+    return;
+  }
+  const url = request.url ?? '/';
+  if (isEnter(url)) {
+    enter(request, response, target, { secret, tickets: parts.tickets, framers: framersOf(target, state.port) });
+    return;
+  }
+  if (target.kind === 'app' || target.kind === 'loopback') {
+    if (state.door === null) throw new VesselError('HOST_UNREACHABLE', 'Vessel is still starting');
+    // The renderer's files are no secret, but a person without a session should read what to do rather than an app that cannot connect.
+    // A link from another site comes without the Strict cookie: then the app itself finds out.
+    const isShell = wantsPage(request) && !url.startsWith('/api/');
+    if (isShell && request.headers['sec-fetch-site'] !== 'cross-site' && !hasEntered(request, target, secret)) throw new VesselError('UNAUTHENTICATED');
+    state.door.request(request, response);
+    return;
+  }
+  const proof = requireAccess(request, target, secret, false);
+  const destination = goTo(url, target, parts.tickets, state.port);
+  if (destination !== null) {
+    sendBody(response, 302, { location: destination, 'cache-control': 'no-store', 'referrer-policy': 'no-referrer' }, '');
+    return;
+  }
+  await answerFromEnvironment(request, response, target, proof, parts);
+}
+
+async function answerFromEnvironment(request: IncomingMessage, response: ServerResponse, target: EnvironmentTarget, proof: Proof, parts: Parts): Promise<void> {
+  const { options, state } = parts;
+  const route = options.routes.resolve(target.projectId);
+  if (route.kind !== 'running') parts.upstreams.forget(target.projectId);
+  switch (route.kind) {
+    case 'running':
+      // A page that waits for a server to come up asks again and again: that alone keeps nothing alive.
+      response.once('finish', () => { if (response.statusCode < 500) options.routes.noteActivity(target.projectId, target.kind === 'ide' ? 'ide' : 'http'); });
+      if (target.kind === 'ide' && await parts.ideStatic.serve(request, response, route)) return;
+      parts.proxy.request(request, response, { target, route, proof }, (error) => fail(request, response, error, parts));
+      return;
+    case 'starting': sendPage(request, response, 503, target, startingPage(target), new VesselError('IDE_NOT_READY', 'The environment is starting'), state.port); return;
+    case 'not-running': sendPage(request, response, 503, target, notRunningPage(target, route.name, state.port), new VesselError('VM_NOT_FOUND', 'The environment is not running', { hint: 'Open the project.' }), state.port); return;
+    case 'unknown': sendPage(request, response, 404, target, unknownPage(target, state.port), new VesselError('NOT_FOUND', 'There is no such environment'), state.port); return;
+  }
+}
+
+function answerUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer, parts: Parts): void {
+  const target = requireTarget(request, parts.state.port);
+  const proof = requireAccess(request, target, parts.secret, true);
+  if (target.kind === 'app' || target.kind === 'loopback') {
+    if (parts.state.door === null) throw new VesselError('HOST_UNREACHABLE', 'Vessel is still starting');
+    parts.state.door.upgrade(request, socket, head);
+    return;
+  }
+  const route = parts.options.routes.resolve(target.projectId);
+  if (route.kind !== 'running') throw new VesselError('VM_NOT_FOUND', 'The environment is not running');
+  parts.options.routes.noteActivity(target.projectId, target.kind === 'ide' ? 'ide' : 'http');
+  parts.proxy.upgrade(request, socket, head, { target, route, proof });
+}
+
+/** The one place where a failed request becomes an answer: a page for people, an ErrorShape for programs. */
+function fail(request: IncomingMessage, response: ServerResponse, error: VesselError, parts: Parts): void {
+  const { port } = parts.state;
+  const target = parseHost(request.headers.host, port);
+  if (error.code === 'INTERNAL') parts.options.log(`gateway: ${error.message}`);
+  if (target === null || !wantsPage(request)) sendError(response, error);
+  else if (error.code === 'UNAUTHENTICATED') sendPage(request, response, 401, target, notAuthorisedPage(target, request.headers['sec-fetch-site'] === 'cross-site', port), error, port);
+  else if (target.kind === 'ide' || target.kind === 'port') sendPage(request, response, httpStatus(error.code), target, guestErrorPage(target, error, port), error, port);
+  else sendPage(request, response, httpStatus(error.code), target, { title: error.message, text: [error.hint] }, error, port);
+}
+
+function sendPage(request: IncomingMessage, response: ServerResponse, status: number, target: Target, page: Page, error: VesselError, port: number): void {
+  if (wantsPage(request)) sendBody(response, status, pageHeaders(framersOf(target, port)), renderPage(page));
+  else sendError(response, error, status);
+}
+
+const framersOf = (target: Target, port: number): readonly string[] => target.kind === 'ide' || target.kind === 'port' ? framers(target, port) : [];

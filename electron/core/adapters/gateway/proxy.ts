@@ -1,0 +1,130 @@
+import { request as httpRequest, type ClientRequest, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import { pipeline, type Duplex } from 'node:stream';
+import { VesselError } from '#shared/errors.ts';
+import { GUEST_PORT_PREFIX } from '#shared/guest-protocol.ts';
+import type { Proof } from './access.ts';
+import { towardsBrowser, towardsGuest } from './headers.ts';
+import type { EnvironmentTarget } from './hosts.ts';
+import { refuseUpgrade } from './respond.ts';
+import type { RunningRoute, Upstreams } from './upstream.ts';
+
+/** One request on its way into an environment. */
+export type Passage = {
+  readonly target: EnvironmentTarget;
+  readonly route: RunningRoute;
+  readonly proof: Proof;
+};
+export type Proxy = {
+  /** Streams the request into the guest and the answer back. `onFailure` answers when the guest could not (nothing was sent yet). */
+  request(request: IncomingMessage, response: ServerResponse, passage: Passage, onFailure: (error: VesselError) => void): void;
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer, passage: Passage): void;
+};
+
+/** The agent names its own failures in this header, so that a guest server's 401 or 502 is never mistaken for one. */
+const AGENT_ERROR_HEADER = 'x-vessel-error';
+
+/** The path at the agent. Throws BAD_REQUEST for targets that could climb into the agent's own API. */
+export function guestPath(url: string | undefined, target: EnvironmentTarget): string {
+  const path = url ?? '/';
+  const pathname = path.split(/[?#]/, 1)[0] ?? '/';
+  const hasDotSegment = /(?:^|[/\\])(?:\.|%2e){1,2}(?:[/\\]|$)/i.test(pathname.replace(/%2f|%5c/gi, '/'));
+  if (!path.startsWith('/') || hasDotSegment) throw new VesselError('BAD_REQUEST', 'The request target is not a plain path');
+  if (target.kind === 'port') return `${GUEST_PORT_PREFIX}/${target.guestPort}${path}`;
+  if (/^[/\\]*_vessel(?:[/\\]|$)/i.test(decodeLoosely(pathname))) throw new VesselError('NOT_FOUND', 'The agent is not served to browsers');
+  return path;
+}
+
+/** Percent signs that are no escapes stay: the guest may know what they mean. */
+const decodeLoosely = (text: string): string => text.replace(/%([0-7][0-9a-f])/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
+
+export function createProxy(upstreams: Upstreams, gatewayPort: () => number): Proxy {
+  const open = (request: IncomingMessage, { target, route, proof }: Passage, extra: Readonly<Record<string, string>> = {}): ClientRequest => httpRequest({
+    agent: upstreams.agentFor(target.projectId, route),
+    method: request.method ?? 'GET',
+    path: guestPath(request.url, target),
+    headers: { ...towardsGuest(request, target, route.token, proof), ...extra },
+    setHost: false,
+  });
+
+  const forward = (request: IncomingMessage, response: ServerResponse, passage: Passage, onFailure: (error: VesselError) => void, isRetry: boolean): void => {
+    const outgoing = open(request, passage);
+    const hasBody = request.headers['transfer-encoding'] !== undefined || Number(request.headers['content-length'] ?? 0) > 0;
+    const abandon = (): void => { outgoing.destroy(); };
+    response.once('close', abandon);
+    outgoing.once('error', (error: NodeJS.ErrnoException) => {
+      response.off('close', abandon);
+      if (response.destroyed) return; // the browser left; that is why
+      request.unpipe(outgoing);
+      request.resume(); // or the answer below waits behind the rest of the upload
+      // A kept-alive connection may be closed by the guest at the very moment it is used again.
+      if (!isRetry && !hasBody && !response.headersSent && outgoing.reusedSocket && error.code === 'ECONNRESET') forward(request, response, passage, onFailure, true);
+      else if (response.headersSent) response.destroy();
+      else onFailure(error instanceof VesselError ? error : new VesselError('GUEST_UNREACHABLE', undefined, { cause: error }));
+    });
+    outgoing.once('response', (answer) => {
+      const failure = agentFailure(answer);
+      if (failure !== null) {
+        answer.resume();
+        onFailure(failure);
+        return;
+      }
+      response.writeHead(answer.statusCode ?? 502, answer.statusMessage, towardsBrowser(answer, passage.target, gatewayPort()));
+      // An error of either side ends both; pipeline's callback has nothing left to do.
+      pipeline(answer, response, () => undefined);
+    });
+    // Not pipeline(): when the guest refuses an upload, the browser's side must stay open for the answer.
+    if (hasBody) request.pipe(outgoing);
+    else outgoing.end();
+  };
+
+  return {
+    request: (request, response, passage, onFailure) => forward(request, response, passage, onFailure, false),
+
+    upgrade(request, socket, head, passage) {
+      const outgoing = open(request, passage, { connection: 'Upgrade', upgrade: request.headers.upgrade ?? 'websocket' });
+      const abandon = (): void => { outgoing.destroy(); };
+      socket.on('error', abandon);
+      socket.once('close', abandon);
+      outgoing.once('error', (error) => {
+        if (!socket.destroyed) refuseUpgrade(socket, error instanceof VesselError ? error : new VesselError('GUEST_UNREACHABLE', undefined, { cause: error }));
+      });
+      outgoing.once('response', (answer) => {
+        refuseUpgrade(socket, agentFailure(answer) ?? new VesselError('GUEST_UNREACHABLE', `The guest answered ${answer.statusCode ?? 0} instead of upgrading`), answer.statusCode);
+        answer.resume();
+      });
+      outgoing.once('upgrade', (answer, upstream: Socket, upstreamHead) => {
+        socket.write(upgradeHead(answer, passage.target, gatewayPort()));
+        splice(socket, upstream, head, upstreamHead);
+      });
+      outgoing.end();
+    },
+  };
+}
+
+function agentFailure(answer: IncomingMessage): VesselError | null {
+  const code = answer.headers[AGENT_ERROR_HEADER];
+  if (code === undefined) return null;
+  if (code === 'GUEST_PORT_CLOSED' || code === 'GUEST_UNAUTHORIZED' || code === 'IDE_NOT_READY') return new VesselError(code);
+  return new VesselError('GUEST_UNREACHABLE', `The guest agent answered ${String(code)}`);
+}
+
+function upgradeHead(answer: IncomingMessage, target: EnvironmentTarget, port: number): string {
+  const headers = { ...towardsBrowser(answer, target, port), connection: 'Upgrade', upgrade: answer.headers.upgrade ?? 'websocket' };
+  const lines = Object.entries(headers).flatMap(([name, value]) => (Array.isArray(value) ? value : [value]).map((one) => `${name}: ${String(one)}`));
+  return `HTTP/1.1 101 Switching Protocols\r\n${lines.join('\r\n')}\r\n\r\n`;
+}
+
+/** Joins two byte streams; either end closing, in whatever way, closes the other. */
+function splice(socket: Duplex, upstream: Duplex, head: Buffer, upstreamHead: Buffer): void {
+  for (const end of [socket, upstream] as readonly (Duplex & { setNoDelay?: (on: boolean) => unknown; setTimeout?: (ms: number) => unknown })[]) {
+    end.setNoDelay?.(true); // keystrokes must not wait for Nagle
+    end.setTimeout?.(0);
+  }
+  if (upstreamHead.length > 0) socket.write(upstreamHead);
+  if (head.length > 0) upstream.write(head);
+  pipeline(socket, upstream, socket, () => {
+    socket.destroy();
+    upstream.destroy();
+  });
+}
