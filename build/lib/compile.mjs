@@ -1,11 +1,14 @@
 // Runs on Node 24 with node_modules in place: builds the parts named on the command line.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { stripVTControlCharacters } from 'node:util';
 import { writeStamp, staleness } from './inputs.mjs';
 import { root } from './paths.mjs';
 import { parts } from './parts.mjs';
 import { run } from './run.mjs';
 
+/** Enough for the first reason; the rest repeats it. */
+const FAILURE_LINES = 25;
 const say = (line) => process.stderr.write(`${line}\n`);
 
 async function bundle(part) {
@@ -24,7 +27,7 @@ async function bundle(part) {
 async function electronVite() {
   // electron-vite writes its progress for people; only a failure is of interest.
   const result = await run(process.execPath, [join(root, 'node_modules', 'electron-vite', 'bin', 'electron-vite.js'), 'build', '--logLevel', 'warn'], { output: 'capture', env: { ...process.env, NODE_ENV: 'production', NO_COLOR: '1' } });
-  if (result.code !== 0) throw new Error(`electron-vite failed\n${result.text.trim()}`);
+  if (result.code !== 0) throw new Error(`electron-vite failed\n${stripVTControlCharacters(result.text).trim().split('\n').slice(0, FAILURE_LINES).join('\n')}`);
 }
 
 async function script(part) {
