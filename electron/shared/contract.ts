@@ -4,7 +4,7 @@ import { DoctorResultSchema, HostFactsSchema, ProvisionResultSchema } from './ho
 import { GuestActivitySchema, GuestMetricsSchema } from './guest-protocol.ts';
 import { ProjectIdSchema } from './ids.ts';
 import { LogLineSchema, OperationEventSchema, OperationSchema } from './operation.ts';
-import { ProjectSchema, ProjectSettingsSchema, RevisionSchema, TemplateIdSchema } from './project.ts';
+import { ProjectSchema, ProjectSettingsPatchSchema, ProjectSettingsSchema, RevisionSchema, TemplateIdSchema } from './project.ts';
 
 /**
  * Everything a door (desktop window, browser, CLI, script) can ask of core. The router must implement every call and every
@@ -50,6 +50,13 @@ export const SettingsSchema = z.object({
   limits: z.object({ maxArchiveBytes: z.number().int().default(4 * 1024 ** 3), maxEntries: z.number().int().default(500_000) }).default({ maxArchiveBytes: 4 * 1024 ** 3, maxEntries: 500_000 }),
 });
 export type Settings = z.infer<typeof SettingsSchema>;
+/** Only the fields that are given change; see {@link ProjectSettingsPatchSchema} for why this is not `partial()`. */
+export const SettingsPatchSchema = z.object({
+  theme: SettingsSchema.shape.theme.unwrap().optional(),
+  defaults: SettingsSchema.shape.defaults.unwrap().optional(),
+  retention: SettingsSchema.shape.retention.unwrap().optional(),
+  limits: SettingsSchema.shape.limits.unwrap().optional(),
+});
 
 export const OpenResultSchema = z.object({
   id: ProjectIdSchema,
@@ -82,14 +89,14 @@ export const calls = {
   'app.url': call(z.object({}), z.object({ url: z.string() })),
   'app.quit': call(z.object({ force: z.boolean().default(false) }), z.object({ ok: z.literal(true) })),
   'settings.get': call(z.object({}), SettingsSchema),
-  'settings.set': call(SettingsSchema.partial(), SettingsSchema),
+  'settings.set': call(SettingsPatchSchema, SettingsSchema),
 
   'projects.list': call(z.object({ includeDeleted: z.boolean().default(false) }), z.object({ projects: z.array(ProjectSchema) })),
   'projects.get': call(project, ProjectSchema),
-  'projects.create': call(z.object({ name: z.string().min(1).max(80), template: TemplateIdSchema.default('blank'), hostId: z.string().default('local'), settings: ProjectSettingsSchema.partial().default({}) }), ProjectSchema),
+  'projects.create': call(z.object({ name: z.string().min(1).max(80), template: TemplateIdSchema.default('blank'), hostId: z.string().default('local'), settings: ProjectSettingsPatchSchema.default({}) }), ProjectSchema),
   /** `path` is a zip file or a folder readable by Vessel; browsers upload to POST /api/import instead. */
   'projects.import': call(z.object({ path: z.string(), name: z.string().min(1).max(80).optional(), hostId: z.string().default('local') }), started.extend({ projectId: ProjectIdSchema })),
-  'projects.update': call(project.extend({ name: z.string().min(1).max(80).optional(), settings: ProjectSettingsSchema.partial().optional() }), ProjectSchema),
+  'projects.update': call(project.extend({ name: z.string().min(1).max(80).optional(), settings: ProjectSettingsPatchSchema.optional() }), ProjectSchema),
   /** Soft delete: revisions stay for 30 days. Refused while the environment runs. */
   'projects.delete': call(project, ProjectSchema),
   'projects.undelete': call(project, ProjectSchema),

@@ -30,6 +30,18 @@ export const ProjectSettingsSchema = z.object({
 });
 export type ProjectSettings = z.infer<typeof ProjectSettingsSchema>;
 
+/**
+ * What may change of the settings: only the fields that are given. (`ProjectSettingsSchema.partial()` would not do: zod
+ * fills in the defaults of absent fields, so a change of one would reset all others.)
+ */
+export const ProjectSettingsPatchSchema = z.object({
+  tier: ProjectSettingsSchema.shape.tier.unwrap().optional(),
+  autosaveMinutes: ProjectSettingsSchema.shape.autosaveMinutes.unwrap().optional(),
+  idleMinutes: ProjectSettingsSchema.shape.idleMinutes.unwrap().optional(),
+  exclude: ProjectSettingsSchema.shape.exclude.unwrap().optional(),
+});
+export type ProjectSettingsPatch = z.infer<typeof ProjectSettingsPatchSchema>;
+
 export const RevisionSchema = z.object({
   projectId: ProjectIdSchema,
   /** 1, 2, 3 … within the project. */
