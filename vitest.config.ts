@@ -1,7 +1,12 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
-const alias = { '#shared': fileURLToPath(new URL('electron/shared', import.meta.url)) };
+const path = (relative: string): string => fileURLToPath(new URL(relative, import.meta.url));
+const alias = {
+  '#shared': path('electron/shared'),
+  // Outside of Electron the package of that name only tries to download the program.
+  electron: path('build/electron-stub/electron.mjs'),
+};
 const roots = '{electron,renderer,host-scripts,images,build,traefik}';
 const exclude = ['**/node_modules/**', 'out/**'];
 

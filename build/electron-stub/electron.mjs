@@ -157,7 +157,8 @@ const commands = {
   quit: () => { app.quit(); },
 };
 
-process.on('message', ({ id, command, input }) => {
+// Only the process that a test started for this listens: a test runner's workers have a channel of their own.
+if (process.env.ELECTRON_STUB_CONTROL === '1') process.on('message', ({ id, command, input }) => {
   Promise.resolve().then(() => commands[command](input ?? {})).then(
     (value) => process.send({ id, value: value === undefined ? null : plain(value) }),
     (error) => process.send({ id, error: { message: error.message, code: error.code ?? null } }),

@@ -37,7 +37,7 @@ export type StubMain = {
 
 /** Starts `main` (source or built) on this Node with the stub in place of `electron`. */
 export function startStubMain(main: string, options: { readonly env: NodeJS.ProcessEnv; readonly args?: readonly string[] }): StubMain {
-  const child = spawn(process.execPath, ['--import', REGISTER, main, ...options.args ?? []], { env: options.env, stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
+  const child = spawn(process.execPath, ['--import', REGISTER, main, ...options.args ?? []], { env: { ...options.env, ELECTRON_STUB_CONTROL: '1' }, stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
   let text = '';
   for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk: Buffer) => { text += chunk.toString('utf8'); });
   const waiting = new Map<number, (answer: Answer) => void>();
@@ -48,18 +48,18 @@ export function startStubMain(main: string, options: { readonly env: NodeJS.Proc
     waiting.delete(answer.id);
   });
   const ended = new Promise<number | null>((resolve) => child.once('close', (code) => resolve(code)));
-  const main_: StubMain = {
+  const self: StubMain = {
     pid: child.pid ?? -1,
     do: <T>(command: string, input: Readonly<Record<string, unknown>> = {}) => new Promise<T>((resolve, reject) => {
       const id = ++last;
       waiting.set(id, ({ value, error }) => error === undefined ? resolve(value as T) : reject(Object.assign(new Error(error.message), { code: error.code })));
       child.send({ id, command, input }, (error) => { if (error !== null) reject(new Error(`main is gone\n${text}`)); });
     }),
-    record: () => main_.do<StubRecord>('record'),
+    record: () => self.do<StubRecord>('record'),
     async until(condition) {
       const deadline = Date.now() + START_DEADLINE_MS;
       for (;;) {
-        const record = await main_.record();
+        const record = await self.record();
         if (condition(record)) return record;
         if (Date.now() > deadline) throw new Error(`never happened\n${JSON.stringify(record, null, 1)}\n${text}`);
         await sleep(50);
@@ -69,5 +69,5 @@ export function startStubMain(main: string, options: { readonly env: NodeJS.Proc
     output: () => text,
     kill: () => { child.kill('SIGKILL'); },
   };
-  return main_;
+  return self;
 }
