@@ -5,6 +5,7 @@ import { serverFilePath } from '#shared/paths.ts';
 import { ServerFileSchema, type ServerFile } from '#shared/server-file.ts';
 import { createWireClient } from '#shared/wire-client.ts';
 import { openChannel } from './channel.ts';
+import { isAlive } from './process-alive.ts';
 
 export type Connection = {
   readonly client: Client;
@@ -35,7 +36,8 @@ export async function readServerFile(home: string): Promise<ServerFile | null> {
 /** Connects to the Vessel of this home, or null when none answers. */
 export async function connectToRunning(home: string): Promise<Connection | null> {
   const server = await readServerFile(home);
-  if (server === null) return null;
+  // A dead server's port may belong to a stranger by now: it must not be shown the secret.
+  if (server === null || !isAlive(server.pid)) return null;
   try {
     return await connectTo(server);
   } catch (error) {

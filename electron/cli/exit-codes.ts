@@ -45,6 +45,7 @@ const BY_ERROR: Readonly<Partial<Record<ErrorCode, ExitCode>>> = {
   HOST_VERSION: EXIT.hostNotReady,
   IMAGE_MISSING: EXIT.hostNotReady,
   CANCELLED: EXIT.cancelled,
+  UNAUTHENTICATED: EXIT.unreachable,
   SERVER_UNREACHABLE: EXIT.unreachable,
   SERVER_START_FAILED: EXIT.unreachable,
 };

@@ -1,5 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, renameSync, statSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { VesselError } from '#shared/errors.ts';
 import { logDirectory, serverLogPath } from '#shared/paths.ts';
@@ -29,10 +30,12 @@ export async function connectOrStart(runtime: Runtime, home: string, port?: numb
 /** Arguments and environment of a server process for this home. */
 export function serverProcess(runtime: Runtime, home: string, port: number | undefined): { readonly command: string; readonly args: readonly string[]; readonly env: NodeJS.ProcessEnv } {
   const [command, ...leading] = runtime.serverCommand;
+  const cache = runtime.env['VESSEL_CACHE'];
   return {
     command,
     args: [...leading, '--no-open', ...(port === undefined ? [] : ['--port', String(port)])],
-    env: { ...runtime.env, VESSEL_HOME: home },
+    // The server works in another folder: relative ones would move.
+    env: { ...runtime.env, VESSEL_HOME: home, ...(cache === undefined || cache === '' ? {} : { VESSEL_CACHE: resolve(runtime.cwd, cache) }) },
   };
 }
 

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { VesselError } from '#shared/errors.ts';
+import { isAlive } from './process-alive.ts';
 import type { Session } from './session.ts';
 
 /** A clean end flushes the database and tells the agents; that takes moments. */
@@ -33,13 +34,4 @@ async function isGone(pid: number, deadlineMs: number): Promise<boolean> {
     await sleep(POLL_MS);
   }
   return true;
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
 }

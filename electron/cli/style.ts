@@ -13,7 +13,6 @@ export function makeStyle(stream: OutputStream, env: Readonly<Record<string, str
 }
 
 // C0 but tab and newline, DEL, C1, and the two bidirectional override families.
-// eslint-disable-next-line no-control-regex -- control characters are what is searched
 const CONTROL = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g;
 
 /** Text that came from a guest, an archive or a name: cannot move the cursor, recolour or retitle the reader's terminal. */

@@ -21,7 +21,7 @@ const SECRET = 'a-secret-for-tests-only';
 /** A Vessel of the given handlers behind a real WebSocket, with its run file in `home`. A call without a handler is NOT_FOUND. */
 export async function startFakeVessel(home: string, some: SomeHandlers): Promise<FakeVessel> {
   const absent = (target: object): object => new Proxy(target, {
-    get: (all, name) => Reflect.get(all, name) ?? (() => { throw new VesselError('NOT_FOUND', `the fake has no ${String(name)}`); }),
+    get: (all, name): unknown => (Reflect.get(all, name) as unknown) ?? (() => { throw new VesselError('NOT_FOUND', `the fake has no ${String(name)}`); }),
   });
   const handlers = { calls: absent(some.calls ?? {}), streams: absent(some.streams ?? {}) } as Handlers;
   const http = createServer((_request, response) => response.writeHead(404).end());

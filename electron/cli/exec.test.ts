@@ -1,0 +1,140 @@
+import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Handlers, StreamItem } from '#shared/contract.ts';
+import { VesselError } from '#shared/errors.ts';
+import { runVessel } from './run.ts';
+import { startFakeVessel, type FakeVessel } from './testing/fake-vessel.ts';
+import { runIn, someProject, testTerminal } from './testing/test-runtime.ts';
+
+/** An environment whose guest is this computer: real processes behind the exec calls, without a VM. */
+function realProcesses(seen: { input: unknown; resizes: unknown[]; signals: string[] }): { calls: Partial<Handlers['calls']>; streams: Partial<Handlers['streams']> } {
+  const running = new Map<string, ChildProcessWithoutNullStreams>();
+  const of = (execId: string): ChildProcessWithoutNullStreams => {
+    const child = running.get(execId);
+    if (child === undefined) throw new VesselError('NOT_FOUND', 'it has ended');
+    return child;
+  };
+  return {
+    calls: {
+      'projects.list': async () => ({ projects: [someProject('demo-k3f9', 'demo')] }),
+      'exec.input': async ({ execId, data }) => { of(execId).stdin.write(Buffer.from(data, 'base64')); return { ok: true }; },
+      'exec.endInput': async ({ execId }) => { of(execId).stdin.end(); return { ok: true }; },
+      'exec.signal': async ({ execId, signal }) => { seen.signals.push(signal); of(execId).kill(signal as NodeJS.Signals); return { ok: true }; },
+      'exec.resize': async ({ cols, rows }) => { seen.resizes.push({ cols, rows }); return { ok: true }; },
+    },
+    streams: {
+      'exec.run': async function* (input, { signal }): AsyncIterable<StreamItem<'exec.run'>> {
+        seen.input = input;
+        const [command = '', ...args] = input.argv;
+        const child = spawn(command, args, { env: { PATH: process.env['PATH'], ...input.env } });
+        running.set('x1', child);
+        signal.addEventListener('abort', () => child.kill('SIGKILL'));
+        yield { kind: 'started', execId: 'x1' };
+        const items: StreamItem<'exec.run'>[] = [];
+        let wake = (): void => undefined;
+        const push = (item: StreamItem<'exec.run'>): void => { items.push(item); wake(); };
+        child.stdout.on('data', (data: Buffer) => push({ kind: 'stdout', data: data.toString('base64') }));
+        child.stderr.on('data', (data: Buffer) => push({ kind: 'stderr', data: data.toString('base64') }));
+        void once(child, 'close').then(([code, end]) => push({ kind: 'exit', code: code as number | null, signal: end as string | null }));
+        for (;;) {
+          for (const item of items.splice(0)) {
+            yield item;
+            if (item.kind === 'exit') { running.delete('x1'); return; }
+          }
+          await new Promise<void>((resolve) => { wake = resolve; });
+        }
+      },
+    },
+  };
+}
+
+let home = '';
+let vessel: FakeVessel;
+let seen: { input: unknown; resizes: unknown[]; signals: string[] };
+beforeEach(async () => {
+  home = mkdtempSync(join(tmpdir(), 'vessel-cli-exec-'));
+  seen = { input: null, resizes: [], signals: [] };
+  vessel = await startFakeVessel(home, realProcesses(seen));
+});
+afterEach(async () => {
+  await vessel.close();
+  rmSync(home, { recursive: true, force: true });
+});
+
+describe('exec', () => {
+  it('keeps stdout and stderr apart, byte for byte, and passes the exit code', async () => {
+    const ran = await runIn(home, 'exec', 'demo', '--', 'sh', '-c', 'printf "out\\n"; printf err >&2; exit 42');
+    expect(ran).toMatchObject({ code: 42, out: 'out\n', err: 'err' });
+  });
+
+  it('takes the options of the command as the command\'s own', async () => {
+    const ran = await runIn(home, 'exec', '-C', 'src', 'demo', '-e', 'A=b=c', 'sh', '-c', 'echo "$A"', '--json');
+    expect(ran).toMatchObject({ code: 0, out: 'b=c\n' });
+    expect(seen.input).toMatchObject({ argv: ['sh', '-c', 'echo "$A"', '--json'], cwd: 'src', env: { A: 'b=c' }, pty: null });
+  });
+
+  it('streams two megabytes of stdin through and back unchanged', async () => {
+    const terminal = testTerminal(home);
+    const ended = runVessel(['exec', 'demo', '--', 'sha256sum'], terminal.runtime);
+    terminal.stdin.end(Buffer.alloc(2 * 1024 * 1024, 'vessel'));
+    expect(await ended).toBe(0);
+    const { createHash } = await import('node:crypto');
+    expect(terminal.out()).toBe(`${createHash('sha256').update(Buffer.alloc(2 * 1024 * 1024, 'vessel')).digest('hex')}  -\n`);
+  });
+
+  it('ends although nobody closes stdin', async () => {
+    const terminal = testTerminal(home);
+    expect(await runVessel(['exec', 'demo', 'true'], terminal.runtime)).toBe(0);
+  });
+
+  it('forwards Ctrl-C to the command and ends as it does', async () => {
+    const terminal = testTerminal(home);
+    const ended = runVessel(['exec', 'demo', '--', 'sleep', '30'], terminal.runtime);
+    await sleep(200);
+    terminal.signal('SIGINT');
+    expect(await ended).toBe(130);
+    expect(seen.signals).toEqual(['SIGINT']);
+  });
+
+  it('on a terminal gives the command one: raw mode while it runs, size and resizes passed on', async () => {
+    const terminal = testTerminal(home, { tty: true, env: { TERM: 'xterm-256color' } });
+    const ended = runVessel(['exec', 'demo', '--', 'sleep', '0.4'], terminal.runtime);
+    await sleep(200);
+    expect(terminal.rawModes).toEqual([true]);
+    terminal.signal('SIGWINCH');
+    expect(await ended).toBe(0);
+    expect(terminal.rawModes).toEqual([true, false]);
+    expect(seen.input).toMatchObject({ pty: { cols: 100, rows: 30 }, env: { TERM: 'xterm-256color' } });
+    expect(seen.resizes).toEqual([{ cols: 100, rows: 30 }]);
+    expect(await runVessel(['exec', '-T', 'demo', 'true'], testTerminal(home, { tty: true }).runtime)).toBe(0);
+    expect(seen.input).toMatchObject({ pty: null });
+  });
+
+  it('with --json answers one object with the output in it, and still passes the exit code', async () => {
+    const ran = await runIn(home, 'exec', 'demo', '--json', '--', 'sh', '-c', 'echo ö; echo e >&2; kill -9 $$');
+    expect(ran).toMatchObject({ code: 137, err: '', json: { id: 'demo-k3f9', exitCode: 137, code: null, signal: 'SIGKILL', stdout: 'ö\n', stderr: 'e\n', truncated: false } });
+  });
+
+  it('says that Vessel went away, with code 7, and restores the terminal', async () => {
+    const terminal = testTerminal(home, { tty: true });
+    const ended = runVessel(['exec', 'demo', '--', 'sleep', '30'], terminal.runtime);
+    await sleep(200);
+    vessel.dropConnections();
+    expect(await ended).toBe(7);
+    expect(terminal.rawModes).toEqual([true, false]);
+    expect(terminal.err()).toContain('connection to Vessel was lost');
+  });
+
+  it('reads a script from a pipe when it is a shell without a terminal', async () => {
+    const terminal = testTerminal(home);
+    const ended = runVessel(['shell', 'demo'], terminal.runtime);
+    terminal.stdin.end('echo from-the-script; exit 5\n');
+    expect(await ended).toBe(5);
+    expect(terminal.out()).toContain('from-the-script');
+  });
+});
