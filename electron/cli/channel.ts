@@ -8,6 +8,8 @@ const HANDSHAKE_DEADLINE_MS = 5_000;
 /** Sent data the socket may hold before `drained` waits. */
 const HIGH_WATER_BYTES = 1024 * 1024;
 const DRAIN_POLL_MS = 10;
+/** How long a finished command waits for the other side to say goodbye too. */
+const CLOSE_PATIENCE_MS = 500;
 
 /** Opens the wire to a running Vessel. Throws SERVER_UNREACHABLE when nobody answers there, UNAUTHENTICATED when it refuses the secret. */
 export function openChannel(server: ServerFile): Promise<Channel> {
@@ -46,7 +48,10 @@ function channelOf(socket: WebSocket): Channel {
     drained: async () => {
       while (!closed && socket.bufferedAmount > HIGH_WATER_BYTES) await new Promise((wake) => { setTimeout(wake, DRAIN_POLL_MS); });
     },
-    close: () => socket.close(),
+    close: () => {
+      socket.close();
+      setTimeout(() => socket.terminate(), CLOSE_PATIENCE_MS).unref();
+    },
   };
 }
 

@@ -1,61 +1,17 @@
-import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
-import { once } from 'node:events';
+import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Handlers, StreamItem } from '#shared/contract.ts';
-import { VesselError } from '#shared/errors.ts';
 import { runVessel } from './run.ts';
 import { startFakeVessel, type FakeVessel } from './testing/fake-vessel.ts';
-import { runIn, someProject, testTerminal } from './testing/test-runtime.ts';
-
-/** An environment whose guest is this computer: real processes behind the exec calls, without a VM. */
-function realProcesses(seen: { input: unknown; resizes: unknown[]; signals: string[] }): { calls: Partial<Handlers['calls']>; streams: Partial<Handlers['streams']> } {
-  const running = new Map<string, ChildProcessWithoutNullStreams>();
-  const of = (execId: string): ChildProcessWithoutNullStreams => {
-    const child = running.get(execId);
-    if (child === undefined) throw new VesselError('NOT_FOUND', 'it has ended');
-    return child;
-  };
-  return {
-    calls: {
-      'projects.list': async () => ({ projects: [someProject('demo-k3f9', 'demo')] }),
-      'exec.input': async ({ execId, data }) => { of(execId).stdin.write(Buffer.from(data, 'base64')); return { ok: true }; },
-      'exec.endInput': async ({ execId }) => { of(execId).stdin.end(); return { ok: true }; },
-      'exec.signal': async ({ execId, signal }) => { seen.signals.push(signal); of(execId).kill(signal as NodeJS.Signals); return { ok: true }; },
-      'exec.resize': async ({ cols, rows }) => { seen.resizes.push({ cols, rows }); return { ok: true }; },
-    },
-    streams: {
-      'exec.run': async function* (input, { signal }): AsyncIterable<StreamItem<'exec.run'>> {
-        seen.input = input;
-        const [command = '', ...args] = input.argv;
-        const child = spawn(command, args, { env: { PATH: process.env['PATH'], ...input.env } });
-        running.set('x1', child);
-        signal.addEventListener('abort', () => child.kill('SIGKILL'));
-        yield { kind: 'started', execId: 'x1' };
-        const items: StreamItem<'exec.run'>[] = [];
-        let wake = (): void => undefined;
-        const push = (item: StreamItem<'exec.run'>): void => { items.push(item); wake(); };
-        child.stdout.on('data', (data: Buffer) => push({ kind: 'stdout', data: data.toString('base64') }));
-        child.stderr.on('data', (data: Buffer) => push({ kind: 'stderr', data: data.toString('base64') }));
-        void once(child, 'close').then(([code, end]) => push({ kind: 'exit', code: code as number | null, signal: end as string | null }));
-        for (;;) {
-          for (const item of items.splice(0)) {
-            yield item;
-            if (item.kind === 'exit') { running.delete('x1'); return; }
-          }
-          await new Promise<void>((resolve) => { wake = resolve; });
-        }
-      },
-    },
-  };
-}
+import { realProcesses, type Seen } from './testing/real-processes.ts';
+import { runIn, testTerminal } from './testing/test-runtime.ts';
 
 let home = '';
 let vessel: FakeVessel;
-let seen: { input: unknown; resizes: unknown[]; signals: string[] };
+let seen: Seen;
 beforeEach(async () => {
   home = mkdtempSync(join(tmpdir(), 'vessel-cli-exec-'));
   seen = { input: null, resizes: [], signals: [] };
@@ -83,7 +39,6 @@ describe('exec', () => {
     const ended = runVessel(['exec', 'demo', '--', 'sha256sum'], terminal.runtime);
     terminal.stdin.end(Buffer.alloc(2 * 1024 * 1024, 'vessel'));
     expect(await ended).toBe(0);
-    const { createHash } = await import('node:crypto');
     expect(terminal.out()).toBe(`${createHash('sha256').update(Buffer.alloc(2 * 1024 * 1024, 'vessel')).digest('hex')}  -\n`);
   });
 

@@ -49,7 +49,7 @@ export function registerProject(group: Command, use: Use): void {
     }));
 
   group.command('list').alias('ls').summary('list the projects')
-    .description('All projects, the last used first.')
+    .description('All projects with the state of their environment and their last verified save.')
     .option('-a, --all', 'deleted ones too')
     .action(use(async (context, _args, options: { readonly all?: boolean }) => {
       const { projects } = await context.session.call('projects.list', { includeDeleted: options.all === true });
