@@ -93,7 +93,7 @@ export async function startAgent(config: AgentConfig, workerArgv: readonly strin
       // Let the event loop collect file events that are waiting already, so that the counter covers all that is done.
       await nextTurn();
       await nextTurn();
-      sendJson(response, 200, activity.read(changes.value));
+      sendJson(response, 200, activity.read(await workspace.changeCounter()));
     },
     'GET metrics': ({ response }) => sendJson(response, 200, metrics.read(config.workspace)),
     'GET ports': ({ response }) => sendJson(response, 200, { ports: listeningPorts(new Set([ide.port, (server.address() as AddressInfo).port])) }),

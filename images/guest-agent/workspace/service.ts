@@ -1,27 +1,113 @@
+import { closeSync, fchownSync, openSync, rmSync, writeSync } from 'node:fs';
+import { randomUUID } from 'node:crypto';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { VesselError } from '#shared/vessel-error.ts';
 import type { AgentConfig } from '../config.ts';
 import type { GuestEnvironment } from '../guest/environment.ts';
 import type { CallContext } from '../http/router.ts';
+import { sendJson } from '../http/respond.ts';
+import { readJson } from '../http/body.ts';
+import { log, messageOf } from '../log.ts';
+import type { ArchiveLimits } from './archive-checks.ts';
 import type { ChangeCounter } from './change-counter.ts';
+import { parseExclude, parseLimits } from './parse-request.ts';
+import { streamSave } from './stream-save.ts';
+import { WorkerLink } from './worker-link.ts';
 
+/** What headers may add to the content of an archive. */
+const ARCHIVE_OVERHEAD_BYTES = 64 * 1024 * 1024;
+
+/** The two workspace calls, and the watch over the workspace that goes with them. */
 export class WorkspaceService {
-  warm = false;
+  readonly #config: AgentConfig;
+  readonly #changes: ChangeCounter;
+  readonly #link: WorkerLink;
+  #warm = false;
 
-  constructor(_config: AgentConfig, _environment: GuestEnvironment, _argv: readonly string[], _changes: ChangeCounter) {}
+  constructor(config: AgentConfig, environment: GuestEnvironment, workerArgv: readonly string[], changes: ChangeCounter) {
+    this.#config = config;
+    this.#changes = changes;
+    this.#link = new WorkerLink(workerArgv, environment);
+  }
 
+  /** True once the worker has run its code in. */
+  get warm(): boolean {
+    return this.#warm;
+  }
+
+  /** Starts the worker, warms it, and begins to watch. */
   async start(): Promise<void> {
-    this.warm = true;
-  }
-
-  async put(_context: CallContext): Promise<void> {
-    throw new VesselError('INTERNAL', 'not yet');
-  }
-
-  async save(_context: CallContext): Promise<void> {
-    throw new VesselError('INTERNAL', 'not yet');
+    this.#link.start();
+    try {
+      await this.#link.exclusively((ask) => ask<'warm'>({ op: 'warm' }));
+    } catch (error) {
+      log(`warming the workspace worker: ${messageOf(error)}`);
+    }
+    await this.#rewatch();
+    this.#warm = true;
   }
 
   stop(): void {
-    this.warm = false;
+    this.#link.stop();
+  }
+
+  /** The counter of changes, after a look at the disk when watching alone is not enough. */
+  async changeCounter(): Promise<number> {
+    if (this.#changes.wantsScan()) {
+      const { fingerprint } = await this.#link.exclusively((ask) => ask<'scan'>({ op: 'scan', workspace: this.#config.workspace, exclude: this.#changes.exclude, stats: true }));
+      this.#changes.noteScan(fingerprint);
+    }
+    return this.#changes.value;
+  }
+
+  async #rewatch(): Promise<void> {
+    const { folders } = await this.#link.exclusively((ask) => ask<'scan'>({ op: 'scan', workspace: this.#config.workspace, exclude: this.#changes.exclude, stats: false }));
+    this.#changes.watch(folders);
+  }
+
+  async #spool(context: CallContext, path: string, limits: ArchiveLimits): Promise<void> {
+    const fd = openSync(path, 'wx', 0o600);
+    try {
+      let bytes = 0;
+      for await (const chunk of context.request as AsyncIterable<Buffer>) {
+        bytes += chunk.length;
+        if (bytes > limits.maxBytes + ARCHIVE_OVERHEAD_BYTES) throw new VesselError('ARCHIVE_TOO_LARGE', `the archive is longer than the limit of ${limits.maxBytes} bytes`, { details: { maxBytes: limits.maxBytes } });
+        for (let done = 0; done < chunk.length;) done += writeSync(fd, chunk, done);
+      }
+      if (!context.request.complete) throw new VesselError('CANCELLED', 'the upload was cut off');
+      if (this.#config.user !== null) fchownSync(fd, this.#config.user.uid, this.#config.user.gid);
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  /** `PUT workspace`. */
+  async put(context: CallContext): Promise<void> {
+    const limits = parseLimits(context.query);
+    const zip = join(tmpdir(), `vessel-in-${randomUUID()}.zip`);
+    try {
+      await this.#spool(context, zip, limits);
+      this.#changes.pause();
+      try {
+        const result = await this.#link.exclusively((ask) => ask<'extract'>({ op: 'extract', zip, workspace: this.#config.workspace, limits }));
+        await this.#rewatch();
+        sendJson(context.response, 200, result);
+      } catch (error) {
+        await this.#rewatch();
+        throw error;
+      }
+    } finally {
+      rmSync(zip, { force: true });
+    }
+  }
+
+  /** `POST workspace/save`. */
+  async save(context: CallContext): Promise<void> {
+    const exclude = parseExclude((await readJson(context.request))['exclude']);
+    const rulesChanged = this.#changes.setExclude(exclude);
+    await streamSave({ link: this.#link, changes: this.#changes, workspace: this.#config.workspace, exclude, response: context.response });
+    // Other rules may let in folders that nobody watched until now.
+    if (rulesChanged) await this.#rewatch();
   }
 }

@@ -1,0 +1,85 @@
+import type { ServerResponse } from 'node:http';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { z } from 'zod';
+import type { ExcludeConfig, LeftOut } from '#shared/archive-rules.ts';
+import type { WorkspaceOutSummarySchema } from '#shared/guest-protocol.ts';
+import { VesselError } from '#shared/vessel-error.ts';
+import type { ChangeCounter } from './change-counter.ts';
+import type { WorkerLink } from './worker-link.ts';
+
+type Summary = z.infer<typeof WorkspaceOutSummarySchema>;
+
+/**
+ * HTTP clients count trailers as headers, and Node's own refuses more than 16 KB of them: lists that would not fit are cut, and their
+ * last row says how many more there are.
+ */
+const MAX_LIST_BYTES = 4500;
+
+function fitted<T>(list: readonly T[], rest: (count: number) => T): T[] {
+  const kept: T[] = [];
+  let bytes = 0;
+  for (const item of list) {
+    bytes += Buffer.byteLength(JSON.stringify(item)) + 1;
+    if (bytes > MAX_LIST_BYTES) return [...kept, rest(list.length - kept.length)];
+    kept.push(item);
+  }
+  return kept;
+}
+
+export type StreamSaveOptions = {
+  readonly link: WorkerLink;
+  readonly changes: ChangeCounter;
+  readonly workspace: string;
+  readonly exclude: ExcludeConfig;
+  readonly response: ServerResponse;
+};
+
+/** Streams one save to the client. When the client goes away or something fails midway, no trailer is sent and the worker starts afresh. */
+export async function streamSave({ link, changes, workspace, exclude, response }: StreamSaveOptions): Promise<void> {
+  await link.exclusively(async (ask, data) => {
+    // Changes that are waiting to be noticed belong to the time before this save.
+    await nextTurn();
+    const counterAtStart = changes.value;
+    const { promise: gone, reject: onGone } = Promise.withResolvers<never>();
+    const { promise: complete, resolve: onComplete } = Promise.withResolvers<void>();
+    let forwarded = 0;
+    let expected: number | null = null;
+    const check = (): void => { if (expected !== null && forwarded >= expected) onComplete(); };
+    const forward = (chunk: Buffer): void => {
+      if (!response.headersSent) response.writeHead(200, { 'content-type': 'application/zip', 'cache-control': 'no-store', trailer: 'x-vessel-summary' });
+      forwarded += chunk.length;
+      if (!response.write(chunk)) data.pause();
+      check();
+    };
+    const resume = (): void => { data.resume(); };
+    const onClose = (): void => onGone(new VesselError('CANCELLED', 'the client went away'));
+    // The race below may be over when this rejects.
+    gone.catch(() => undefined);
+    data.on('data', forward);
+    response.on('drain', resume);
+    response.on('close', onClose);
+    try {
+      if (response.destroyed) onClose();
+      const result = await Promise.race([ask<'save'>({ op: 'save', workspace, exclude }), gone]);
+      expected = result.archiveBytes;
+      check();
+      await Promise.race([complete, gone]);
+      const summary: Summary = {
+        entries: result.entries, files: result.files, contentBytes: result.contentBytes,
+        leftOut: fitted<LeftOut>(result.leftOut, (count) => ({ path: '…', reason: `and ${count} more` })),
+        changedWhileReading: fitted<string>(result.changedWhileReading, (count) => `… and ${count} more`),
+        changeCounter: changes.noteSave(result.fingerprint, counterAtStart),
+      };
+      response.addTrailers({ 'x-vessel-summary': Buffer.from(JSON.stringify(summary)).toString('base64url') });
+      response.end();
+    } catch (error) {
+      // What the worker still sends belongs to nobody.
+      if (forwarded > 0 || VesselError.from(error).code === 'CANCELLED') link.abort();
+      throw error;
+    } finally {
+      data.off('data', forward);
+      response.off('drain', resume);
+      response.off('close', onClose);
+    }
+  });
+}
