@@ -5,6 +5,8 @@ import { writeFileSync } from 'node:fs';
 import { root } from './paths.mjs';
 
 const FAILURE_LINES = 40;
+/** Frames of the runner itself. */
+const NOISE = /^\s+at .*(node_modules\/|new Promise|node:internal)/;
 const seconds = (ms) => `${(ms / 1000).toFixed(1)} s`;
 
 export default class VesselReporter {
@@ -64,7 +66,7 @@ export default class VesselReporter {
     this.say(`✗ ${where}`);
     for (const error of errors) {
       const text = [error.stack ?? `${error.name ?? 'Error'}: ${error.message}`, error.diff].filter(Boolean).join('\n');
-      this.say(text.split('\n').slice(0, FAILURE_LINES).map((line) => `    ${line}`).join('\n'));
+      this.say(text.split('\n').filter((line) => !NOISE.test(line)).slice(0, FAILURE_LINES).map((line) => `    ${line}`).join('\n'));
     }
   }
 
