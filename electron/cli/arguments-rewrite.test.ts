@@ -13,4 +13,5 @@ test('a line that separates itself, or is not exec, stays as it is', () => {
 test('help of a nested command is its --help', () => {
   expect(helpOf(['help', 'project', 'list'])).toEqual(['project', 'list', '--help']);
   expect(helpOf(['help'])).toEqual(['help']);
+  expect(helpOf([])).toEqual(['--help']);
 });

@@ -22,8 +22,9 @@ export function separateExecCommand(argv: readonly string[]): readonly string[] 
   return argv;
 }
 
-/** `help project list` means `project list --help`; `help` alone stays commander's. */
+/** `help project list` means `project list --help`; no word at all means `--help`; `help` alone stays commander's. */
 export function helpOf(argv: readonly string[]): readonly string[] {
+  if (argv.length === 0) return ['--help'];
   const [first, ...path] = argv;
   return first === 'help' && path.length > 0 && path.every((word) => !word.startsWith('-')) ? [...path, '--help'] : argv;
 }

@@ -11,8 +11,11 @@ const DRAIN_POLL_MS = 10;
 /** How long a finished command waits for the other side to say goodbye too. */
 const CLOSE_PATIENCE_MS = 500;
 
+/** A channel whose incoming side can be held back: the server then waits with what streams to us, instead of our memory filling. */
+export type PausableChannel = Channel & { pause(): void; resume(): void };
+
 /** Opens the wire to a running Vessel. Throws SERVER_UNREACHABLE when nobody answers there, UNAUTHENTICATED when it refuses the secret. */
-export function openChannel(server: ServerFile): Promise<Channel> {
+export function openChannel(server: ServerFile): Promise<PausableChannel> {
   return new Promise((resolve, reject) => {
     const socket = new WebSocket(`ws://127.0.0.1:${server.port}/api/socket`, {
       headers: { authorization: `Bearer ${server.secret}` },
@@ -32,7 +35,7 @@ export function openChannel(server: ServerFile): Promise<Channel> {
   });
 }
 
-function channelOf(socket: WebSocket): Channel {
+function channelOf(socket: WebSocket): PausableChannel {
   let closed = false;
   socket.once('close', () => { closed = true; });
   return {
@@ -48,7 +51,10 @@ function channelOf(socket: WebSocket): Channel {
     drained: async () => {
       while (!closed && socket.bufferedAmount > HIGH_WATER_BYTES) await new Promise((wake) => { setTimeout(wake, DRAIN_POLL_MS); });
     },
+    pause: () => socket.pause(),
+    resume: () => socket.resume(),
     close: () => {
+      socket.resume();
       socket.close();
       setTimeout(() => socket.terminate(), CLOSE_PATIENCE_MS).unref();
     },

@@ -12,6 +12,9 @@ export type Connection = {
   readonly server: ServerFile;
   /** True once the other side or the network ended it. */
   readonly lost: () => boolean;
+  /** Holds back and lets go what the server sends; see {@link PausableChannel}. */
+  pause(): void;
+  resume(): void;
   close(): void;
 };
 
@@ -56,6 +59,8 @@ async function connectTo(server: ServerFile): Promise<Connection> {
     client: namingTheServer(wire, () => lost),
     server,
     lost: () => lost,
+    pause: channel.pause,
+    resume: channel.resume,
     close: () => { closing = true; channel.close(); },
   };
 }

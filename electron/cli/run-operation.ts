@@ -29,9 +29,10 @@ export type RunOptions = {
  * Returns null when detached. Throws the operation's error.
  */
 export async function runOperation(context: Context, start: () => Promise<{ readonly operationId: string }>, options: RunOptions = {}): Promise<Operation | null> {
-  const operationId = await startOrJoin(context, start, options);
+  const started = await startOrJoin(context, start, options);
+  const { operationId } = started;
   if (options.detach === true) {
-    context.output.result({ operationId }, () => operationId);
+    context.output.result(started, () => operationId);
     return null;
   }
   const { runtime, output, session } = context;
@@ -67,9 +68,9 @@ export async function runOperation(context: Context, start: () => Promise<{ read
   }
 }
 
-async function startOrJoin(context: Context, start: () => Promise<{ readonly operationId: string }>, { join }: RunOptions): Promise<string> {
+async function startOrJoin(context: Context, start: () => Promise<{ readonly operationId: string }>, { join }: RunOptions): Promise<{ readonly operationId: string }> {
   try {
-    return (await start()).operationId;
+    return await start();
   } catch (error) {
     if (join === undefined || !(error instanceof VesselError) || error.code !== 'BUSY') throw error;
     const { activeOperationId } = await context.session.call('projects.get', { projectId: join.projectId });
@@ -77,6 +78,6 @@ async function startOrJoin(context: Context, start: () => Promise<{ readonly ope
     const active = await context.session.call('operations.get', { operationId: activeOperationId });
     if (active.kind !== join.kind) throw error;
     context.output.note(`Already under way (${activeOperationId}): following it.`);
-    return activeOperationId;
+    return { operationId: activeOperationId };
   }
 }

@@ -4,6 +4,7 @@ import { InvalidArgumentError, type Command } from 'commander';
 import { VesselError } from '#shared/errors.ts';
 import { PROJECT_HELP } from '../arguments.ts';
 import type { Use } from '../command-kit.ts';
+import type { Connection } from '../connection.ts';
 import { livingProject, type Context } from '../context.ts';
 import { runExec, type ExecRequest, type ExecSink } from '../exec-session.ts';
 import { requireRunning } from '../resolve-project.ts';
@@ -60,9 +61,10 @@ function variables(context: Context, given: readonly string[] = []): Record<stri
 
 async function run(context: Context, request: ExecRequest): Promise<number> {
   const { runtime, output, session } = context;
-  const client = await session.client();
+  const connection = await session.connect();
+  const { client } = connection;
   if (!output.json) {
-    const end = await runExec(client, runtime, request, { stdout: (data) => writeTo(runtime.stdout, data), stderr: (data) => writeTo(runtime.stderr, data) });
+    const end = await runExec(client, runtime, request, { stdout: (data) => writeTo(runtime.stdout, data, connection), stderr: (data) => writeTo(runtime.stderr, data, connection) });
     return end.exitCode;
   }
   const kept = { stdout: [] as Buffer[], stderr: [] as Buffer[], bytes: 0, truncated: false };
@@ -82,14 +84,15 @@ async function run(context: Context, request: ExecRequest): Promise<number> {
 }
 
 /** Waits while the reader is slow, so that memory stays flat. A reader that left is CANCELLED. */
-async function writeTo(stream: Writable, data: Buffer): Promise<void> {
+async function writeTo(stream: Writable, data: Buffer, connection: Connection): Promise<void> {
   if (stream.destroyed || stream.errored !== null) throw new VesselError('CANCELLED', 'The reader of the output left');
   if (stream.write(data)) return;
+  connection.pause();
   await new Promise<void>((resolve, reject) => {
     const leave = new AbortController();
     stream.once('drain', () => { leave.abort(); resolve(); });
     finished(stream, { signal: leave.signal }).then(() => resolve(), (error: unknown) => {
       if (!leave.signal.aborted) reject(VesselError.from(error));
     });
-  });
+  }).finally(connection.resume);
 }
