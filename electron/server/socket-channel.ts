@@ -53,7 +53,8 @@ export function socketChannel(socket: WebSocket, pingIntervalMs = PING_INTERVAL_
       else socket.once('close', listener);
     },
     drained() {
-      if (socket.bufferedAmount <= HIGH_WATER_BYTES || socket.readyState !== socket.OPEN) return Promise.resolve();
+      if (socket.readyState === socket.CLOSED || (socket.readyState === socket.OPEN && socket.bufferedAmount <= HIGH_WATER_BYTES)) return Promise.resolve();
+      // While the socket is closing this waits for 'close': a stream that went on at once would never let that event happen.
       return new Promise((resolve) => { waiters.push(resolve); });
     },
     close: () => socket.close(),
