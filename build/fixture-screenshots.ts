@@ -63,6 +63,7 @@ try {
       page.on('console', (message) => { if (message.type() === 'error') { problems += 1; console.error(`${shot.name}: ${message.text()}`); } });
       page.on('pageerror', (error) => { problems += 1; console.error(`${shot.name}: ${error.message}`); });
       await page.goto(`http://127.0.0.1:${port}/?theme=${theme}&scenario=${shot.scenario ?? 'full'}${shot.hash}`);
+      await page.locator('#main').waitFor();
       await page.waitForTimeout(300);
       await shot.act?.(page);
       await page.waitForTimeout(350);

@@ -13,15 +13,16 @@ const say = (line) => process.stderr.write(`${line}\n`);
 
 async function bundle(part) {
   const { build } = await import('esbuild');
-  await build({
+  const { warnings } = await build({
     entryPoints: [join(root, part.entries[0])],
     outfile: join(root, part.outputs[0]),
-    bundle: true, platform: 'node', target: 'node24', format: 'esm', sourcemap: 'linked', legalComments: 'none', logLevel: 'warning',
+    bundle: true, platform: 'node', target: 'node24', format: 'esm', sourcemap: 'linked', legalComments: 'none', logLevel: 'silent',
     // CommonJS packages (ws, yauzl) call require(); an ES module has none of its own.
     banner: { js: "import { createRequire as vesselCreateRequire } from 'node:module'; const require = vesselCreateRequire(import.meta.url);" },
     // Optional native helpers of ws: absent, and ws works without.
     external: ['bufferutil', 'utf-8-validate'],
   });
+  for (const { text, location } of warnings) say(`! ${location === null ? '' : `${location.file}:${location.line}: `}${text}`);
 }
 
 async function electronVite() {
@@ -39,10 +40,7 @@ const builders = { bundle, 'electron-vite': electronVite, script };
 
 async function buildPart(part) {
   const missing = part.entries.filter((entry) => !existsSync(join(root, entry)));
-  if (missing.length > 0) {
-    say(`! ${part.title}: not built, ${missing.join(', ')} is missing`);
-    return;
-  }
+  if (missing.length > 0) throw new Error(`${part.title} cannot be built: ${missing.join(', ')} is missing`);
   // The stamp is taken before the build: an edit during it leaves the part stale.
   const { stale, stamp } = staleness(part.name, part.inputs, part.outputs);
   if (!stale) return;

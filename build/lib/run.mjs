@@ -5,7 +5,7 @@ import { root } from './paths.mjs';
  * Runs a program to its end. `output`: 'inherit' shows it, 'stderr' shows all of it on stderr (stdout stays clean for the
  * caller), 'capture' keeps it. Returns `{code, signal, text}`; a program that cannot be started has code 127.
  */
-export function run(command, args, { output = 'inherit', env = process.env, cwd = root, timeoutMs = 0, input = 'ignore', signal } = {}) {
+export function run(command, args, { output = 'inherit', env = process.env, cwd = root, timeoutMs = 0, input = 'ignore', signal = /** @type {AbortSignal | undefined} */ (undefined) } = {}) {
   return new Promise((resolve) => {
     const stdio = output === 'inherit' ? [input, 'inherit', 'inherit'] : output === 'stderr' ? [input, 2, 2] : [input, 'pipe', 'pipe'];
     const child = spawn(command, args, { cwd, env, stdio, signal, windowsHide: true });
