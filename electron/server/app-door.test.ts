@@ -100,7 +100,7 @@ it('serves named assets for a year and nothing outside its folder', async () => 
 it('answers health to anybody and everything else only to a session', async () => {
   isAllowed = false;
   expect(await (await fetch(`${origin}/api/health`)).json()).toEqual({ ok: true });
-  for (const [method, path] of [['GET', '/api/session'], ['POST', '/api/ticket'], ['POST', '/api/call/app.info'], ['POST', '/api/import?name=x'], ['GET', '/api/projects/a-1234/revisions/1.zip'], ['GET', '/api/none']] as const) {
+  for (const [method, path] of [['GET', '/api/session'], ['POST', '/api/call/app.info'], ['POST', '/api/import?name=x'], ['GET', '/api/projects/a-1234/revisions/1.zip'], ['GET', '/api/none']] as const) {
     expect((await fetch(`${origin}${path}`, { method })).status).toBe(401);
   }
 });

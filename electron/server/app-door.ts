@@ -73,7 +73,6 @@ async function respond(request: IncomingMessage, response: ServerResponse, core:
   const call = /^\/api\/call\/([A-Za-z.]{1,64})$/.exec(path);
   const revision = REVISION_PATTERN.exec(path);
   if (path === '/api/session' && isRead) sendJson(response, 200, { ok: true });
-  else if (path === '/api/ticket' && method === 'POST') sendJson(response, 200, { url: core.gateway.appUrl() });
   else if (call?.[1] !== undefined && method === 'POST') sendJson(response, 200, await answerApiCall(request, call[1], core.handlers, aborted.signal));
   else if (path === '/api/import' && method === 'POST') sendJson(response, 202, await answerImport(request, core, queryOf(request), aborted.signal));
   else if (revision?.[1] !== undefined && revision[2] !== undefined && isRead) await answerRevision(response, core, revision[1], revision[2]);

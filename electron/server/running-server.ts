@@ -33,15 +33,15 @@ export async function findRunningServer(home: string, deadlineMs = APPEAR_DEADLI
 function entryUrl(record: ServerFile): Promise<string> {
   return new Promise((resolve, reject) => {
     const outgoing = request({
-      host: '127.0.0.1', port: record.port, path: '/api/ticket', method: 'POST', agent: false, timeout: REQUEST_DEADLINE_MS,
+      host: '127.0.0.1', port: record.port, path: '/api/call/app.url', method: 'POST', agent: false, timeout: REQUEST_DEADLINE_MS,
       headers: { host: `127.0.0.1:${record.port}`, authorization: `Bearer ${record.secret}`, 'content-length': 0 },
     }, (answer) => {
       const chunks: Buffer[] = [];
       answer.on('data', (chunk: Buffer) => chunks.push(chunk));
       answer.on('error', reject);
       answer.on('end', () => {
-        const parsed = z.object({ url: z.string() }).safeParse(parseJson(Buffer.concat(chunks).toString('utf8')));
-        if (answer.statusCode === 200 && parsed.success) resolve(parsed.data.url);
+        const parsed = z.object({ value: z.object({ url: z.string() }) }).safeParse(parseJson(Buffer.concat(chunks).toString('utf8')));
+        if (answer.statusCode === 200 && parsed.success) resolve(parsed.data.value.url);
         else reject(new Error(`the recorded server answered ${answer.statusCode ?? 0}`));
       });
     });

@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer, type Agent, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { VesselError } from '#shared/errors.ts';
 import { httpStatus } from '#shared/http-status.ts';
@@ -157,7 +157,10 @@ async function answerFromEnvironment(request: IncomingMessage, response: ServerR
     case 'running':
       // A page that waits for a server to come up asks again and again: that alone keeps nothing alive.
       response.once('finish', () => { if (response.statusCode < 500) options.routes.noteActivity(target.projectId, target.kind === 'ide' ? 'ide' : 'http'); });
-      if (target.kind === 'ide' && await parts.ideStatic.serve(request, response, route)) return;
+      if (target.kind === 'ide') {
+        const agent = (): Agent => parts.upstreams.agentFor(target.projectId, route);
+        if (await parts.ideStatic.serve({ request, response, route, agent, framers: framers(target, state.port) })) return;
+      }
       parts.proxy.request(request, response, { target, route, proof }, (error) => fail(request, response, error, parts));
       return;
     case 'starting': sendPage(request, response, 503, target, startingPage(target), new VesselError('IDE_NOT_READY', 'The environment is starting'), state.port); return;
