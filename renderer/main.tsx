@@ -1,0 +1,25 @@
+import { z } from 'zod';
+import type { Channel } from '#shared/wire.ts';
+import { startApp } from './shell/start-app.tsx';
+import { connect } from './state/connection.ts';
+import { useStore } from './state/store.ts';
+import { openWebSocketChannel } from './state/web-socket-channel.ts';
+
+// The page's content security policy forbids eval; zod must not even try it.
+z.config({ jitless: true });
+
+/** Opens the socket; when Vessel answers but does not know this page any more, loads the page anew, which then says how to get in. */
+async function open(): Promise<Channel> {
+  try {
+    return await openWebSocketChannel(window.location);
+  } catch (error) {
+    const answer = await fetch('/api/session', { cache: 'no-store' });
+    if (answer.status === 401) window.location.reload();
+    throw error;
+  }
+}
+
+const connection = connect(open, useStore.getState().setConnection);
+window.addEventListener('online', () => connection.retryNow());
+document.addEventListener('visibilitychange', () => { if (!document.hidden) connection.retryNow(); });
+startApp(connection.client, () => connection.retryNow());

@@ -1,0 +1,33 @@
+import { Lightbulb, RotateCcw } from 'lucide-react';
+import type { ReactNode } from 'react';
+import type { ErrorShape } from '#shared/errors.ts';
+import type { Operation } from '#shared/operation.ts';
+import { Button } from '../../design/button.tsx';
+import { errorTitle } from '../../state/store.ts';
+
+/** A failure in the console's own colours: the code, the evidence, the fix, Retry. */
+export function Failure({ operation, error, onRetry, back }: { readonly operation: Operation; readonly error: ErrorShape; readonly onRetry: () => void; readonly back: ReactNode }): ReactNode {
+  const failed = operation.steps.find((step) => step.state === 'failed');
+  const details = Object.entries(error.details);
+  return (
+    <div role="alert" data-testid="error-panel" className="flex flex-col gap-3 rounded-lg border border-term-red/40 bg-term-panel p-4">
+      <p className="text-lg text-term-red"><span data-testid="error-code">{error.code}</span></p>
+      <div>
+        <p className="text-term-bright">{error.message}</p>
+        {error.message !== errorTitle(error) && <p className="text-sm text-term-dim">{errorTitle(error)}{failed === undefined ? '' : ` · at “${failed.title}”`}</p>}
+      </div>
+      <p className="flex items-start gap-2 text-term-amber" data-testid="error-hint"><Lightbulb aria-hidden="true" size={15} className="mt-1 shrink-0" /><span>{error.hint}</span></p>
+      {details.length > 0 && (
+        <dl className="grid grid-cols-[auto_1fr] gap-x-4 text-xs">
+          {details.map(([key, value]) => <div key={key} className="contents"><dt className="text-term-dim">{key}</dt><dd className="min-w-0 break-words">{typeof value === 'string' ? value : JSON.stringify(value)}</dd></div>)}
+        </dl>
+      )}
+      {error.logTail.length > 0 && <pre tabIndex={0} aria-label="Evidence: last lines of the log" data-testid="log-tail" className="max-h-44 overflow-auto border-l-2 border-term-red/60 pl-3 text-xs leading-5 whitespace-pre-wrap">{error.logTail.join('\n')}</pre>}
+      <div className="flex gap-2">
+        <Button variant="terminal" icon={<RotateCcw size={14} />} onClick={onRetry} autoFocus data-testid="retry">Retry</Button>
+        {back}
+      </div>
+      {!error.retryable && <p className="text-xs text-term-dim">Retry helps only after the fix above.</p>}
+    </div>
+  );
+}

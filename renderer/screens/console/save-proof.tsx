@@ -1,0 +1,37 @@
+import { ShieldCheck } from 'lucide-react';
+import type { ReactNode } from 'react';
+import type { SaveResult } from '#shared/contract.ts';
+import { formatBytes, formatCount, formatDateTime } from '../../lib/format.ts';
+
+/** Why it is safe that the environment is gone: what was stored, and that it was read back the same. */
+export function SaveProof({ result, ended }: { readonly result: SaveResult; readonly ended: boolean }): ReactNode {
+  const { archive, revision, changed } = result;
+  const rows: readonly (readonly [string, string, string])[] = [
+    ['revision', changed ? String(archive.rev) : `${archive.rev} (nothing had changed)`, 'proof-rev'],
+    ['sha256', archive.sha256.slice(0, 16), 'proof-sha256'],
+    ['files', `${formatCount(archive.files, 'file')}, ${formatBytes(revision.contentBytes)} of content`, 'proof-files'],
+    ['archive', formatBytes(archive.bytes), 'proof-bytes'],
+    ['verified', formatDateTime(archive.verifiedAt), 'proof-verified'],
+  ];
+  return (
+    <div data-testid="save-proof" className="w-full rounded-lg border border-term-line bg-term-panel p-4">
+      <p className="flex items-center gap-2 text-term-bright"><ShieldCheck aria-hidden="true" size={17} className="text-term-green" />Read back from cold storage; the hash matched</p>
+      <dl className="mt-3 grid grid-cols-[auto_1fr] gap-x-6 gap-y-0.5 text-sm">
+        {rows.map(([name, value, id]) => <div key={name} className="contents"><dt className="text-term-dim">{name}</dt><dd className="min-w-0 break-words text-term-text" data-testid={id} title={name === 'sha256' ? archive.sha256 : undefined}>{value}</dd></div>)}
+      </dl>
+      <div className="mt-3 border-t border-term-line pt-3 text-sm">
+        {revision.leftOut.length === 0
+          ? <p className="text-term-dim">Nothing was left out.</p>
+          : (
+            <details>
+              <summary className="text-term-text" data-testid="proof-left-out">{formatCount(revision.leftOut.length, 'thing')} left out, by the rules of this project</summary>
+              <ul className="mt-2 max-h-40 overflow-y-auto text-xs leading-5">
+                {revision.leftOut.map((item) => <li key={item.path} className="break-words"><span className="text-term-text">{item.path}</span> <span className="text-term-dim">{item.reason}</span></li>)}
+              </ul>
+            </details>
+          )}
+      </div>
+      {ended && <p className="mt-3 text-sm text-term-dim">The environment is gone; nothing is left running.</p>}
+    </div>
+  );
+}

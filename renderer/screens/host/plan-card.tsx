@@ -1,0 +1,65 @@
+import { CheckCircle2, Circle, Hammer, ListChecks } from 'lucide-react';
+import { type ReactNode, useState } from 'react';
+import type { Host } from '#shared/contract.ts';
+import type { ErrorShape } from '#shared/errors.ts';
+import type { ProvisionResult } from '#shared/host-protocol.ts';
+import { Button } from '../../design/button.tsx';
+import { ErrorPanel } from '../../design/error-panel.tsx';
+import { Card, CardHeader } from '../../design/surface.tsx';
+import { formatCount } from '../../lib/format.ts';
+import { startAndShow } from '../../state/actions.ts';
+import { useClient } from '../../state/client-context.ts';
+import { toShape } from '../../state/store.ts';
+
+const THERE: readonly string[] = ['present', 'done', 'skipped'];
+
+/** Provisioning in two clicks: first what would change, in words; then the change. */
+export function PlanCard({ host }: { readonly host: Host }): ReactNode {
+  const client = useClient();
+  const [plan, setPlan] = useState<ProvisionResult | null>(null);
+  const [error, setError] = useState<ErrorShape | null>(null);
+  const [busy, setBusy] = useState(false);
+  const ask = async (): Promise<void> => {
+    setBusy(true);
+    setError(null);
+    try {
+      setPlan(await client.call('hosts.plan', { hostId: host.id }));
+    } catch (caught) {
+      setError(toShape(caught));
+    }
+    setBusy(false);
+  };
+  const missing = plan?.steps.filter((step) => !THERE.includes(step.state)).length ?? 0;
+  return (
+    <Card>
+      <CardHeader
+        title="Set up" description="Every step says what it would change, does nothing when nothing is missing, and is written to a journal, so that it can be removed again."
+        aside={<>
+          <Button icon={<ListChecks size={15} />} disabled={busy} onClick={() => void ask()} data-testid="plan">{busy ? 'Looking…' : 'Show the plan'}</Button>
+          <Button variant={host.status === 'not-provisioned' ? 'primary' : 'secondary'} icon={<Hammer size={15} />} disabled={host.activeOperationId !== null} data-testid="provision" onClick={() => void startAndShow(() => client.call('hosts.provision', { hostId: host.id }))}>Provision</Button>
+        </>}
+      />
+      {error !== null && <div className="p-5"><ErrorPanel error={error} onRetry={() => void ask()} /></div>}
+      {plan !== null && (
+        <div className="px-5 py-4" data-testid="plan-result">
+          <p role="status" className="mb-3 font-medium">{missing === 0 ? 'Nothing is missing: provisioning would change nothing.' : `${formatCount(missing, 'step')} of ${plan.steps.length} would run:`}</p>
+          <ol className="flex flex-col gap-2.5">
+            {plan.steps.map((step) => {
+              const there = THERE.includes(step.state);
+              return (
+                <li key={step.id} className="flex items-start gap-3">
+                  {there ? <CheckCircle2 aria-hidden="true" size={17} className="mt-0.5 shrink-0 text-ok" /> : <Circle aria-hidden="true" size={17} className="mt-0.5 shrink-0 text-ink-faint" />}
+                  <div className="min-w-0">
+                    <p className={there ? 'text-ink-soft' : 'font-medium'}>{step.title}<span className="sr-only">{there ? ': present' : ': missing'}</span></p>
+                    {there ? step.evidence !== '' && <p className="text-sm break-words text-ink-faint">{step.evidence}</p>
+                      : <ul className="list-inside list-disc text-sm text-ink-soft">{step.plan.map((line) => <li key={line} className="break-words">{line}</li>)}</ul>}
+                  </div>
+                </li>
+              );
+            })}
+          </ol>
+        </div>
+      )}
+    </Card>
+  );
+}

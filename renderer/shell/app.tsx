@@ -1,0 +1,53 @@
+import type { ReactNode } from 'react';
+import { Toasts } from '../design/toasts.tsx';
+import { ActivityScreen } from '../screens/activity/activity-screen.tsx';
+import { ConsoleScreen } from '../screens/console/console-screen.tsx';
+import { HostScreen } from '../screens/host/host-screen.tsx';
+import { IdeScreen } from '../screens/ide/ide-screen.tsx';
+import { OpenLink } from '../screens/ide/open-link.tsx';
+import { ProjectsScreen } from '../screens/projects/projects-screen.tsx';
+import { SettingsScreen } from '../screens/settings/settings-screen.tsx';
+import { useStore } from '../state/store.ts';
+import { ConnectionBar } from './connection-bar.tsx';
+import { DropZip } from './drop-zip.tsx';
+import { Modals } from './modals.tsx';
+import { Sidebar } from './sidebar.tsx';
+import { useShortcuts } from './use-shortcuts.ts';
+
+/** The whole window: a place chosen by the address, with what floats above it. */
+export function App({ retryNow }: { readonly retryNow: () => void }): ReactNode {
+  useShortcuts();
+  return (
+    <>
+      <a href="#main" className="sr-only focus:not-sr-only focus:absolute focus:z-50 focus:m-2 focus:rounded-md focus:bg-raised focus:px-3 focus:py-2" onClick={(event) => { event.preventDefault(); document.getElementById('main')?.focus(); }}>Skip to content</a>
+      <ConnectionBar retryNow={retryNow} />
+      <Place />
+      <DropZip />
+      <Modals />
+      <Toasts />
+    </>
+  );
+}
+
+function Place(): ReactNode {
+  const route = useStore((state) => state.route);
+  switch (route.screen) {
+    case 'ide': return <IdeScreen key={route.projectId} projectId={route.projectId} />;
+    case 'open': return <OpenLink key={route.projectId} projectId={route.projectId} port={route.port} />;
+    case 'console': return <ConsoleScreen key={route.operationId} operationId={route.operationId} />;
+    case 'projects': return <Framed><ProjectsScreen route={route} /></Framed>;
+    case 'host': return <Framed><HostScreen key={route.hostId} hostId={route.hostId} /></Framed>;
+    case 'settings': return <Framed><SettingsScreen /></Framed>;
+    case 'activity': return <Framed><ActivityScreen projectId={route.projectId} /></Framed>;
+    default: return route satisfies never;
+  }
+}
+
+function Framed({ children }: { readonly children: ReactNode }): ReactNode {
+  return (
+    <div className="flex h-full">
+      <Sidebar />
+      <main id="main" tabIndex={-1} className="h-full min-w-0 flex-1 outline-none">{children}</main>
+    </div>
+  );
+}

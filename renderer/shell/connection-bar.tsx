@@ -1,0 +1,22 @@
+import { CloudOff } from 'lucide-react';
+import type { ReactNode } from 'react';
+import { formatLeft } from '../lib/format.ts';
+import { useTicking } from '../state/clock.ts';
+import { useStore } from '../state/store.ts';
+
+/** The first attempts heal a restart within a second; only then is it worth a word. */
+const QUIET_ATTEMPTS = 1;
+
+/** Says that Vessel does not answer, and when the next attempt comes. What is on the screen stays readable. */
+export function ConnectionBar({ retryNow }: { readonly retryNow: () => void }): ReactNode {
+  const connection = useStore((state) => state.connection);
+  const left = useTicking((now) => (connection.phase === 'reconnecting' && connection.retryAt !== null ? formatLeft(connection.retryAt, now) : 'now'));
+  if (connection.phase !== 'reconnecting' || connection.attempt <= QUIET_ATTEMPTS) return null;
+  return (
+    <div role="status" data-testid="reconnecting" className="fixed top-3 left-1/2 z-40 flex -translate-x-1/2 items-center gap-3 rounded-full border border-warn/40 bg-warn-soft py-1.5 pr-2 pl-4 shadow-raised">
+      <CloudOff aria-hidden="true" size={16} className="text-warn" />
+      <span className="text-base"><strong className="font-semibold text-warn">Reconnecting</strong> <span className="text-ink-soft">Vessel does not answer; environments keep running. Next attempt {left === 'now' ? 'now' : `in ${left}`}.</span></span>
+      <button type="button" className="rounded-full px-3 py-0.5 font-medium text-warn hover:bg-warn/15" onClick={retryNow}>Try now</button>
+    </div>
+  );
+}

@@ -1,0 +1,21 @@
+import type { ReactNode } from 'react';
+import { DiscardDialog } from '../screens/ide/discard-dialog.tsx';
+import { ImportDialog } from '../screens/projects/import-dialog.tsx';
+import { useStore } from '../state/store.ts';
+import { CommandPalette } from './command-palette.tsx';
+import { ShortcutsDialog } from './shortcuts-dialog.tsx';
+
+/** Dialogs that can open over any screen. */
+export function Modals(): ReactNode {
+  const modal = useStore((state) => state.modal);
+  const setModal = useStore((state) => state.setModal);
+  const close = (): void => setModal(null);
+  if (modal === null) return null;
+  switch (modal.kind) {
+    case 'palette': return <CommandPalette onClose={close} />;
+    case 'shortcuts': return <ShortcutsDialog onClose={close} />;
+    case 'discard': return <DiscardDialog projectId={modal.projectId} onClose={close} />;
+    case 'import': return <ImportDialog file={modal.file} onClose={close} />;
+    default: return modal satisfies never;
+  }
+}

@@ -1,0 +1,62 @@
+import type { Client } from '#shared/contract.ts';
+import type { Project } from '#shared/project.ts';
+import { navigate } from './navigate.ts';
+import { toastError, useStore } from './store.ts';
+
+/** Calls that answer with the id of an operation and need nothing but a project. */
+type ProjectOperation = 'environments.open' | 'environments.save' | 'environments.close';
+
+/** Starts long work and shows its console; what refuses to start is said in a toast. */
+export async function startAndShow(start: () => Promise<{ readonly operationId: string }>): Promise<void> {
+  try {
+    const { operationId } = await start();
+    navigate({ screen: 'console', operationId });
+  } catch (error) {
+    toastError(error);
+  }
+}
+
+export function startProjectOperation(client: Client, name: ProjectOperation, projectId: string): Promise<void> {
+  return startAndShow(() => client.call(name, { projectId }));
+}
+
+/** The card's big button. A project that something works on leads to that work instead. */
+export async function openProject(client: Client, project: Project): Promise<void> {
+  if (project.environment?.state === 'running') { navigate({ screen: 'ide', projectId: project.id }); return; }
+  if (project.activeOperationId !== null) { navigate({ screen: 'console', operationId: project.activeOperationId }); return; }
+  await startProjectOperation(client, 'environments.open', project.id);
+}
+
+/** Saves without leaving; the outcome comes as a toast with the proof. */
+export async function saveNow(client: Client, projectId: string): Promise<string | null> {
+  try {
+    return (await client.call('environments.save', { projectId })).operationId;
+  } catch (error) {
+    toastError(error);
+    return null;
+  }
+}
+
+export async function cancelOperation(client: Client, operationId: string): Promise<void> {
+  try {
+    useStore.getState().addOperation(await client.call('operations.cancel', { operationId }));
+  } catch (error) {
+    toastError(error);
+  }
+}
+
+export function retryOperation(client: Client, operationId: string): Promise<void> {
+  return startAndShow(() => client.call('operations.retry', { operationId }));
+}
+
+/** Runs a call for its effect; a failure becomes a toast. Resolves to whether it succeeded. */
+export async function attempt(work: () => Promise<unknown>, success?: string): Promise<boolean> {
+  try {
+    await work();
+    if (success !== undefined) useStore.getState().toast('ok', success);
+    return true;
+  } catch (error) {
+    toastError(error);
+    return false;
+  }
+}
