@@ -1,3 +1,4 @@
+import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -17,10 +18,22 @@ function electronProgram(): string | null {
   return existsSync(program) ? program : null;
 }
 
+const hasDisplay = (): boolean => process.platform !== 'linux' || Boolean(process.env['DISPLAY']) || Boolean(process.env['WAYLAND_DISPLAY']);
+const XVFB = '/usr/bin/Xvfb';
+
 function whyNot(): string | null {
   if (electronProgram() === null) return 'no Electron binary';
-  if (process.platform === 'linux' && !process.env['DISPLAY'] && !process.env['WAYLAND_DISPLAY']) return 'no display for Electron';
-  return null;
+  return hasDisplay() || existsSync(XVFB) ? null : 'no display for Electron, and no Xvfb';
+}
+
+/** A display of its own; it chooses its number and says it. */
+function startDisplay(): Promise<{ readonly process: ChildProcess; readonly display: string }> {
+  const child = spawn(XVFB, ['-displayfd', '1', '-screen', '0', '1280x900x24', '-nolisten', 'tcp'], { stdio: ['ignore', 'pipe', 'ignore'] });
+  return new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('exit', (code) => reject(new Error(`Xvfb ended with code ${code ?? '?'}`)));
+    child.stdout.once('data', (text: Buffer) => resolve({ process: child, display: `:${text.toString('utf8').trim()}` }));
+  });
 }
 
 describe('the desktop app in real Electron', () => {
@@ -28,12 +41,15 @@ describe('the desktop app in real Electron', () => {
   let home: string;
   let app: ElectronApplication;
   let page: Page;
+  let screen: ChildProcess | undefined;
   beforeAll(async () => {
     if (reason !== null) return;
+    const made = hasDisplay() ? null : await startDisplay();
+    screen = made?.process;
     home = mkdtempSync(join(tmpdir(), 'vessel-electron-'));
     // Root cannot use Chromium's sandbox; everybody else tests with it.
     const asRoot = process.getuid?.() === 0 ? ['--no-sandbox'] : [];
-    app = await _electron.launch({ executablePath: electronProgram() ?? '', args: [...asRoot, ROOT], env: { ...process.env as Record<string, string>, VESSEL_HOME: home } });
+    app = await _electron.launch({ executablePath: electronProgram() ?? '', args: [...asRoot, ROOT], env: { ...process.env as Record<string, string>, VESSEL_HOME: home, ...(made === null ? {} : { DISPLAY: made.display }) } });
     page = await app.firstWindow();
     await page.waitForSelector('#root > *');
   });
@@ -41,6 +57,7 @@ describe('the desktop app in real Electron', () => {
   afterAll(async () => {
     if (reason !== null) return;
     await app.close();
+    screen?.kill();
     rmSync(home, { recursive: true, force: true });
   });
 
