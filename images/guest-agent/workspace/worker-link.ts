@@ -39,26 +39,33 @@ export class WorkerLink {
       else waiting?.reject(VesselError.fromShape(reply.error));
     });
     const gone = (why: string): void => {
+      // A worker that was replaced already is nobody's concern.
       if (this.#child !== child) return;
-      this.#child = null;
-      this.#waiting?.reject(new VesselError('INTERNAL', `the workspace worker ended (${why})`, { retryable: true }));
-      this.#waiting = null;
-      if (this.#stopped) return;
-      log(`the workspace worker ended (${why}) and is started again`);
-      this.start();
+      this.#replace(why);
     };
     child.on('error', (error) => { if (child.pid === undefined) { this.#stopped = true; gone(error.message); } });
     child.on('exit', (code, signal) => gone(signal ?? `exit code ${code}`));
   }
 
-  /** Ends the request under way by ending the worker; a new one is ready a moment later. */
+  /** Fails the request under way, if any, and starts a new worker unless the agent stops. */
+  #replace(why: string): void {
+    this.#child = null;
+    this.#waiting?.reject(new VesselError('INTERNAL', `the workspace worker ended (${why})`, { retryable: true }));
+    this.#waiting = null;
+    if (this.#stopped) return;
+    log(`the workspace worker is started again (${why})`);
+    this.start();
+  }
+
+  /** Ends the request under way by ending the worker; a new one takes the next request. */
   abort(): void {
     this.#child?.kill('SIGKILL');
+    this.#replace('a request was given up');
   }
 
   stop(): void {
     this.#stopped = true;
-    this.abort();
+    this.#child?.kill('SIGKILL');
   }
 
   /** Runs `use` alone, with the function to ask the worker and the stream of archive bytes. Requests queue up. */
