@@ -1,4 +1,7 @@
 import { spawn } from 'node:child_process';
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { node24, root } from './paths.mjs';
 import { RUN_MARK, endMarked } from './processes.mjs';
 import { prepareSummary, readSummary, summaryFile, vitestCommand } from './vitest.mjs';
@@ -15,10 +18,14 @@ const LINGER_MS = 60_000;
 export async function runReal({ filters, deadline, signal, say }) {
   const id = `${process.pid}-${Date.now()}`;
   prepareSummary('real');
+  // Every temporary folder of the tests lies in here, so what they leave can be found. Short, because socket paths end at
+  // 107 characters; passable, because hypervisors run as a user of their own.
+  const scratch = mkdtempSync(join(tmpdir(), 'v-'));
+  chmodSync(scratch, 0o711);
   // A group of its own: it can be ended as a whole without touching anybody else's processes.
   const child = spawn(node24, vitestCommand('real', filters), {
     cwd: root, detached: true, stdio: ['ignore', 'inherit', 'inherit'],
-    env: { ...process.env, [RUN_MARK]: id, VESSEL_TEST_SUMMARY: summaryFile('real'), VESSEL_TEST_PROGRESS: '1', NO_COLOR: '1' },
+    env: { ...process.env, TMPDIR: scratch, [RUN_MARK]: id, VESSEL_TEST_SUMMARY: summaryFile('real'), VESSEL_TEST_PROGRESS: '1', NO_COLOR: '1' },
   });
   const ended = new Promise((resolve) => {
     child.on('error', (error) => { say(`vitest: ${error.message}`); resolve(127); });
@@ -58,7 +65,8 @@ export async function runReal({ filters, deadline, signal, say }) {
     counts.failed += 1;
     say(`✗ the real tests did not run to their end${stopped === null ? ` (code ${code})` : `: ${stopped}`}`);
   }
-  const left = await endMarked(id, stopped === null ? 10_000 : 2_000);
+  const left = await endMarked(id, stopped === null ? 10_000 : 2_000, scratch);
+  rmSync(scratch, { recursive: true, force: true, maxRetries: 3 });
   if (left.length === 0) counts.passed += 1;
   else {
     counts.failed += 1;

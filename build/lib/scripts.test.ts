@@ -115,10 +115,13 @@ describe('processes of a test run', () => {
     };
     try {
       const ours = start({ ...process.env, [RUN_MARK]: id });
+      // A hypervisor carries no mark, only the folder in its arguments.
+      const bare = spawn(process.execPath, ['-e', 'setInterval(() => undefined, 1000)', join(folder, 'disk')], { detached: true, stdio: 'ignore', env: {} });
+      started.push(bare);
       const foreign = start({ ...process.env, [RUN_MARK]: `${id}-other` });
       const end = new Promise((resolve) => { ours.once('close', (_code, signal) => resolve(signal)); });
-      while (marked(id).length === 0) await sleep(20);
-      expect((await endMarked(id, 100)).map(({ pid }) => pid)).toEqual([ours.pid]);
+      while (marked(id, folder).length < 2) await sleep(20);
+      expect((await endMarked(id, 100, folder)).map(({ pid }) => pid).toSorted()).toEqual([ours.pid, bare.pid].toSorted());
       expect(await end).toBe('SIGTERM');
       expect(foreign.exitCode ?? foreign.signalCode).toBeNull();
     } finally {
