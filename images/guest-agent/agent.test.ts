@@ -58,6 +58,12 @@ test('the IDE gets the request as sent, Host kept and bearer removed, and stream
   expect(answer.body.equals(body)).toBe(true);
 });
 
+test("the caller's own Authorization, set aside by the gateway, reaches the guest's server", async () => {
+  const answer = await agent.call(`/_vessel/port/${agent.idePort}/api`, { headers: { 'x-vessel-authorization': 'Bearer theirs' } });
+  const seen = JSON.parse(String(answer.headers['x-seen'])) as Record<string, string>;
+  expect([seen['authorization'], seen['x-vessel-authorization']]).toEqual(['Bearer theirs', undefined]);
+});
+
 test.each(['/socket', 'PORT'])('a WebSocket through %s is spliced without the bearer', async (kind) => {
   const path = kind === 'PORT' ? `/_vessel/port/${agent.idePort}/socket` : '/socket';
   const socket = new WebSocket(`ws://127.0.0.1:${agent.port}${path}`, { headers: { authorization: `Bearer ${TEST_TOKEN}`, host: 'demo.localhost' } });

@@ -1,19 +1,25 @@
 import { Agent, request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { VesselError } from '#shared/vessel-error.ts';
+import type { VesselError } from '#shared/vessel-error.ts';
 import { errnoOf } from '../log.ts';
 import { refuseUpgrade, sendError } from './respond.ts';
 
 /** Names of the hop between two machines, never passed on (RFC 9110, 7.6.1), and the bearer, which is ours alone. */
 const NOT_FORWARDED: ReadonlySet<string> = new Set(['authorization', 'connection', 'keep-alive', 'proxy-authorization', 'proxy-authenticate', 'proxy-connection', 'te', 'upgrade']);
 
-/** `error` is what the client gets when nothing listens. */
+/** Where the gateway puts the caller's own Authorization while the agent's bearer takes its place; it is put back for the guest's server. */
+const ORIGINAL_AUTHORIZATION = 'x-vessel-authorization';
+
+/** `closed` makes what the client gets when nothing listens. */
 export type ProxyTarget = {
   readonly port: number;
   readonly path: string;
   readonly closed: () => VesselError;
 };
+
+/** An upgrade is passed on with its own `connection` and `upgrade`, all but the bearer. */
+const NOT_FORWARDED_UPGRADE: ReadonlySet<string> = new Set(['authorization']);
 
 /** Which loopback address a port answered on last: servers bind to 127.0.0.1, ::1 or both. */
 const loopbackOfPort = new Map<number, string>();
@@ -23,11 +29,14 @@ const otherLoopback = (host: string): string => (host === LOOPBACKS[0] ? LOOPBAC
 /** Idle upstream connections kept; a page load of VS Code uses six. */
 const keepAliveAgent = new Agent({ keepAlive: true, maxFreeSockets: 8, scheduling: 'lifo' });
 
+/** Raw headers (name, value, name, …) without `dropped`, and with the caller's own Authorization back in its place. */
 function forwardedHeaders(raw: readonly string[], dropped: ReadonlySet<string>): string[] {
   const kept: string[] = [];
   for (let index = 0; index + 1 < raw.length; index += 2) {
     const name = raw[index] ?? '';
-    if (!dropped.has(name.toLowerCase())) kept.push(name, raw[index + 1] ?? '');
+    const lower = name.toLowerCase();
+    if (lower === ORIGINAL_AUTHORIZATION) kept.push('Authorization', raw[index + 1] ?? '');
+    else if (!dropped.has(lower)) kept.push(name, raw[index + 1] ?? '');
   }
   return kept;
 }
@@ -104,10 +113,8 @@ export async function proxyUpgrade(request: IncomingMessage, client: Duplex, hea
     return;
   }
   const lines = [`${request.method ?? 'GET'} ${target.path} HTTP/1.1`];
-  for (let index = 0; index + 1 < request.rawHeaders.length; index += 2) {
-    const name = request.rawHeaders[index] ?? '';
-    if (name.toLowerCase() !== 'authorization') lines.push(`${name}: ${request.rawHeaders[index + 1] ?? ''}`);
-  }
+  const headers = forwardedHeaders(request.rawHeaders, NOT_FORWARDED_UPGRADE);
+  for (let index = 0; index + 1 < headers.length; index += 2) lines.push(`${headers[index] ?? ''}: ${headers[index + 1] ?? ''}`);
   upstream.write(`${lines.join('\r\n')}\r\n\r\n`, 'latin1');
   if (head.length > 0) upstream.write(head);
   client.on('data', (chunk: Buffer) => onClientData(chunk.length));

@@ -37,7 +37,7 @@ export class ZipWriter {
   readonly #buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);
   #used = 0;
   #flushed = 0;
-  #central: Buffer[] = [];
+  readonly #central: Buffer[] = [];
   #block = Buffer.allocUnsafe(64 * 1024);
   #blockUsed = 0;
   #entries = 0;
