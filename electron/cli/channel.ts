@@ -8,6 +8,8 @@ const HANDSHAKE_DEADLINE_MS = 5_000;
 /** Sent data the socket may hold before `drained` waits. */
 const HIGH_WATER_BYTES = 1024 * 1024;
 const DRAIN_POLL_MS = 10;
+/** A socket that is held back reads no pings; the server cuts who is silent for 20 s. Unasked pongs (RFC 6455, 5.5.3) say that we live. */
+const PAUSED_HEARTBEAT_MS = 5_000;
 /** How long a finished command waits for the other side to say goodbye too. */
 const CLOSE_PATIENCE_MS = 500;
 
@@ -38,6 +40,12 @@ export function openChannel(server: ServerFile): Promise<PausableChannel> {
 function channelOf(socket: WebSocket): PausableChannel {
   let closed = false;
   socket.once('close', () => { closed = true; });
+  let heartbeat: NodeJS.Timeout | null = null;
+  const resume = (): void => {
+    if (heartbeat !== null) clearInterval(heartbeat);
+    heartbeat = null;
+    socket.resume();
+  };
   return {
     send: (text) => { if (socket.readyState === WebSocket.OPEN) socket.send(text); },
     onMessage: (listener) => {
@@ -51,10 +59,13 @@ function channelOf(socket: WebSocket): PausableChannel {
     drained: async () => {
       while (!closed && socket.bufferedAmount > HIGH_WATER_BYTES) await new Promise((wake) => { setTimeout(wake, DRAIN_POLL_MS); });
     },
-    pause: () => socket.pause(),
-    resume: () => socket.resume(),
+    pause: () => {
+      socket.pause();
+      heartbeat ??= setInterval(() => socket.pong(), PAUSED_HEARTBEAT_MS).unref();
+    },
+    resume,
     close: () => {
-      socket.resume();
+      resume();
       socket.close();
       setTimeout(() => socket.terminate(), CLOSE_PATIENCE_MS).unref();
     },

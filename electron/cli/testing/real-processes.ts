@@ -42,7 +42,7 @@ export function realProcesses(seen: Seen): { calls: Partial<Handlers['calls']>; 
             yield item;
             if (item.kind === 'exit') { running.delete('x1'); return; }
           }
-          await new Promise<void>((resolve) => { wake = resolve; });
+          if (items.length === 0) await new Promise<void>((resolve) => { wake = resolve; });
         }
       },
     },
