@@ -12,7 +12,7 @@ const everywhere = {
   'no-empty': ['error', { allowEmptyCatch: false }],
   'no-var': 'error',
   'prefer-const': 'error',
-  eqeqeq: ['error', 'always'],
+  eqeqeq: ['error', 'always', { null: 'ignore' }],
   'no-eval': 'error',
   'no-implied-eval': 'error',
   'no-restricted-syntax': ['error',

@@ -25,7 +25,7 @@ export const LAYERS: readonly Layer[] = [
   { name: 'preload', files: ['electron/preload/'], may: ['shared', 'preload'], node: false, npm: ['electron'] },
   { name: 'renderer', files: ['renderer/'], may: ['shared', 'renderer'], node: false, npm: ['react', 'react-dom', 'zustand', 'lucide-react', '@xterm/xterm', '@xterm/addon-fit', 'zod', 'vite'] },
   { name: 'host-scripts', files: ['host-scripts/'], may: ['shared', 'images', 'host-scripts'], node: true, npm: ['zod', 'js-yaml'] },
-  // esbuild makes the guest agent one file when Vessel is built; ws is bundled into it for its WebSockets.
+  // esbuild makes the guest agent one file when Vessel is built; ws travels inside it. ws is bundled into it for its WebSockets.
   { name: 'images', files: ['images/'], may: ['shared', 'images'], node: true, npm: ['zod', 'esbuild', 'ws'] },
   { name: 'traefik', files: ['traefik/'], may: ['shared', 'traefik'], node: true, npm: ['js-yaml'] },
 ];
