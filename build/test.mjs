@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // `npm test`: installs what is missing, then everything: build, check, provisioning of this computer, real tests.
 // Its last line is always `N passed, N failed, N skipped`.
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { build } from './build.mjs';
@@ -50,6 +50,8 @@ async function provision() {
   const agent = join(root, 'out', 'host', 'infra-agent.mjs');
   if (!existsSync(agent)) return 'out/host/infra-agent.mjs is not built';
   const home = mkdtempSync(join(tmpdir(), 'vessel-test-home-'));
+  // Hypervisors run as a user of their own and must be able to pass through.
+  chmodSync(home, 0o711);
   try {
     const result = await run(node24, [agent, 'provision'], { output: 'inherit', env: { ...process.env, VESSEL_HOME: home }, timeoutMs: PROVISION_MS, signal: interrupted.signal });
     return result.code === 0 ? null : result.timedOut ? `took longer than ${PROVISION_MS / 60_000} minutes` : `infra-agent provision ended with code ${result.code}`;
