@@ -6,16 +6,16 @@ import type { AppDoor, Gateway, RouteTable } from '../../ports/gateway.ts';
 import { hasEntered, requireAccess, type Proof } from './access.ts';
 import { enter, enterUrl, goTo, isEnter } from './enter.ts';
 import { framers } from './headers.ts';
-import { APP_HOST, environmentHost, originOf, parseHost, type EnvironmentTarget, type Target } from './hosts.ts';
+import { APP_HOST, ASSETS_HOST, environmentHost, originOf, parseHost, type EnvironmentTarget, type Target } from './hosts.ts';
 import { createIdeStatic, type IdeStatic } from './ide-static/ide-static.ts';
 import { listenOnLoopback } from './listen.ts';
 import { pageHeaders, renderPage, type Page } from './page-html.ts';
 import { guestErrorPage, MISDIRECTED_PAGE, notAuthorisedPage, notRunningPage, startingPage, unknownPage } from './pages.ts';
-import { createProxy, type Proxy } from './proxy.ts';
+import { createProxy, type Passage, type Proxy } from './proxy.ts';
 import { refuseUpgrade, sendBody, sendError, wantsPage } from './respond.ts';
 import { loadSessionSecret, type SessionSecret } from './session-secret.ts';
 import { createTickets, type Tickets } from './tickets.ts';
-import { createUpstreams, type Upstreams } from './upstream.ts';
+import { createUpstreams, type RunningRoute, type Upstreams } from './upstream.ts';
 
 export type GatewayOptions = {
   readonly routes: RouteTable;
@@ -127,6 +127,10 @@ async function answer(request: IncomingMessage, response: ServerResponse, parts:
     return;
   }
   const url = request.url ?? '/';
+  if (target.kind === 'assets') {
+    await parts.ideStatic.serveShared(request, response);
+    return;
+  }
   if (isEnter(url)) {
     enter(request, response, target, { secret, tickets: parts.tickets, framers: framersOf(target, state.port) });
     return;
@@ -161,7 +165,7 @@ async function answerFromEnvironment(request: IncomingMessage, response: ServerR
         const agent = (): Agent => parts.upstreams.agentFor(target.projectId, route);
         if (await parts.ideStatic.serve({ request, response, route, agent, framers: framers(target, state.port) })) return;
       }
-      parts.proxy.request(request, response, { target, route, proof }, (error) => fail(request, response, error, parts));
+      parts.proxy.request(request, response, { target, route, proof, ...await pageRewriter(request, target, route, parts) }, (error) => fail(request, response, error, parts));
       return;
     case 'starting': sendPage(request, response, 503, target, startingPage(target), new VesselError('IDE_NOT_READY', 'The environment is starting'), state.port); return;
     case 'not-running': sendPage(request, response, 503, target, notRunningPage(target, route.name, state.port), new VesselError('VM_NOT_FOUND', 'The environment is not running', { hint: 'Open the project.' }), state.port); return;
@@ -169,8 +173,18 @@ async function answerFromEnvironment(request: IncomingMessage, response: ServerR
   }
 }
 
+/**
+ * Only the workbench's page is rewritten. Its big files come from the shared origin where the browser keeps one copy for all
+ * environments: that is where the page is same-site with the app. On `<id>.localhost` every environment is a site of its own.
+ */
+async function pageRewriter(request: IncomingMessage, target: EnvironmentTarget, route: RunningRoute, parts: Parts): Promise<Pick<Passage, 'rewrite'>> {
+  if (target.kind !== 'ide' || !wantsPage(request)) return {};
+  return { rewrite: await parts.ideStatic.pageRewriter(route, target.frame ? originOf(ASSETS_HOST, parts.state.port) : null) };
+}
+
 function answerUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer, parts: Parts): void {
   const target = requireTarget(request, parts.state.port);
+  if (target.kind === 'assets') throw new VesselError('NOT_FOUND');
   const proof = requireAccess(request, target, parts.secret, true);
   if (target.kind === 'app' || target.kind === 'loopback') {
     if (parts.state.door === null) throw new VesselError('HOST_UNREACHABLE', 'Vessel is still starting');

@@ -3,6 +3,8 @@ import { ProjectIdSchema } from '#shared/ids.ts';
 /** What a Host header asks for. `host` is the name without the port, lower case. */
 export type Target =
   | { readonly kind: 'app'; readonly host: string; readonly origin: string }
+  /** The IDE's static files, the same for all environments: one origin, so that the browser keeps one copy of them and of their compiled code. */
+  | { readonly kind: 'assets'; readonly host: string; readonly origin: string }
   /** Plain loopback names: scripts only, with the bearer. */
   | { readonly kind: 'loopback'; readonly host: string; readonly origin: string }
   | { readonly kind: 'ide'; readonly host: string; readonly origin: string; readonly projectId: string; readonly frame: boolean }
@@ -11,6 +13,8 @@ export type Target =
 export type EnvironmentTarget = Extract<Target, { kind: 'ide' | 'port' }>;
 
 export const APP_HOST = 'vessel.localhost';
+/** No project can have this name: project ids end in a random suffix. */
+export const ASSETS_HOST = 'ide.vessel.localhost';
 const FRAME_SUFFIX = `.${APP_HOST}`;
 const TOP_SUFFIX = '.localhost';
 const HTTP_PORT = 80;
@@ -37,6 +41,7 @@ export function parseHost(header: string | undefined, port: number): Target | nu
   const host = match[1].toLowerCase();
   const origin = originOf(host, port);
   if (host === APP_HOST) return { kind: 'app', host, origin };
+  if (host === ASSETS_HOST) return { kind: 'assets', host, origin };
   if (host === 'localhost' || host === '127.0.0.1' || host === '[::1]') return { kind: 'loopback', host, origin };
   const frame = host.endsWith(FRAME_SUFFIX);
   if (!frame && !host.endsWith(TOP_SUFFIX)) return null;

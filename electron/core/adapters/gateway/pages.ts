@@ -33,7 +33,7 @@ export function guestErrorPage(target: EnvironmentTarget, error: VesselError, po
  * request came without the cookie because another site started it (SameSite=Strict).
  */
 export function notAuthorisedPage(target: Target, isCrossSite: boolean, port: number): Page {
-  if (target.kind === 'app' || target.kind === 'loopback') {
+  if (target.kind === 'app' || target.kind === 'loopback' || target.kind === 'assets') {
     return { title: 'This browser has not entered Vessel yet', text: ['Run `vessel url` in a terminal of this computer, or restart `npm start`, and open the address it prints.'] };
   }
   if (isCrossSite) {

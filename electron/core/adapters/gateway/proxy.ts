@@ -14,6 +14,8 @@ export type Passage = {
   readonly target: EnvironmentTarget;
   readonly route: RunningRoute;
   readonly proof: Proof;
+  /** Changes a page on its way to the browser; see workbench-page.ts. Returns null to leave it as it is. */
+  readonly rewrite?: (html: string, policy: string) => { readonly html: string; readonly policy: string } | null;
 };
 export type Proxy = {
   /** Streams the request into the guest and the answer back. `onFailure` answers when the guest could not (nothing was sent yet). */
@@ -43,7 +45,8 @@ export function createProxy(upstreams: Upstreams, gatewayPort: () => number): Pr
     agent: upstreams.agentFor(target.projectId, route),
     method: request.method ?? 'GET',
     path: guestPath(request.url, target),
-    headers: { ...towardsGuest(request, target, route.token, proof), ...extra },
+    // Loopback gains nothing from compression, and the guest's (often emulated) processor would pay for it.
+    headers: { ...towardsGuest(request, target, route.token, proof), ...(target.kind === 'ide' ? { 'accept-encoding': 'identity' } : {}), ...extra },
     setHost: false,
   });
 
@@ -67,6 +70,10 @@ export function createProxy(upstreams: Upstreams, gatewayPort: () => number): Pr
       if (failure !== null) {
         answer.resume();
         onFailure(failure);
+        return;
+      }
+      if (passage.rewrite !== undefined && answer.statusCode === 200 && request.method === 'GET' && isPlainHtml(answer)) {
+        rewriteAnswer(answer, response, passage, passage.rewrite, gatewayPort()).catch(() => response.destroy()); // the guest broke off in the middle
         return;
       }
       response.writeHead(answer.statusCode ?? 502, answer.statusMessage, towardsBrowser(answer, passage.target, gatewayPort()));
@@ -100,6 +107,28 @@ export function createProxy(upstreams: Upstreams, gatewayPort: () => number): Pr
       outgoing.end();
     },
   };
+}
+
+/** Pages are some kilobytes; what is larger is not the workbench's page and passes as it is. */
+const MAX_PAGE_BYTES = 512 * 1024;
+const isPlainHtml = (answer: IncomingMessage): boolean => answer.headers['content-type']?.startsWith('text/html') === true && answer.headers['content-encoding'] === undefined
+  && Number(answer.headers['content-length'] ?? 0) <= MAX_PAGE_BYTES;
+
+async function rewriteAnswer(answer: IncomingMessage, response: ServerResponse, passage: Passage, rewrite: NonNullable<Passage['rewrite']>, port: number): Promise<void> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of answer as AsyncIterable<Buffer>) {
+    chunks.push(chunk);
+    bytes += chunk.length;
+    if (bytes > MAX_PAGE_BYTES) throw new VesselError('GUEST_UNREACHABLE', 'The page is longer than it said');
+  }
+  const body = Buffer.concat(chunks);
+  const policy: string | string[] = answer.headers['content-security-policy'] ?? '';
+  const changed = rewrite(body.toString('utf8'), Array.isArray(policy) ? policy.join(', ') : policy);
+  if (changed !== null && changed.policy !== '') answer.headers['content-security-policy'] = changed.policy;
+  const out = changed === null ? body : Buffer.from(changed.html);
+  response.writeHead(200, { ...towardsBrowser(answer, passage.target, port), 'content-length': out.length });
+  response.end(out);
 }
 
 function agentFailure(answer: IncomingMessage): VesselError | null {

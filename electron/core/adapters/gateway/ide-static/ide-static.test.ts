@@ -110,3 +110,25 @@ it('keeps nothing without a manifest', async () => {
   expect((await get(`${PREFIX}a.js`)).body).toBe(`guest ${PREFIX}a.js`);
   expect(guest.seen).toHaveLength(2);
 });
+
+it('shares the files of the workbench on one origin: without a session, for every environment alike, but not with other sites', async () => {
+  await writeImage({ '0/out/workbench.js': 'workbench', '0/out/layout.js': 'layout' });
+  const html = `<meta id="vscode-workbench-web-configuration"><script type="module" src="stable-${COMMIT}/static/out/workbench.js"></script>`;
+  guest.handler = (_request, response) => response.setHeader('content-type', 'text/html').setHeader('content-security-policy', "script-src 'self'").end(html);
+  const host = `${ID}.vessel.localhost:${door.gateway.port}`;
+  const frameCookie = await enterHost(door.gateway.urlFor({ projectId: ID, frame: true }).url);
+  const page = await send(door.gateway.port, host, '/', { headers: { cookie: frameCookie, accept: 'text/html' } });
+  const address = new URL(/src="([^"]+)"/.exec(page.body)?.[1] ?? '');
+  expect(address.host).toBe(`ide.vessel.localhost:${door.gateway.port}`);
+  expect(page.headers['content-security-policy']).toContain(`script-src 'self' http://${address.host}`);
+  expect(guest.seen[0]?.headers['accept-encoding']).toBe('identity');
+  const ask = (path: string, headers: Record<string, string> = {}): Promise<Answer> => send(door.gateway.port, address.host, path, { headers });
+  const script = await ask(address.pathname);
+  expect(script).toMatchObject({ status: 200, body: 'workbench' });
+  expect(script.headers).toMatchObject({ 'access-control-allow-origin': '*', 'cache-control': 'public, max-age=31536000, immutable' });
+  expect(script.headers.vary).toBeUndefined();
+  expect((await ask(`${PREFIX}out/layout.js`)).headers['cache-control']).toBe('no-cache');
+  expect((await ask(address.pathname, { 'sec-fetch-site': 'cross-site' })).status).toBe(404);
+  expect((await ask('/')).status).toBe(404);
+  expect((await ask('/__vessel/enter?ticket=x')).status).toBe(404);
+});

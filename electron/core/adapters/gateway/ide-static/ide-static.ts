@@ -1,10 +1,13 @@
 import type { Agent, IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import { join } from 'node:path';
+import { sendError } from '../respond.ts';
+import { VesselError } from '#shared/errors.ts';
 import type { RunningRoute } from '../upstream.ts';
 import { createContentStore } from './content.ts';
 import { contentTypeOf } from './content-types.ts';
 import { fetchFromGuest } from './fetch-from-guest.ts';
-import { belongsTo, findFile, readManifest, type Manifest } from './manifest.ts';
+import { belongsTo, fileByKey, findFile, manifestId, readManifest, type Manifest, type StaticFile } from './manifest.ts';
+import { rewriteWorkbenchPage, type SharedFiles } from './workbench-page.ts';
 
 export type StaticRequest = {
   readonly request: IncomingMessage;
@@ -18,7 +21,14 @@ export type StaticRequest = {
 export type IdeStatic = {
   /** True when the request was for a static file of the IDE that the desktop has, and has been answered. */
   serve(request: StaticRequest): Promise<boolean>;
+  /** How the workbench's page of this environment is changed; `sharedOrigin` null leaves its files where they are. */
+  pageRewriter(route: RunningRoute, sharedOrigin: string | null): Promise<(html: string, policy: string) => { readonly html: string; readonly policy: string } | null>;
+  /** Answers on the origin that all environments share: `/<manifest id>/<key>`. */
+  serveShared(request: IncomingMessage, response: ServerResponse): Promise<void>;
 };
+
+type Image = { readonly directory: string; readonly manifest: Manifest; readonly id: string };
+type Body = { readonly file: StaticFile; readonly content: Buffer };
 
 const FOREVER = 'public, max-age=31536000, immutable';
 
@@ -31,47 +41,87 @@ const FOREVER = 'public, max-age=31536000, immutable';
  */
 export function createIdeStatic({ cache, log }: { readonly cache: string; readonly log: (line: string) => void }): IdeStatic {
   const content = createContentStore(log);
-  const manifests = new Map<string, Promise<Manifest | null>>();
+  const images = new Map<string, Promise<Image | null>>();
+  const byId = new Map<string, Image>();
   const complained = new Set<string>();
 
-  const manifestOf = (directory: string): Promise<Manifest | null> => {
-    const known = manifests.get(directory);
-    if (known !== undefined) return known;
-    const reading = readManifest(directory).catch((error: unknown) => {
-      manifests.delete(directory); // it may be written later: an image that is being built anew
+  const readImage = async (directory: string): Promise<Image | null> => {
+    try {
+      const manifest = await readManifest(directory);
+      const image = { directory, manifest, id: manifestId(manifest) };
+      byId.set(image.id, image);
+      return image;
+    } catch (error) {
+      images.delete(directory); // it may be written later: an image that is being built anew
       if (!complained.has(directory)) log(`gateway: the IDE's files are served by the guest: ${error instanceof Error ? error.message : String(error)}`);
       complained.add(directory);
       return null;
-    });
-    manifests.set(directory, reading);
-    return reading;
+    }
   };
+  const imageOf = async (route: RunningRoute): Promise<Image | null> => {
+    if (route.ideStaticDir === null) return null;
+    const reading = images.get(route.ideStaticDir) ?? readImage(route.ideStaticDir);
+    images.set(route.ideStaticDir, reading);
+    const image = await reading;
+    return image !== null && belongsTo(image.manifest, route.ide) ? image : null;
+  };
+  /** `/<manifest id>/<key>`; or an address as on an environment's host, which modules loaded from here import by. */
+  const findShared = (url: string): { readonly image: Image | null; readonly file: StaticFile | null } => {
+    const [, id, key] = /^\/([0-9a-f]{16})\/([^?#%]+)(?:\?|$)/.exec(url) ?? [];
+    const named = id === undefined ? undefined : byId.get(id);
+    if (named !== undefined && key !== undefined) return { image: named, file: fileByKey(named.manifest, key) };
+    for (const image of [...byId.values()].reverse()) {
+      const file = findFile(image.manifest, url);
+      // Two images may hold the same commit with other content, so this address promises nothing for ever.
+      if (file !== null) return { image, file: { ...file, isVersioned: false } };
+    }
+    return { image: null, file: null };
+  };
+  const filledFolder = ({ ide, version, commit }: Manifest): string => join(cache, 'ide', `${ide}-${version}-${commit ?? 'none'}`);
 
   return {
     async serve({ request, response, route, agent, framers }) {
       const { method, url } = request;
-      if (route.ideStaticDir === null || url === undefined || (method !== 'GET' && method !== 'HEAD')) return false;
-      const manifest = await manifestOf(route.ideStaticDir);
-      if (manifest === null || !belongsTo(manifest, route.ide)) return false;
-      const file = findFile(manifest, url);
-      if (file === null) return false;
+      if (url === undefined || (method !== 'GET' && method !== 'HEAD')) return false;
+      const image = await imageOf(route);
+      const file = image === null ? null : findFile(image.manifest, url);
+      if (image === null || file === null) return false;
       const body = await content.read(file, {
-        directory: route.ideStaticDir,
-        filled: join(cache, 'ide', `${manifest.ide}-${manifest.version}-${manifest.commit ?? 'none'}`),
+        directory: image.directory, filled: filledFolder(image.manifest),
         fetch: (bytes) => fetchFromGuest({ agent: agent(), token: route.token, host: request.headers.host ?? '', path: url, bytes }),
       });
       if (body === null) return false;
-      const headers: OutgoingHttpHeaders = {
-        'content-type': contentTypeOf(file.key), etag: `"${file.sha256}"`, 'cache-control': file.isVersioned ? FOREVER : 'no-cache',
-        'x-content-type-options': 'nosniff', 'cross-origin-resource-policy': 'same-origin', 'content-security-policy': `frame-ancestors ${framers.join(' ')}`,
-      };
-      if (request.headers['if-none-match'] === headers.etag) {
-        response.writeHead(304, headers).end();
-        return true;
-      }
-      response.writeHead(200, { ...headers, 'content-length': body.length });
-      response.end(method === 'HEAD' ? undefined : body);
+      send(request, response, { file, content: body }, { 'content-security-policy': `frame-ancestors ${framers.join(' ')}`, 'cross-origin-resource-policy': 'same-origin' });
       return true;
     },
+
+    async pageRewriter(route, sharedOrigin) {
+      const image = await imageOf(route);
+      const shared: SharedFiles | null = image === null || sharedOrigin === null ? null : { manifest: image.manifest, id: image.id, origin: sharedOrigin };
+      return (html, policy) => rewriteWorkbenchPage(html, policy, shared);
+    },
+
+    async serveShared(request, response) {
+      const { image, file } = findShared(request.url ?? '/');
+      // Public files of a public program, but whether and which Vessel runs here is no other site's business.
+      const isForeign = request.headers['sec-fetch-site'] === 'cross-site';
+      const body = image === null || file === null || isForeign || (request.method !== 'GET' && request.method !== 'HEAD') ? null
+        : await content.read(file, { directory: image.directory, filled: filledFolder(image.manifest), fetch: () => Promise.resolve(null) });
+      if (file === null || body === null) sendError(response, new VesselError('NOT_FOUND', 'There is no such file'));
+      // The same answer for every environment (no Vary): only then the browser uses its copy for all of them.
+      else send(request, response, { file, content: body }, { 'access-control-allow-origin': '*', 'cross-origin-resource-policy': 'same-site', 'content-security-policy': "default-src 'none'; frame-ancestors 'none'", 'timing-allow-origin': '*' });
+    },
   };
+}
+
+function send(request: IncomingMessage, response: ServerResponse, { file, content }: Body, extra: OutgoingHttpHeaders): void {
+  const headers: OutgoingHttpHeaders = {
+    ...extra, 'content-type': contentTypeOf(file.key), etag: `"${file.sha256}"`, 'cache-control': file.isVersioned ? FOREVER : 'no-cache', 'x-content-type-options': 'nosniff',
+  };
+  if (request.headers['if-none-match'] === headers['etag']) {
+    response.writeHead(304, headers).end();
+    return;
+  }
+  response.writeHead(200, { ...headers, 'content-length': content.length });
+  response.end(request.method === 'HEAD' ? undefined : content);
 }

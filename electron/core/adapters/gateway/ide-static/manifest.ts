@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
@@ -17,6 +18,9 @@ export type Manifest = z.infer<typeof ManifestSchema>;
 
 /** One file that may be answered from the desktop. `isVersioned`: its address names the IDE's commit and never changes its meaning. */
 export type StaticFile = { readonly key: string; readonly sha256: string; readonly bytes: number; readonly isVersioned: boolean };
+
+/** The same for every environment of an image, different for every other content. */
+export const manifestId = (manifest: Manifest): string => createHash('sha256').update(JSON.stringify(manifest)).digest('hex').slice(0, 16);
 
 /** Throws when the folder has no manifest or one that this Vessel cannot read. */
 export async function readManifest(directory: string): Promise<Manifest> {
@@ -41,6 +45,12 @@ export function findFile(manifest: Manifest, url: string): StaticFile | null {
   const rest = decode(path.slice(prefix.urlPrefix.length));
   return rest === null ? null : entry(manifest, prefix.dir + rest, path);
 }
+
+/** The file of the shared origin's path `/<manifest id>/<key>`, without its first part. */
+export const fileByKey = (manifest: Manifest, key: string): StaticFile | null => {
+  const file = entry(manifest, key, '');
+  return file === null ? null : { ...file, isVersioned: true };
+};
 
 /** Only listed names are files: a path that climbs out of the folder is simply not listed. */
 function entry(manifest: Manifest, key: string, path: string): StaticFile | null {
