@@ -1,6 +1,14 @@
 import type { Readable } from 'node:stream';
+import type { Project, Revision } from '#shared/project.ts';
 
 export type StoredArchive = { readonly key: string; readonly sha256: string; readonly bytes: number };
+
+/** Written beside each archive, so that the list of projects can be rebuilt from the store alone. */
+export type RevisionManifest = {
+  readonly v: 1;
+  readonly project: Pick<Project, 'id' | 'name' | 'template' | 'createdAt' | 'settings'>;
+  readonly revision: Revision;
+};
 
 /**
  * Where archives rest. Append only: a put never replaces anything, and is complete or absent.
@@ -17,4 +25,11 @@ export type ColdStore = {
   localPath(projectId: string, sha256: string): string | null;
   remove(projectId: string, sha256: string): Promise<void>;
   list(projectId: string): Promise<readonly StoredArchive[]>;
+  /** Durable, replaces an older manifest of the same revision. */
+  putManifest(manifest: RevisionManifest): Promise<void>;
+  removeManifest(projectId: string, rev: number): Promise<void>;
+  /** Every manifest that can be read; unreadable ones are skipped and named by `onBad`. */
+  manifests(onBad: (path: string, why: string) => void): Promise<readonly RevisionManifest[]>;
+  /** Removes everything of a project. */
+  removeProject(projectId: string): Promise<void>;
 };

@@ -1,0 +1,73 @@
+import type { IncomingMessage } from 'node:http';
+import { PassThrough, pipeline, type Readable } from 'node:stream';
+import { z } from 'zod';
+import { VesselError } from '#shared/errors.ts';
+import { GuestActivitySchema, GuestHealthSchema, GuestMetricsSchema, WorkspaceInResultSchema, WorkspaceOutSummarySchema, type WorkspaceOutSummary } from '#shared/guest-protocol.ts';
+import type { GuestClient, GuestConnector } from '../../ports/guest.ts';
+import { GuestAgentPool } from './guest-agent-pool.ts';
+import { startExec } from './guest-exec.ts';
+import { guestError, send, sendForJson } from './guest-request.ts';
+
+/** Small questions are answered from memory; an emulated guest under load still needs a few seconds at times. */
+const QUESTION_MS = 15_000;
+/** Unpacking checks the whole archive before its first answer byte: minutes for a large one in emulation. */
+const WORKSPACE_MS = 300_000;
+
+const PortsSchema = z.object({ ports: z.array(z.object({ port: z.number().int(), address: z.string(), process: z.string().nullable() })) });
+
+/** A client of one guest's agent. The token goes into a header and nowhere else. */
+export const connectGuest: GuestConnector = ({ dial, token }) => {
+  const pool = new GuestAgentPool(dial);
+  const ask = <S extends z.ZodType>(path: string, schema: S, signal: AbortSignal | undefined): Promise<z.output<S>> =>
+    sendForJson(pool, token, { method: 'GET', path, signal, quietMs: QUESTION_MS }, schema);
+  const client: GuestClient = {
+    health: (options) => ask('health', GuestHealthSchema, options?.signal),
+    activity: (options) => ask('activity', GuestActivitySchema, options?.signal),
+    metrics: (options) => ask('metrics', GuestMetricsSchema, options?.signal),
+    ports: async (options) => (await ask('ports', PortsSchema, options?.signal)).ports,
+
+    putWorkspace: (zip, { links, bytes, maxBytes, maxEntries, signal }) => sendForJson(pool, token, {
+      method: 'PUT', path: `workspace?links=${links}&maxBytes=${maxBytes}&maxEntries=${maxEntries}`, body: zip, signal, quietMs: WORKSPACE_MS,
+      headers: { 'content-type': 'application/zip', ...(bytes === null ? {} : { 'content-length': bytes }) },
+    }, WorkspaceInResultSchema),
+
+    async saveWorkspace(exclude, options) {
+      const response = await send(pool, token, {
+        method: 'POST', path: 'workspace/save', body: JSON.stringify({ exclude }), signal: options?.signal, quietMs: WORKSPACE_MS,
+        headers: { 'content-type': 'application/json', te: 'trailers' },
+      });
+      return followSave(response, options?.signal);
+    },
+
+    exec: (request, options) => startExec(dial, token, request, options?.signal),
+    close: () => pool.destroy(),
+  };
+  return client;
+};
+
+/** The stream of a save with its trailer: a stream that was cut, or has no trailer, is an error of both halves. */
+function followSave(response: IncomingMessage, signal: AbortSignal | undefined): { readonly content: Readable; readonly summary: Promise<WorkspaceOutSummary> } {
+  const content = new PassThrough({ highWaterMark: 1024 * 1024 });
+  const summary = new Promise<WorkspaceOutSummary>((resolve, reject) => {
+    response.once('end', () => {
+      try {
+        resolve(parseSummary(response.trailers['x-vessel-summary']));
+      } catch (error) {
+        reject(VesselError.from(error));
+      }
+    });
+    response.once('close', () => reject(guestError(new Error('the stream of the workspace was cut'), signal)));
+    response.once('error', (error) => reject(guestError(error, signal)));
+  });
+  // The transcoder awaits it after the last byte; until then a rejection is not yet anybody's.
+  summary.catch(() => undefined);
+  pipeline(response, content, (error) => { if (error) content.destroy(guestError(error, signal)); });
+  return { content, summary };
+}
+
+function parseSummary(trailer: string | undefined): WorkspaceOutSummary {
+  if (trailer === undefined) throw new VesselError('ARCHIVE_CORRUPT', 'The guest ended the workspace stream without its summary', { hint: 'Save again: the workspace in the guest is untouched.' });
+  const parsed = WorkspaceOutSummarySchema.safeParse(JSON.parse(Buffer.from(trailer, 'base64url').toString('utf8')));
+  if (!parsed.success) throw new VesselError('ARCHIVE_CORRUPT', 'The summary of the workspace stream has an unknown shape', { cause: parsed.error });
+  return parsed.data;
+}

@@ -1,0 +1,106 @@
+import { existsSync, mkdirSync, renameSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
+import { VesselError } from '#shared/errors.ts';
+import { MIGRATIONS, type Migration } from './migrations.ts';
+
+type Row = Record<string, unknown>;
+
+/** The only place that knows `node:sqlite`: statements are prepared once, transactions nest by joining the outer one. */
+export class Database {
+  readonly #raw: DatabaseSync;
+  readonly #statements = new Map<string, StatementSync>();
+  #depth = 0;
+
+  constructor(raw: DatabaseSync) { this.#raw = raw; }
+
+  all(sql: string, ...values: SQLInputValue[]): readonly Row[] { return this.#prepare(sql).all(...values); }
+  get(sql: string, ...values: SQLInputValue[]): Row | undefined { return this.#prepare(sql).get(...values); }
+  /** Returns how many rows changed. */
+  run(sql: string, ...values: SQLInputValue[]): number { return Number(this.#prepare(sql).run(...values).changes); }
+  script(sql: string): void { this.#raw.exec(sql); }
+
+  transaction<T>(body: () => T): T {
+    if (this.#depth > 0) return body();
+    this.#raw.exec('BEGIN IMMEDIATE');
+    this.#depth += 1;
+    try {
+      const result = body();
+      this.#raw.exec('COMMIT');
+      return result;
+    } catch (error) {
+      this.#raw.exec('ROLLBACK');
+      throw error;
+    } finally {
+      this.#depth -= 1;
+    }
+  }
+
+  close(): void {
+    this.#statements.clear();
+    this.#raw.close();
+  }
+
+  #prepare(sql: string): StatementSync {
+    const known = this.#statements.get(sql);
+    if (known !== undefined) return known;
+    const statement = this.#raw.prepare(sql);
+    this.#statements.set(sql, statement);
+    return statement;
+  }
+}
+
+/**
+ * Opens (or makes) the database and brings it to the newest version. A file that SQLite cannot read is moved aside and
+ * STORE_CORRUPT is thrown with its new path in `details.movedTo`; opening again then starts a fresh one.
+ * A database of a newer Vessel is refused with STORE_CORRUPT but left where it is (`details.movedTo` is null).
+ */
+export function openDatabase(path: string, migrations: readonly Migration[] = MIGRATIONS): Database {
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  let raw: DatabaseSync | null = null;
+  try {
+    raw = new DatabaseSync(path, { timeout: 5000 });
+    // FULL: a flipped head must survive a power cut, and saves are rare enough to pay for it.
+    raw.exec('PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON');
+    const check = raw.prepare('PRAGMA quick_check(1)').get() as { quick_check?: unknown } | undefined;
+    if (check?.quick_check !== 'ok') throw new VesselError('STORE_CORRUPT', String(check?.quick_check));
+    const database = new Database(raw);
+    migrate(database, migrations);
+    return database;
+  } catch (error) {
+    raw?.close();
+    if (error instanceof VesselError && error.code !== 'STORE_CORRUPT') throw error;
+    if (error instanceof VesselError && error.details['newer'] === true) throw error;
+    if (!(error instanceof VesselError) && !isCorruption(error)) throw error;
+    const movedTo = moveAside(path);
+    throw new VesselError('STORE_CORRUPT', `The database was unreadable and is kept at ${movedTo}`, { cause: error, details: { path, movedTo } });
+  }
+}
+
+/** Runs the missing migrations, each in its own transaction. */
+function migrate(database: Database, migrations: readonly Migration[]): void {
+  database.script('CREATE TABLE IF NOT EXISTS migrations (version INTEGER PRIMARY KEY, name TEXT NOT NULL, appliedAt INTEGER NOT NULL)');
+  const current = Number(database.get('SELECT coalesce(max(version), 0) AS version FROM migrations')?.['version']);
+  const newest = migrations.at(-1)?.version ?? 0;
+  if (current > newest) {
+    throw new VesselError('STORE_CORRUPT', `The database has version ${current}, this Vessel knows only up to ${newest}`, { hint: 'Use the newer Vessel that wrote it.', details: { newer: true, movedTo: null } });
+  }
+  for (const migration of migrations.filter((candidate) => candidate.version > current)) {
+    database.transaction(() => {
+      database.script(migration.sql);
+      database.run('INSERT INTO migrations VALUES (?, ?, ?)', migration.version, migration.name, Date.now());
+    });
+  }
+}
+
+/** SQLITE_CORRUPT and SQLITE_NOTADB (with their extended codes). */
+function isCorruption(error: unknown): boolean {
+  const code = (error as { readonly errcode?: unknown }).errcode;
+  return typeof code === 'number' && ((code & 0xff) === 11 || (code & 0xff) === 26);
+}
+
+function moveAside(path: string): string {
+  const suffix = `.corrupt-${new Date().toISOString().replace(/[:.]/g, '-')}`;
+  for (const tail of ['', '-wal', '-shm']) if (existsSync(path + tail)) renameSync(path + tail, path + suffix + tail);
+  return path + suffix;
+}

@@ -1,0 +1,40 @@
+import type { Readable } from 'node:stream';
+import type { ExcludeConfig, LeftOut } from '#shared/archive-rules.ts';
+import type { WorkspaceOutSummary } from '#shared/guest-protocol.ts';
+import type { TemplateId } from '#shared/project.ts';
+
+export type ArchiveCount = { readonly entries: number; readonly files: number; readonly contentBytes: number };
+export type ArchiveLimits = { readonly maxArchiveBytes: number; readonly maxEntries: number };
+/** A zip being made: `count` resolves once the last byte was read, and rejects with what `content` failed with. */
+export type ZipInTheMaking = { readonly content: Readable; readonly count: Promise<ArchiveCount> };
+export type ArchiveOptions = ArchiveLimits & { readonly signal: AbortSignal; readonly onProgress?: (bytes: number) => void };
+
+/** Everything Vessel does with zips on the desktop. None of it ever unpacks to the desktop's disk. */
+export type Archiver = {
+  /**
+   * Turns a guest's stored zip into a compressed one while it streams. The result only ends well when `summary` did and
+   * agrees with what was read. Throws ARCHIVE_CORRUPT, ARCHIVE_UNSAFE, ARCHIVE_TOO_LARGE.
+   */
+  transcode(stored: Readable, summary: Promise<WorkspaceOutSummary>, options: ArchiveOptions): ZipInTheMaking;
+  /** A zip file from elsewhere, checked whole before the first byte is passed on. Throws as `transcode`, naming the entries. */
+  importZip(path: string, options: ArchiveOptions): Promise<ZipInTheMaking>;
+  /** A folder of this computer, without what `exclude` leaves out. */
+  importFolder(path: string, exclude: ExcludeConfig, options: ArchiveOptions): Promise<ZipInTheMaking & { readonly leftOut: readonly LeftOut[] }>;
+  /** The first content of a project made from a template. */
+  template(id: TemplateId, projectName: string): Promise<ZipInTheMaking>;
+  /** Counts what a zip file holds. Throws ARCHIVE_CORRUPT. */
+  count(path: string): Promise<ArchiveCount>;
+};
+
+/** The few things services need of this computer's files. */
+export type LocalFiles = {
+  /** What stands at a path. Throws NOT_FOUND. */
+  kind(path: string): Promise<'file' | 'folder'>;
+  baseName(path: string): string;
+  /** Writes a new file durably under a temporary name, then renames; returns hash and size of what was written. Throws DISK_FULL. */
+  write(path: string, content: Readable, options: { readonly signal: AbortSignal; readonly expectSha256: string | null }): Promise<{ readonly sha256: string; readonly bytes: number; readonly path: string }>;
+  /** Keeps an upload in a temporary file until `remove`. */
+  spool(content: Readable, options: { readonly signal: AbortSignal; readonly maxBytes: number }): Promise<{ readonly path: string; remove(): Promise<void> }>;
+  /** Passes bytes on but keeps the last of them until the hash of all is the expected one; else fails with ARCHIVE_CORRUPT. */
+  guarded(content: Readable, sha256: string, onProgress: (bytes: number) => void): Readable;
+};

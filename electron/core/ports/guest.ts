@@ -1,0 +1,45 @@
+import type { Readable } from 'node:stream';
+import type { ExcludeConfig } from '#shared/archive-rules.ts';
+import type { GuestActivity, GuestHealth, GuestMetrics, WorkspaceInResult, WorkspaceOutSummary } from '#shared/guest-protocol.ts';
+
+export type GuestCallOptions = { readonly signal?: AbortSignal };
+
+export type GuestExec = {
+  readonly pid: number;
+  /** Output as it comes; ends after the exit. */
+  readonly output: AsyncIterable<{ readonly stream: 'stdout' | 'stderr'; readonly data: Buffer }>;
+  readonly exit: Promise<{ readonly code: number | null; readonly signal: string | null }>;
+  write(data: Buffer): void;
+  endInput(): void;
+  signal(name: string): void;
+  resize(cols: number, rows: number): void;
+  /** Drops the connection; the guest then ends the command. */
+  close(): void;
+};
+export type GuestExecRequest = {
+  readonly argv: readonly string[];
+  readonly cwd: string;
+  readonly env: Readonly<Record<string, string>>;
+  readonly pty: { readonly cols: number; readonly rows: number } | null;
+};
+
+/**
+ * One guest's agent. Every call throws GUEST_UNREACHABLE, GUEST_UNAUTHORIZED, GUEST_TIMEOUT or what the agent answered;
+ * CANCELLED when the signal aborts.
+ */
+export type GuestClient = {
+  health(options?: GuestCallOptions): Promise<GuestHealth>;
+  activity(options?: GuestCallOptions): Promise<GuestActivity>;
+  metrics(options?: GuestCallOptions): Promise<GuestMetrics>;
+  ports(options?: GuestCallOptions): Promise<readonly { readonly port: number; readonly address: string; readonly process: string | null }[]>;
+  /** Fills the empty workspace from a zip. */
+  putWorkspace(zip: Readable, options: GuestCallOptions & { readonly links: 'refuse' | 'keep'; readonly bytes: number | null; readonly maxBytes: number; readonly maxEntries: number }): Promise<WorkspaceInResult>;
+  /** The stored zip of the workspace; `summary` resolves after the last byte, or rejects when the stream was cut. */
+  saveWorkspace(exclude: ExcludeConfig, options?: GuestCallOptions): Promise<{ readonly content: Readable; readonly summary: Promise<WorkspaceOutSummary> }>;
+  exec(request: GuestExecRequest, options?: GuestCallOptions): Promise<GuestExec>;
+  /** Drops idle connections. */
+  close(): void;
+};
+
+/** Makes a client for a guest that a host link can reach. */
+export type GuestConnector = (target: { readonly dial: () => Promise<import('node:stream').Duplex>; readonly token: string }) => GuestClient;

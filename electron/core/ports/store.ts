@@ -1,0 +1,66 @@
+import type { AuditEvent, Host, Settings } from '#shared/contract.ts';
+import type { LogLine, Operation } from '#shared/operation.ts';
+import type { Environment, Project, Revision } from '#shared/project.ts';
+
+/** A project as the store knows it; the running operation is added by the operations service. */
+export type ProjectRecord = Omit<Project, 'activeOperationId'>;
+/** `savedCounter` is the guest's change counter at the base revision; null when unknown. */
+export type EnvironmentRecord = Environment & { readonly savedCounter: number | null };
+export type HostRecord = Omit<Host, 'activeOperationId'>;
+export type NewRevision = Omit<Revision, 'rev' | 'parentRev'>;
+/** What a retry calls again. */
+export type OperationRequest = { readonly call: string; readonly input: unknown } | null;
+
+/** Desktop state. Synchronous: one SQLite file, read before any network answers. */
+export type Store = {
+  readonly projects: {
+    list(includeDeleted: boolean): readonly ProjectRecord[];
+    get(id: string): ProjectRecord | null;
+    insert(project: Pick<ProjectRecord, 'id' | 'name' | 'template' | 'hostId' | 'createdAt' | 'settings'>): void;
+    update(id: string, patch: Partial<Pick<ProjectRecord, 'name' | 'settings' | 'lastOpenedAt' | 'deletedAt'>>, now: number): void;
+    /** Deletes the project and all that hangs on it. */
+    remove(id: string): void;
+  };
+  readonly revisions: {
+    list(projectId: string): readonly Revision[];
+    get(projectId: string, rev: number): Revision | null;
+    /**
+     * One transaction: adds the revision and moves the head to it if the head still is `expectedHead`. Otherwise the
+     * revision is kept without becoming the head, and `flipped` is false.
+     */
+    append(revision: NewRevision, expectedHead: number | null): { readonly revision: Revision; readonly flipped: boolean };
+    /** Puts back a revision of known number (rebuilding from manifests); the highest becomes the head. */
+    adopt(revision: Revision): void;
+    remove(projectId: string, revs: readonly number[]): void;
+    isUsed(projectId: string, sha256: string): boolean;
+    setVerified(projectId: string, rev: number, at: number): void;
+    /** Revisions whose manifest was not yet written beside the archive. */
+    withoutManifest(): readonly Revision[];
+    markManifest(projectId: string, rev: number): void;
+  };
+  readonly environments: {
+    get(projectId: string): EnvironmentRecord | null;
+    list(): readonly EnvironmentRecord[];
+    put(environment: EnvironmentRecord): void;
+  };
+  readonly hosts: { list(): readonly HostRecord[]; get(id: string): HostRecord | null; put(host: HostRecord): void };
+  readonly operations: {
+    put(operation: Operation, request: OperationRequest): void;
+    get(id: string): Operation | null;
+    request(id: string): OperationRequest;
+    list(filter: { readonly projectId?: string | undefined; readonly hostId?: string | undefined; readonly limit: number }): readonly Operation[];
+    running(): readonly Operation[];
+    appendLog(id: string, lines: readonly LogLine[]): void;
+    log(id: string, afterSeq: number): readonly LogLine[];
+    /** Keeps the newest `keep` lines of an operation. */
+    trimLog(id: string, keep: number): void;
+    /** Keeps the newest `keep` ended operations. */
+    prune(keep: number): void;
+  };
+  readonly events: {
+    add(event: Omit<AuditEvent, 'id'>): AuditEvent;
+    list(filter: { readonly projectId?: string | undefined; readonly beforeId?: number | undefined; readonly limit: number }): readonly AuditEvent[];
+  };
+  readonly settings: { get(): Settings; put(settings: Settings): void };
+  close(): void;
+};

@@ -1,0 +1,110 @@
+import type { Duplex } from 'node:stream';
+import type { GuestHealth } from '#shared/guest-protocol.ts';
+import type { Vm } from '#shared/host-protocol.ts';
+import { VesselError } from '#shared/errors.ts';
+import type { Route, RouteTable } from '../../ports/gateway.ts';
+import type { GuestClient } from '../../ports/guest.ts';
+import type { HostLink } from '../../ports/host-link.ts';
+import type { ServiceContext } from '../context.ts';
+import type { Hosts } from '../hosts.ts';
+
+/** A VM that runs now, with the way to its agent. */
+export type LiveEnvironment = {
+  readonly projectId: string;
+  readonly link: HostLink;
+  readonly vm: Vm;
+  readonly client: GuestClient;
+  readonly ide: GuestHealth['ide'] | null;
+  /** Whether the gateway may let anybody in. */
+  routeOpen: boolean;
+  /** The last IDE or HTTP traffic at the gateway, Unix ms. */
+  gatewayAt: number | null;
+  /** When the workspace was last known to be in the cold store, Unix ms. */
+  lastSaveAt: number;
+  /** After a failed idle stop the next try waits until then. */
+  idleRetryAt: number;
+  readonly streams: Set<Duplex>;
+};
+
+/** The running environments of this process, and the gateway's view of them. */
+export class LiveEnvironments implements RouteTable {
+  readonly #context: ServiceContext;
+  readonly #hosts: Hosts;
+  readonly #live = new Map<string, LiveEnvironment>();
+
+  constructor(context: ServiceContext, hosts: Hosts) {
+    this.#context = context;
+    this.#hosts = hosts;
+  }
+
+  get size(): number { return this.#live.size; }
+  all(): readonly LiveEnvironment[] { return [...this.#live.values()]; }
+  find(projectId: string): LiveEnvironment | null { return this.#live.get(projectId) ?? null; }
+
+  /** Throws VM_NOT_FOUND when nothing runs. */
+  get(projectId: string): LiveEnvironment {
+    const live = this.#live.get(projectId);
+    if (live === undefined) throw new VesselError('VM_NOT_FOUND', 'This project is not open', { hint: 'Open the project first.', details: { projectId } });
+    return live;
+  }
+
+  /** Registers a VM; its route stays closed. */
+  add(projectId: string, link: HostLink, vm: Vm, ide: GuestHealth['ide'] | null): LiveEnvironment {
+    this.remove(projectId);
+    const live: LiveEnvironment = {
+      projectId, link, vm, ide, client: this.connect(link, vm), routeOpen: false, gatewayAt: null, lastSaveAt: this.#context.runtime.now(), idleRetryAt: 0, streams: new Set(),
+    };
+    this.#live.set(projectId, live);
+    return live;
+  }
+
+  /** A client for a VM's agent. Throws GUEST_UNREACHABLE when the host gave no address or token. */
+  connect(link: HostLink, vm: Vm): GuestClient {
+    const { address, token } = vm;
+    if (address === null || token === null) throw new VesselError('GUEST_UNREACHABLE', 'The host knows no address of this environment', { details: { vmId: vm.id, state: vm.state } });
+    return this.#context.connectGuest({ token, dial: () => link.forward(address.host, address.port) });
+  }
+
+  remove(projectId: string): void {
+    const live = this.#live.get(projectId);
+    if (live === undefined) return;
+    this.closeRoute(live);
+    live.client.close();
+    this.#live.delete(projectId);
+  }
+
+  openRoute(live: LiveEnvironment): void { live.routeOpen = true; }
+
+  /** Nobody comes in any more, and those inside are cut off. */
+  closeRoute(live: LiveEnvironment): void {
+    live.routeOpen = false;
+    for (const stream of live.streams) stream.destroy();
+    live.streams.clear();
+  }
+
+  resolve(projectId: string): Route {
+    const live = this.#live.get(projectId);
+    const { address, token } = live?.vm ?? { address: null, token: null };
+    if (live?.routeOpen === true && live.ide !== null && address !== null && token !== null) {
+      return {
+        kind: 'running', token, ide: live.ide, ideStaticDir: this.#hosts.knownFacts(live.link.hostId)?.image?.ideStaticDir ?? null,
+        dial: async () => {
+          const stream = await live.link.forward(address.host, address.port);
+          live.streams.add(stream);
+          stream.once('close', () => live.streams.delete(stream));
+          return stream;
+        },
+      };
+    }
+    const project = this.#context.store.projects.get(projectId);
+    if (project === null) return { kind: 'unknown' };
+    const state = project.environment?.state;
+    if (state === 'requested' || state === 'provisioning' || state === 'starting') return { kind: 'starting', operationId: this.#context.operations.active(projectId, null)?.id ?? null };
+    return { kind: 'not-running', name: project.name };
+  }
+
+  noteActivity(projectId: string, _kind: 'ide' | 'http'): void {
+    const live = this.#live.get(projectId);
+    if (live !== undefined) live.gatewayAt = this.#context.runtime.now();
+  }
+}

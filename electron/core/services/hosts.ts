@@ -1,0 +1,132 @@
+import { VesselError } from '#shared/errors.ts';
+import type { Host } from '#shared/contract.ts';
+import type { DoctorResult, HostFacts, HostStep, ProvisionResult } from '#shared/host-protocol.ts';
+import type { Step } from '#shared/operation.ts';
+import type { HostLink, HostRequestOptions } from '../ports/host-link.ts';
+import type { HostRecord } from '../ports/store.ts';
+import { audit, type ServiceContext } from './context.ts';
+import type { StartedOperation } from './operations/operations.ts';
+
+/** The hosts and what was last known of them. */
+export class Hosts {
+  readonly #context: ServiceContext;
+  readonly #links: ReadonlyMap<string, HostLink>;
+
+  constructor(context: ServiceContext, links: readonly HostLink[]) {
+    this.#context = context;
+    this.#links = new Map(links.map((link) => [link.hostId, link]));
+    if (context.store.hosts.get('local') === null) {
+      context.store.hosts.put({ id: 'local', name: 'This computer', kind: 'local', status: 'unknown', facts: null, factsAt: null });
+    }
+  }
+
+  get links(): readonly HostLink[] { return [...this.#links.values()]; }
+
+  /** Throws NOT_FOUND. */
+  link(hostId: string): HostLink {
+    const link = this.#links.get(hostId);
+    if (link === undefined) throw new VesselError('NOT_FOUND', `There is no host "${hostId}"`);
+    return link;
+  }
+
+  list(): readonly Host[] { return this.#context.store.hosts.list().map((record) => this.#context.feed.completeHost(record)); }
+
+  /** The last facts, possibly old; never waits. */
+  knownFacts(hostId: string): HostFacts | null { return this.#context.store.hosts.get(hostId)?.facts ?? null; }
+
+  /** Asks the host. An unreachable one is a state, not an error. */
+  async refresh(hostId: string, signal?: AbortSignal): Promise<Host> {
+    const record = this.#record(hostId);
+    try {
+      const facts = await this.link(hostId).request('facts', {}, signal === undefined ? {} : { signal });
+      this.#put({ ...record, status: facts.ready ? 'ready' : 'not-provisioned', facts, factsAt: this.#context.runtime.now() });
+    } catch (error) {
+      const known = VesselError.from(error);
+      if (known.code === 'CANCELLED' || known.code === 'INTERRUPTED') throw known;
+      this.#context.runtime.log(`host ${hostId}: ${known.code} ${known.message}`);
+      this.#put({ ...record, status: 'unreachable' });
+    }
+    return this.#context.feed.completeHost(this.#record(hostId));
+  }
+
+  plan(hostId: string, signal: AbortSignal): Promise<ProvisionResult> {
+    return this.link(hostId).request('provision', { dryRun: true }, { signal });
+  }
+
+  doctor(hostId: string, signal: AbortSignal): Promise<DoctorResult> {
+    return this.link(hostId).request('doctor', {}, { signal });
+  }
+
+  provision(hostId: string): StartedOperation {
+    const { name } = this.#record(hostId);
+    return this.#run('provision', hostId, `Provision ${name}`, (options) => this.link(hostId).request('provision', { dryRun: false }, options));
+  }
+
+  unprovision(hostId: string): StartedOperation {
+    const { name, facts } = this.#record(hostId);
+    const busy = this.#context.store.environments.list().filter((environment) => environment.hostId === hostId && ['starting', 'running', 'stopping'].includes(environment.state));
+    if (busy.length > 0) throw new VesselError('BUSY', `${busy.length} environments still run on this host`, { hint: 'Save & Exit them first.', details: { projects: busy.map((environment) => environment.projectId), facts: facts !== null } });
+    return this.#run('unprovision', hostId, `Remove Vessel from ${name}`, (options) => this.link(hostId).request('unprovision', { dryRun: false }, options));
+  }
+
+  #run(kind: 'provision' | 'unprovision', hostId: string, title: string, ask: (options: HostRequestOptions) => Promise<unknown>): StartedOperation {
+    type State = { result: unknown };
+    return this.#context.operations.start<State>({
+      kind, title, projectId: null, hostId, cancellable: true, request: { call: `hosts.${kind}`, input: { hostId } }, state: { result: null },
+      steps: [{
+        id: kind, title, weight: 1,
+        run: async (context) => {
+          const clock = new StepClock(this.#context.runtime.now);
+          context.state.result = await ask({
+            signal: context.signal,
+            onMessage: (message) => {
+              if (message.type === 'steps') context.showSteps(clock.translate(message.steps));
+              else if (message.type === 'log') context.log(message.text, message.level);
+              else context.progress(message.progress, message.stage);
+            },
+          });
+          await this.refresh(hostId, context.signal);
+          audit(this.#context, { kind: `host.${kind}`, hostId, operationId: context.operationId, text: `${title}: done` });
+        },
+      }],
+      result: (state) => state.result,
+      onFailure: async () => { await this.refresh(hostId); },
+    });
+  }
+
+  #record(hostId: string): HostRecord {
+    const record = this.#context.store.hosts.get(hostId);
+    if (record === null) throw new VesselError('NOT_FOUND', `There is no host "${hostId}"`);
+    return record;
+  }
+
+  #put(record: HostRecord): void {
+    this.#context.store.hosts.put(record);
+    this.#context.feed.host(record.id);
+  }
+}
+
+/** The host tells states without times; the times are when we first saw each. */
+class StepClock {
+  readonly #now: () => number;
+  readonly #started = new Map<string, number>();
+  readonly #ended = new Map<string, number>();
+
+  constructor(now: () => number) { this.#now = now; }
+
+  translate(steps: readonly HostStep[]): readonly Step[] {
+    return steps.map((step) => {
+      const state = STATES[step.state];
+      if (state !== 'pending' && !this.#started.has(step.id)) this.#started.set(step.id, this.#now());
+      const over = state === 'done' || state === 'failed' || state === 'skipped';
+      if (over && !this.#ended.has(step.id)) this.#ended.set(step.id, this.#now());
+      const plan = step.plan.join('; ');
+      return {
+        id: step.id, title: step.title, weight: step.weight, state, progress: over ? 1 : 0, detail: step.evidence === '' ? plan : step.evidence,
+        startedAt: this.#started.get(step.id) ?? null, endedAt: over ? this.#ended.get(step.id) ?? null : null,
+      };
+    });
+  }
+}
+
+const STATES = { missing: 'pending', present: 'skipped', running: 'running', done: 'done', failed: 'failed', skipped: 'skipped' } as const;

@@ -1,0 +1,82 @@
+import type { Host, Orphan, StateEvent } from '#shared/contract.ts';
+import type { Operation } from '#shared/operation.ts';
+import type { Project } from '#shared/project.ts';
+import { Mailbox } from '../domain/mailbox.ts';
+import type { HostRecord, ProjectRecord, Store } from '../ports/store.ts';
+import type { Operations } from './operations/operations.ts';
+
+/** Recent operations in the first snapshot: what a home screen and an activity list show. */
+const SNAPSHOT_OPERATIONS = 50;
+
+/** Everything a door shows, pushed when it changes. A slow reader gets the newest state of each thing, never a backlog. */
+export class StateFeed {
+  readonly #store: Store;
+  readonly #operations: Operations;
+  readonly #readers = new Set<Mailbox<StateEvent>>();
+  #orphans: readonly Orphan[] = [];
+
+  constructor(store: Store, operations: Operations) {
+    this.#store = store;
+    this.#operations = operations;
+    operations.onChange((operation) => this.#operationChanged(operation));
+  }
+
+  get orphans(): readonly Orphan[] { return this.#orphans; }
+
+  /** A project with its running operation. */
+  complete(record: ProjectRecord): Project {
+    return { ...record, activeOperationId: this.#operations.active(record.id, null)?.id ?? null };
+  }
+
+  completeHost(record: HostRecord): Host {
+    return { ...record, activeOperationId: this.#operations.active(null, record.id)?.id ?? null };
+  }
+
+  project(id: string): void {
+    const record = this.#store.projects.get(id);
+    if (record !== null) this.#push({ kind: 'project', project: this.complete(record) }, `project ${id}`);
+  }
+
+  host(id: string): void {
+    const record = this.#store.hosts.get(id);
+    if (record !== null) this.#push({ kind: 'host', host: this.completeHost(record) }, `host ${id}`);
+  }
+
+  setOrphans(orphans: readonly Orphan[]): void {
+    this.#orphans = orphans;
+    this.#push({ kind: 'orphans', orphans: [...orphans] }, 'orphans');
+  }
+
+  settings(): void { this.#push({ kind: 'settings', settings: this.#store.settings.get() }, 'settings'); }
+
+  async *watch(signal: AbortSignal): AsyncGenerator<StateEvent, void> {
+    const mailbox = new Mailbox<StateEvent>(signal);
+    this.#readers.add(mailbox);
+    try {
+      yield {
+        kind: 'snapshot',
+        projects: this.#store.projects.list(true).map((record) => this.complete(record)),
+        hosts: this.#store.hosts.list().map((record) => this.completeHost(record)),
+        operations: [...this.#operations.list({ limit: SNAPSHOT_OPERATIONS })],
+        orphans: [...this.#orphans],
+        settings: this.#store.settings.get(),
+      };
+      yield* mailbox;
+    } finally {
+      this.#readers.delete(mailbox);
+    }
+  }
+
+  /** Ends all watches. */
+  close(): void { for (const reader of this.#readers) reader.close(); }
+
+  #operationChanged(operation: Operation): void {
+    this.#push({ kind: 'operation', operation }, `operation ${operation.id}`);
+    // Only its begin and end change what the project shows.
+    if (operation.endedAt === null && operation.progress > 0) return;
+    if (operation.projectId !== null) this.project(operation.projectId);
+    else if (operation.hostId !== null) this.host(operation.hostId);
+  }
+
+  #push(event: StateEvent, key: string): void { for (const reader of this.#readers) reader.push(event, key); }
+}
