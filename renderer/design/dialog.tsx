@@ -25,6 +25,8 @@ export function Dialog({ title, description, onClose, children, footer, width = 
     const dialog = ref.current;
     if (dialog === null) return;
     if (!dialog.open) dialog.showModal();
+    // React sets no autofocus attribute, so the browser would choose the close button.
+    dialog.querySelector<HTMLElement>('[data-autofocus]')?.focus();
     return () => dialog.close();
   }, []);
   const shape = kind === 'drawer'
@@ -45,7 +47,7 @@ export function Dialog({ title, description, onClose, children, footer, width = 
           </div>
           <IconButton label="Close" size="small" onClick={onClose}><X size={16} /></IconButton>
         </header>
-        <div className="min-h-0 flex-1 overflow-y-auto px-6 py-5">{children}</div>
+        <div tabIndex={-1} data-autofocus={kind === 'drawer' ? '' : undefined} className="min-h-0 flex-1 overflow-y-auto px-6 py-5 outline-none">{children}</div>
         {footer !== undefined && <footer className="flex shrink-0 items-center justify-end gap-2 border-t border-line bg-canvas/60 px-6 py-3">{footer}</footer>}
       </div>
     </dialog>

@@ -15,7 +15,7 @@ export function Tabs<T extends string>({ label, value, tabs, onValue }: {
     event.currentTarget.querySelectorAll<HTMLElement>('[role=tab]')[tabs.indexOf(next)]?.focus();
   };
   return (
-    <div role="tablist" aria-label={label} className="inline-flex gap-0.5 rounded-lg bg-sunken p-0.5" onKeyDown={onKeyDown}>
+    <div role="tablist" aria-label={label} className="inline-flex self-start gap-0.5 rounded-lg bg-sunken p-0.5" onKeyDown={onKeyDown}>
       {tabs.map((tab) => {
         const chosen = tab.value === value;
         return (

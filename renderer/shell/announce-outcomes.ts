@@ -29,7 +29,9 @@ export function outcome(operation: Operation): { readonly tone: 'ok' | 'bad'; re
   if (operation.kind === 'open') return null;
   const saved = SaveResultSchema.safeParse(operation.result);
   if (!saved.success) return { tone: 'ok', text: `${operation.title}: done`, detail: '' };
-  const { archive, changed } = saved.data;
+  const { archive, changed, revision } = saved.data;
+  // Every few minutes, while the person types: the control on the IDE says it without interrupting.
+  if (operation.kind === 'save' && revision.reason === 'autosave') return null;
   if (!changed) return { tone: 'ok', text: `Nothing had changed: revision ${archive.rev} is still the safe copy`, detail: '' };
   return { tone: 'ok', text: `Revision ${archive.rev} saved and verified`, detail: `${formatCount(archive.files, 'file')} · ${formatBytes(archive.bytes)} · sha256 ${archive.sha256.slice(0, 12)}` };
 }

@@ -1,4 +1,4 @@
-import type { ReactNode } from 'react';
+import { type ReactNode, useEffect } from 'react';
 import { Toasts } from '../design/toasts.tsx';
 import { ActivityScreen } from '../screens/activity/activity-screen.tsx';
 import { ConsoleScreen } from '../screens/console/console-screen.tsx';
@@ -17,6 +17,7 @@ import { useShortcuts } from './use-shortcuts.ts';
 /** The whole window: a place chosen by the address, with what floats above it. */
 export function App({ retryNow }: { readonly retryNow: () => void }): ReactNode {
   useShortcuts();
+  useTitle();
   return (
     <>
       <a href="#main" className="sr-only focus:not-sr-only focus:absolute focus:z-50 focus:m-2 focus:rounded-md focus:bg-raised focus:px-3 focus:py-2" onClick={(event) => { event.preventDefault(); document.getElementById('main')?.focus(); }}>Skip to content</a>
@@ -50,4 +51,15 @@ function Framed({ children }: { readonly children: ReactNode }): ReactNode {
       <main id="main" tabIndex={-1} className="h-full min-w-0 flex-1 outline-none">{children}</main>
     </div>
   );
+}
+
+/** The window says where it is, so that several tabs can be told apart. */
+function useTitle(): void {
+  const title = useStore((state) => {
+    const { route } = state;
+    const projectId = route.screen === 'console' ? state.operations[route.operationId]?.projectId : 'projectId' in route ? route.projectId : null;
+    const name = projectId === null || projectId === undefined ? undefined : state.projects[projectId]?.name;
+    return name === undefined ? 'Vessel' : `${name} – Vessel`;
+  });
+  useEffect(() => { document.title = title; }, [title]);
 }

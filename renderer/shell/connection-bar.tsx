@@ -13,10 +13,10 @@ export function ConnectionBar({ retryNow }: { readonly retryNow: () => void }): 
   const left = useTicking((now) => (connection.phase === 'reconnecting' && connection.retryAt !== null ? formatLeft(connection.retryAt, now) : 'now'));
   if (connection.phase !== 'reconnecting' || connection.attempt <= QUIET_ATTEMPTS) return null;
   return (
-    <div role="status" data-testid="reconnecting" className="fixed top-3 left-1/2 z-40 flex -translate-x-1/2 items-center gap-3 rounded-full border border-warn/40 bg-warn-soft py-1.5 pr-2 pl-4 shadow-raised">
-      <CloudOff aria-hidden="true" size={16} className="text-warn" />
+    <div role="status" data-testid="reconnecting" className="fixed inset-x-0 bottom-5 z-40 mx-auto flex w-max max-w-[calc(100vw-32px)] items-center gap-3 rounded-full border border-warn/40 bg-warn-soft py-1.5 pr-2 pl-4 shadow-raised">
+      <CloudOff aria-hidden="true" size={16} className="shrink-0 text-warn" />
       <span className="text-base"><strong className="font-semibold text-warn">Reconnecting</strong> <span className="text-ink-soft">Vessel does not answer; environments keep running. Next attempt {left === 'now' ? 'now' : `in ${left}`}.</span></span>
-      <button type="button" className="rounded-full px-3 py-0.5 font-medium text-warn hover:bg-warn/15" onClick={retryNow}>Try now</button>
+      <button type="button" className="shrink-0 rounded-full px-3 py-0.5 font-medium text-warn hover:bg-warn/15" onClick={retryNow}>Try now</button>
     </div>
   );
 }

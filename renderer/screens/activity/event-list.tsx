@@ -23,7 +23,7 @@ export function EventList({ projectId }: { readonly projectId: string | null }):
   const shown = events.filter((event) => `${event.kind} ${event.text}`.toLowerCase().includes(query.toLowerCase()));
   return (
     <>
-      <div className="mb-3 w-72"><TextInput aria-label="Filter events" placeholder="Filter events" className="h-8" value={query} onChange={(event) => setQuery(event.target.value)} data-testid="filter-events" /></div>
+      <div className="mb-3 w-72"><TextInput aria-label="Filter events" placeholder="Filter events" value={query} onChange={(event) => setQuery(event.target.value)} data-testid="filter-events" /></div>
       {loaded.state === 'failed' && <div className="mb-3"><ErrorPanel error={loaded.error} onRetry={reload} /></div>}
       <Card>
         <ol className="divide-y divide-line" data-testid="events">{shown.map((event) => <Row key={event.id} event={event} />)}</ol>

@@ -15,11 +15,14 @@ import { SaveProof } from './save-proof.tsx';
 /** How it ended: the totals, the proof of a save, or the failure with its way on. */
 export function OutcomePanel({ operation }: { readonly operation: Operation }): ReactNode {
   const client = useClient();
+  const project = useStore((state) => (operation.projectId === null ? undefined : state.projects[operation.projectId]));
   const back = (): void => navigate(operation.kind === 'provision' || operation.kind === 'unprovision' ? { screen: 'host', hostId: operation.hostId ?? 'local' } : { screen: 'projects', panel: 'none' });
   const backButton = <Button variant="terminal" icon={<ArrowLeft size={14} />} onClick={back} data-testid="done-back" autoFocus={operation.state === 'succeeded'}>Back</Button>;
+  // A save that failed keeps the environment: the work goes on where it was.
+  const resumeButton = project?.environment?.state === 'running' && <Button variant="terminal" icon={<Play size={14} />} onClick={() => void openProject(client, project)} data-testid="back-to-ide">Back to VS Code</Button>;
   switch (operation.state) {
     case 'running': return null;
-    case 'failed': return operation.error === null ? backButton : <Failure operation={operation} error={operation.error} onRetry={() => void retryOperation(client, operation.id)} back={backButton} />;
+    case 'failed': return operation.error === null ? backButton : <Failure operation={operation} error={operation.error} onRetry={() => void retryOperation(client, operation.id)} back={<>{resumeButton}{backButton}</>} />;
     case 'cancelled':
       return (
         <div className="flex flex-col items-start gap-3 border-t border-term-line pt-4">

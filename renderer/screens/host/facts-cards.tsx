@@ -16,7 +16,7 @@ export function FactsCards({ facts }: { readonly facts: HostFacts }): ReactNode 
     <>
       <div className="grid grid-cols-2 gap-4 xl:grid-cols-4">
         <Tile icon={<Cpu size={16} />} label="Accelerator" value={ACCELERATORS[facts.accelerator.kind]} testId="accelerator">{facts.accelerator.why}</Tile>
-        <Tile icon={<Layers size={16} />} label="Capacity" value={`Room for ${facts.capacity.more} more`}>{facts.capacity.running} running · about {formatBytes(facts.capacity.perEnvironmentBytes)} each when idle</Tile>
+        <Tile icon={<Layers size={16} />} label="Capacity" value={facts.ready ? `Room for ${facts.capacity.more} more` : 'Known after set up'}>{facts.capacity.running} running · about {formatBytes(facts.capacity.perEnvironmentBytes)} each when idle</Tile>
         <Tile icon={<MemoryStick size={16} />} label="Memory" value={`${formatBytes(facts.memoryAvailableBytes)} free`}><Progress value={used / facts.memoryTotalBytes} label="Memory in use" className="mb-1.5" />of {formatBytes(facts.memoryTotalBytes)} · {formatCount(facts.cpus, 'core')}</Tile>
         <Tile icon={<HardDrive size={16} />} label="Disk" value={`${formatBytes(facts.diskFreeBytes)} free`}>where environments and images live</Tile>
       </div>

@@ -41,7 +41,7 @@ function RemoveDialog({ host, onClose }: { readonly host: Host; readonly onClose
     >
       <form id={form} onSubmit={remove} className="flex flex-col gap-4">
         <p>The golden image and its templates have to be built again before the next environment can open. Your projects and their revisions are not touched.</p>
-        <Field label={`Type ${host.id} to confirm`}>{(ids) => <TextInput {...ids} autoFocus className="font-mono" value={typed} onChange={(event) => setTyped(event.target.value)} data-testid="unprovision-confirm" />}</Field>
+        <Field label={`Type ${host.id} to confirm`}>{(ids) => <TextInput {...ids} data-autofocus="" className="font-mono" value={typed} onChange={(event) => setTyped(event.target.value)} data-testid="unprovision-confirm" />}</Field>
       </form>
     </Dialog>
   );

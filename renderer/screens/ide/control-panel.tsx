@@ -5,6 +5,7 @@ import type { Project } from '#shared/project.ts';
 import { Button, IconButton } from '../../design/button.tsx';
 import { classes } from '../../design/classes.ts';
 import { Progress } from '../../design/progress.tsx';
+import { Tooltip } from '../../design/tooltip.tsx';
 import { formatBytes, formatCount, formatLeft, shortHash } from '../../lib/format.ts';
 import { currentStep } from '../../lib/step-timing.ts';
 import { attempt, saveNow } from '../../state/actions.ts';
@@ -22,7 +23,7 @@ export function ControlPanel({ project, activity, keepAlive, above, onCollapse, 
 }): ReactNode {
   const setModal = useStore((state) => state.setModal);
   return (
-    <div role="dialog" aria-label={project.name} data-testid="control-panel" className={classes('absolute right-0 w-[400px] rounded-xl border border-line bg-raised shadow-overlay', above ? 'bottom-full mb-2' : 'top-full mt-2')}>
+    <div role="dialog" aria-label={project.name} data-testid="control-panel" className={classes('absolute right-0 w-[400px] rounded-xl border border-line bg-raised shadow-raised', above ? 'bottom-full mb-2' : 'top-full mt-2')}>
       <header className="flex items-center justify-between gap-2 border-b border-line py-2.5 pr-2 pl-4">
         <p className="min-w-0 truncate font-semibold">{project.name}</p>
         <IconButton label="Collapse to a dot" size="small" onClick={onCollapse} data-testid="control-collapse"><Minimize2 size={14} /></IconButton>
@@ -77,7 +78,7 @@ function Idle({ activity, keepAlive, minutes }: { readonly activity: CallOutput<
         <p className="flex items-center gap-2" data-testid="idle"><Timer aria-hidden="true" size={14} className="shrink-0 text-ink-faint" />{text}</p>
         {activity !== null && activity.reasons.length > 0 && <ul className="mt-1 list-inside list-disc text-xs text-ink-soft">{activity.reasons.map((reason) => <li key={reason}>{reason}</li>)}</ul>}
       </div>
-      {stopAt !== null && <Button size="small" disabled={busy} onClick={() => void keep()} data-testid="keep-alive">Keep alive</Button>}
+      {stopAt !== null && <Tooltip text="Counts as activity: the clock starts anew"><Button size="small" disabled={busy} onClick={() => void keep()} data-testid="keep-alive">Keep alive</Button></Tooltip>}
     </section>
   );
 }

@@ -30,7 +30,7 @@ export function DiscardDialog({ projectId, onClose }: { readonly projectId: stri
           The environment ends without a save. Everything since the last safe copy is lost
           {head === null ? ', and there is no safe copy.' : <>: revision {head.rev}, verified <TimeAgo at={head.verifiedAt} />.</>}
         </p>
-        <Field label={`Type ${projectId} to confirm`}>{(ids) => <TextInput {...ids} autoFocus className="font-mono" value={typed} onChange={(event) => setTyped(event.target.value)} data-testid="discard-confirm" />}</Field>
+        <Field label={`Type ${projectId} to confirm`}>{(ids) => <TextInput {...ids} data-autofocus="" className="font-mono" value={typed} onChange={(event) => setTyped(event.target.value)} data-testid="discard-confirm" />}</Field>
       </form>
     </Dialog>
   );

@@ -48,7 +48,7 @@ export function CreateDialog({ onClose }: { readonly onClose: () => void }): Rea
         {/* Enter in a form presses its first submit button: this hidden one makes that "create and open". */}
         <button type="submit" className="hidden" disabled={!ready} tabIndex={-1} aria-hidden="true" />
         <Field label="Name" hint="Its address is made from it, for example shop-api-k3f9.">
-          {(ids) => <TextInput {...ids} autoFocus required maxLength={80} placeholder="Shop API" value={name} onChange={(event) => setName(event.target.value)} data-testid="project-name" />}
+          {(ids) => <TextInput {...ids} data-autofocus="" required maxLength={80} placeholder="Shop API" value={name} onChange={(event) => setName(event.target.value)} data-testid="project-name" />}
         </Field>
         <Choice label="Start from" value={template} options={TEMPLATE_OPTIONS} onValue={setTemplate} columns={5} />
         <Choice label="Machine" value={tier} options={TIER_OPTIONS} onValue={setTier} />

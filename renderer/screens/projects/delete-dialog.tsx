@@ -16,7 +16,7 @@ export function DeleteDialog({ project, onClose }: { readonly project: Project; 
   return (
     <Dialog
       title={`Delete ${project.name}?`} width="narrow" onClose={onClose} testId="delete-dialog"
-      footer={<><Button onClick={onClose} autoFocus>Keep it</Button><Button variant="danger" disabled={busy} onClick={() => void remove()} data-testid="confirm-delete">Delete</Button></>}
+      footer={<><Button onClick={onClose} data-autofocus="">Keep it</Button><Button variant="danger" disabled={busy} onClick={() => void remove()} data-testid="confirm-delete">Delete</Button></>}
     >
       <p>Every saved revision stays for 30 days under “Deleted”, where the project can be brought back whole.</p>
     </Dialog>

@@ -28,7 +28,7 @@ export function ProjectsScreen({ route }: { readonly route: Extract<Route, { rea
   return (
     <Page
       wide title="Projects"
-      description={loaded ? `${formatCount(living.length, 'project')}${running > 0 ? ` · ${running} running` : ' · nothing running'}` : 'Loading…'}
+      description={!loaded ? 'Loading…' : living.length === 0 ? 'None yet' : `${formatCount(living.length, 'project')}${running > 0 ? ` · ${running} running` : ' · nothing running'}`}
       actions={<>
         {living.length > 0 && <SearchBox />}
         <Button icon={<FileDown size={15} />} onClick={() => navigate({ screen: 'projects', panel: 'import' })} data-testid="import">Import</Button>

@@ -1,6 +1,6 @@
 import type { ReactNode } from 'react';
 import type { ProjectSettings } from '#shared/project.ts';
-import { Choice, Field, NumberInput } from '../../design/field.tsx';
+import { Choice, NumberInput, Switch } from '../../design/field.tsx';
 import { TIER_OPTIONS } from '../projects/templates.tsx';
 import { ExcludeFields } from './exclude-fields.tsx';
 
@@ -20,14 +20,33 @@ export function BehaviourFields({ value, onValue }: { readonly value: ProjectSet
     <div className="flex flex-col gap-6">
       <Choice label="Machine" value={value.tier} options={TIER_OPTIONS} onValue={(tier) => set({ tier })} />
       <div className="grid grid-cols-2 gap-5">
-        <Field label="Autosave every … minutes" hint={value.autosaveMinutes === 0 ? 'Off: only you save.' : 'Only when files changed. 0 switches it off.'}>
-          {(ids) => <NumberInput {...ids} min={0} max={MAX_AUTOSAVE_MINUTES} value={value.autosaveMinutes} onValue={(autosaveMinutes) => set({ autosaveMinutes })} data-testid="autosave-minutes" />}
-        </Field>
-        <Field label="End after … idle minutes" hint={value.idleMinutes === 0 ? 'Off: it runs until you end it.' : 'Saves first; a failed save keeps it running. 0 switches it off.'}>
-          {(ids) => <NumberInput {...ids} min={0} max={MAX_IDLE_MINUTES} value={value.idleMinutes} onValue={(idleMinutes) => set({ idleMinutes })} data-testid="idle-minutes" />}
-        </Field>
+        <Minutes
+          title="Autosave" unit="minutes between saves" usual={5} most={MAX_AUTOSAVE_MINUTES} value={value.autosaveMinutes} onValue={(autosaveMinutes) => set({ autosaveMinutes })} testId="autosave-minutes"
+          on="Saves without stopping anything, and only when files changed." off="Off: only you save."
+        />
+        <Minutes
+          title="Idle stop" unit="idle minutes until it ends" usual={30} most={MAX_IDLE_MINUTES} value={value.idleMinutes} onValue={(idleMinutes) => set({ idleMinutes })} testId="idle-minutes"
+          on="Saves first; when the save fails, the environment stays." off="Off: it runs until you end it."
+        />
       </div>
       <ExcludeFields value={value.exclude} onValue={(exclude) => set({ exclude })} />
+    </div>
+  );
+}
+
+/** A number of minutes that can be switched off; core knows off as 0. */
+function Minutes({ title, unit, usual, most, value, onValue, on, off, testId }: {
+  readonly title: string; readonly unit: string; readonly usual: number; readonly most: number; readonly value: number; readonly onValue: (value: number) => void;
+  readonly on: string; readonly off: string; readonly testId: string;
+}): ReactNode {
+  const active = value !== 0;
+  return (
+    <div className="rounded-lg border border-line px-4 py-3">
+      <div className="flex items-center justify-between gap-3"><p className="font-medium">{title}</p><Switch label={title} checked={active} onChecked={(checked) => onValue(checked ? usual : 0)} /></div>
+      {active && (
+        <label className="mt-2 flex items-center gap-3"><span className="w-24"><NumberInput min={1} max={most} value={value} onValue={onValue} data-testid={testId} /></span><span className="text-sm">{unit}</span></label>
+      )}
+      <p className="mt-2 text-sm text-ink-soft">{active ? on : off}</p>
     </div>
   );
 }

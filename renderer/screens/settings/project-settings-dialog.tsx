@@ -31,7 +31,7 @@ export function ProjectSettingsDialog({ project, onClose }: { readonly project: 
       footer={<><Button onClick={onClose}>Cancel</Button><Button type="submit" form={form} variant="primary" disabled={busy || name.trim() === '' || !validSettings(settings)} data-testid="save-project-settings">Save</Button></>}
     >
       <form id={form} onSubmit={onSubmit} className="flex flex-col gap-6">
-        <Field label="Name" hint="The address and the id stay as they are.">{(ids) => <TextInput {...ids} autoFocus required maxLength={80} value={name} onChange={(event) => setName(event.target.value)} data-testid="rename" />}</Field>
+        <Field label="Name" hint="The address and the id stay as they are.">{(ids) => <TextInput {...ids} data-autofocus="" required maxLength={80} value={name} onChange={(event) => setName(event.target.value)} data-testid="rename" />}</Field>
         {alive && settings.tier !== project.settings.tier && <p className="rounded-md bg-warn-soft px-3 py-2 text-sm text-warn">The new machine size counts from the next opening.</p>}
         <BehaviourFields value={settings} onValue={setSettings} />
       </form>
