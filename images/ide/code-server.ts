@@ -1,0 +1,81 @@
+import { COMMON_SETTINGS } from './adapter.ts';
+import type { IdeAdapter } from './adapter.ts';
+import { WORKSPACE_DIR } from '../recipe/guest-layout.ts';
+import { CODE_SERVER_VERSION } from '../recipe/pins.ts';
+
+const PACKAGE = 'node_modules/code-server';
+const VSCODE = `${PACKAGE}/lib/vscode`;
+
+/** Modules of VS Code that its browser part imports at run time by their path. */
+const BROWSER_MODULES = ['vscode-oniguruma', 'vscode-textmate', '@xterm', '@vscode/iconv-lite-umd', '@vscode/tree-sitter-wasm', '@vscode/vscode-languagedetection', 'katex', 'jschardet', 'tas-client', 'vsda'];
+
+/** Parts that no browser and no server in a guest reads: maps, other platforms' binaries, build leftovers. */
+const TRIM = [
+  'find . -name "*.map" -delete',
+  'find . -type d -path "*/build/Release/obj.target" -prune -exec rm -rf {} +',
+  'find . -type d -path "*/prebuilds/*" -prune ! -name "linux-x64*" -exec rm -rf {} +',
+  'find . -type d -name deps -path "*/node_modules/@vscode/*" -prune -exec rm -rf {} +',
+];
+
+/**
+ * code-server from the npm registry.
+ *
+ * Its own post-install refuses root and starts nested installs with flags of old npm versions; what works is to install without
+ * scripts and then install VS Code's and its built-in extensions' dependencies one by one, with Node's headers from the Node package.
+ */
+export const codeServer: IdeAdapter = {
+  name: 'code-server',
+  version: CODE_SERVER_VERSION,
+  inputs: { trim: TRIM },
+  downloads: [],
+  buildScript: ({ inputs, target }) => [
+    'set -eu',
+    `export HOME=/tmp/home npm_config_audit=false npm_config_fund=false npm_config_update_notifier=false npm_config_nodedir=/usr/local npm_config_jobs=2`,
+    `export npm_config_registry="$(cat ${inputs}/registry)" PATH=/usr/local/bin:$PATH`,
+    `if [ -s ${inputs}/ca.pem ]; then export NODE_EXTRA_CA_CERTS=${inputs}/ca.pem npm_config_cafile=${inputs}/ca.pem; fi`,
+    `mkdir -p /tmp/home /usr/local/bin /usr/local/include ${target}`,
+    `cp ${inputs}/node/bin/node /usr/local/bin/node`,
+    `cp -r ${inputs}/node/include/node /usr/local/include/`,
+    `ln -s ${inputs}/npm/bin/npm-cli.js /usr/local/bin/npm`,
+    `chmod 755 ${inputs}/npm/bin/npm-cli.js`,
+    `cd ${target}`,
+    `echo '{"private":true}' > package.json`,
+    `echo "VESSEL 10 installing code-server ${CODE_SERVER_VERSION}"`,
+    `npm install --ignore-scripts --no-save code-server@${CODE_SERVER_VERSION}`,
+    `echo "VESSEL 25 building the native modules of VS Code"`,
+    `cd ${target}/${VSCODE} && npm install --omit=dev`,
+    `echo "VESSEL 85 installing the dependencies of the built-in extensions"`,
+    `cd ${target}/${VSCODE}/extensions && npm install --omit=dev`,
+    `cd ${target}`,
+    ...TRIM,
+    `test -f ${VSCODE}/out/server-main.js`,
+    `node -e 'require("./${VSCODE}/node_modules/node-pty")'`,
+  ].join('\n') + '\n',
+  productPath: `${VSCODE}/product.json`,
+  argv: ({ node, root, port, home, workspace }) => [
+    node, `${root}/${PACKAGE}/out/node/entry.js`,
+    '--bind-addr', `127.0.0.1:${port}`, '--auth', 'none',
+    '--disable-telemetry', '--disable-update-check', '--disable-workspace-trust', '--disable-getting-started-override',
+    '--user-data-dir', `${home}/.local/share/code-server`, '--extensions-dir', `${home}/.local/share/code-server/extensions`,
+    workspace,
+  ],
+  env: {
+    // VS Code's server would otherwise look for a browser to open links with.
+    BROWSER: 'none',
+  },
+  healthPath: '/healthz',
+  // `/` only redirects here: the page itself loads VS Code's server.
+  warmPaths: [`/?folder=${WORKSPACE_DIR}`],
+  nodePtyPath: `${VSCODE}/node_modules/node-pty`,
+  staticPrefixes: (commit) => [
+    {
+      urlPrefix: `/stable-${commit}/static/`, dir: VSCODE,
+      include: ['out/', 'extensions/', ...BROWSER_MODULES.map((name) => `node_modules/${name}/`), 'resources/', 'product.json', 'package.json'],
+      except: ['extensions/node_modules/', 'extensions/copilot/', 'out/server-', 'out/vs/server/', 'out/vs/platform/agentHost/', 'out/vs/platform/files/', 'out/vs/platform/terminal/'],
+    },
+    { urlPrefix: '/_static/', dir: PACKAGE, include: ['out/browser/', 'src/browser/'], except: [] },
+  ],
+  remoteResourcePath: (commit) => `/stable-${commit}/vscode-remote-resource`,
+  settings: COMMON_SETTINGS,
+  settingsPath: '.local/share/code-server/User/settings.json',
+};
