@@ -7,14 +7,11 @@ import { contentType } from './content-types.ts';
 /** Vite names files in `assets/` after their content: such a name never changes its meaning. */
 const IMMUTABLE = 'public, max-age=31536000, immutable';
 
-/**
- * What the renderer may do: its own files, its own socket, frames of environments and nothing else. Inline styles are for
- * xterm, which writes its theme into a style element.
- */
+/** What the renderer may do: its own files, its own socket, frames of environments and nothing else. */
 export const rendererPolicy = (port: number): string => {
   const suffix = port === 80 ? '' : `:${port}`;
   return [
-    "default-src 'none'", "script-src 'self'", "style-src 'self' 'unsafe-inline'", "img-src 'self' data:", "font-src 'self' data:", "manifest-src 'self'",
+    "default-src 'none'", "script-src 'self'", "style-src 'self'", "img-src 'self' data:", "font-src 'self'", "manifest-src 'self'",
     `connect-src 'self' ws://vessel.localhost${suffix}`, `frame-src http://*.vessel.localhost${suffix}`, "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'",
   ].join('; ');
 };

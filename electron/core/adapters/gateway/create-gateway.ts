@@ -141,6 +141,7 @@ async function answer(request: IncomingMessage, response: ServerResponse, parts:
     // A link from another site comes without the Strict cookie: then the app itself finds out.
     const isShell = wantsPage(request) && !url.startsWith('/api/');
     if (isShell && request.headers['sec-fetch-site'] !== 'cross-site' && !hasEntered(request, target, secret)) throw new VesselError('UNAUTHENTICATED');
+    if (request.method !== 'GET' && request.method !== 'HEAD') requireAccess(request, target, secret, false); // whatever the door does with it
     state.door.request(request, response);
     return;
   }

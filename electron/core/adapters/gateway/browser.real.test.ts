@@ -1,0 +1,205 @@
+import { createServer, type Server } from 'node:http';
+import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { listen, startTestGateway, startTestGuest, type TestGateway, type TestGuest } from './test-gateway.ts';
+
+/** Attacks by pages in the same browser, with a real Chromium: what a header test cannot know is how browsers behave. */
+const CHROMIUM = process.env['VESSEL_CHROMIUM'] ?? '/usr/bin/chromium';
+const ID = 'shop-api-k3f9';
+const OTHER = 'evil-env-2345';
+const TEST_DEADLINE_MS = 60_000;
+let browser: Browser;
+let context: BrowserContext;
+let guest: TestGuest;
+let door: TestGateway;
+let attacker: Server;
+let attackerPort: number;
+let appPosts: string[];
+
+beforeAll(async () => { browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox', '--headless=new'] }); }, TEST_DEADLINE_MS);
+afterAll(async () => { await browser.close(); });
+
+beforeEach(async () => {
+  guest = await startTestGuest();
+  guest.handler = (request, response) => response.setHeader('content-type', request.url?.endsWith('.js') === true ? 'text/javascript' : 'text/html').end(request.url?.endsWith('.js') === true ? 'window.stolen = "secret"' : '<title>guest</title><p>secret of the guest</p>');
+  door = await startTestGateway();
+  appPosts = [];
+  door.gateway.mount({
+    request: (request, response) => {
+      try {
+        if (request.url?.startsWith('/api/') === true) door.gateway.authenticate(request);
+      } catch {
+        response.writeHead(403).end(); // what the real door does with a refusal, in short
+        return;
+      }
+      if (request.method === 'POST') appPosts.push(request.headers.origin ?? 'none');
+      response.setHeader('content-type', 'text/html').end('<title>app</title>');
+    },
+    upgrade: (_request, socket) => { appPosts.push('socket'); socket.end('HTTP/1.1 204 No Content\r\n\r\n'); },
+  });
+  for (const id of [ID, OTHER]) door.routes.set(id, guest.route());
+  attacker = createServer((_request, response) => response.setHeader('content-type', 'text/html').end('<title>attacker</title>'));
+  attackerPort = await listen(attacker);
+  context = await browser.newContext();
+  await enter({ projectId: ID, frame: false });
+  await enter({ projectId: ID, frame: true });
+  await enter({ projectId: ID, frame: true, port: 5173 });
+  const page = await context.newPage();
+  await page.goto(door.gateway.appUrl());
+  await page.close();
+}, TEST_DEADLINE_MS);
+afterEach(async () => {
+  await context.close();
+  attacker.closeAllConnections();
+  attacker.close();
+  await door.close();
+  await guest.close();
+});
+
+async function enter(target: { readonly projectId: string; readonly frame: boolean; readonly port?: number }): Promise<string> {
+  const { url, origin } = door.gateway.urlFor({ port: undefined, ...target });
+  const page = await context.newPage();
+  await page.goto(url);
+  expect(await page.title()).toBe('guest');
+  expect(page.url()).toBe(`${origin}/`);
+  await page.close();
+  return origin;
+}
+const at = (host: string): string => `http://${host}:${door.gateway.port}`;
+
+/** Runs in the page (as text: Node's types know no document). Everything a hostile page may try against `target`. */
+const ATTACK = `async (target) => {
+  const settle = (promise) => Promise.race([promise.catch(() => 'blocked'), new Promise((resolve) => setTimeout(() => resolve('blocked'), 1500))]);
+  const results = {};
+  results['fetch'] = await settle(fetch(target + '/', { credentials: 'include' }).then((answer) => answer.text()));
+  results['opaque fetch'] = await settle(fetch(target + '/x.js', { credentials: 'include', mode: 'no-cors' }).then((answer) => answer.type === 'opaque' ? 'blocked' : answer.text()));
+  results['post'] = await settle(fetch(target + '/write', { method: 'POST', credentials: 'include', mode: 'no-cors', body: 'x' }).then(() => 'blocked'));
+  results['script'] = await settle(new Promise((resolve) => {
+    const script = document.createElement('script');
+    script.src = target + '/x.js';
+    script.onload = () => resolve(String(window.stolen ?? 'blocked'));
+    script.onerror = () => resolve('blocked');
+    document.head.append(script);
+  }));
+  results['socket'] = await settle(new Promise((resolve) => {
+    const socket = new WebSocket(target.replace('http', 'ws') + '/socket');
+    socket.onopen = () => resolve('open');
+    socket.onerror = () => resolve('blocked');
+  }));
+  return results;
+}`;
+const attack = (page: Page, victim: string): Promise<Record<string, string>> => page.evaluate(`(${ATTACK})(${JSON.stringify(victim)})`);
+const showFrame = (page: Page, address: string): Promise<unknown> => page.evaluate(`document.body.innerHTML = ${JSON.stringify(`<iframe src="${address}"></iframe>`)}`);
+/** What reached the guest; browsers ask for a favicon whenever they like. */
+const reached = (): readonly string[] => guest.seen.filter(({ url }) => !url.endsWith('/favicon.ico')).map(({ method }) => method).sort();
+
+const ALL_BLOCKED = { fetch: 'blocked', 'opaque fetch': 'blocked', post: 'blocked', script: 'blocked', socket: 'blocked' };
+
+describe('a page of another origin in the same browser', () => {
+  it.each([['127.0.0.1', 'another port'], ['evil.localhost', 'another name']])('%s (%s) cannot read, write or connect to an environment or the app', async (host) => {
+    const page = await context.newPage();
+    await page.goto(`http://${host}:${attackerPort}/`);
+    guest.seen.length = 0;
+    for (const victim of [at(`${ID}.localhost`), at(`${ID}.vessel.localhost`), at('vessel.localhost')]) expect(await attack(page, victim)).toEqual(ALL_BLOCKED);
+    expect(reached()).toEqual([]);
+    expect(appPosts).toEqual([]);
+  }, TEST_DEADLINE_MS);
+
+  it('cannot frame an environment or the app', async () => {
+    const page = await context.newPage();
+    await page.goto(`http://evil.localhost:${attackerPort}/`);
+    for (const victim of [at(`${ID}.localhost`), at(`${ID}.vessel.localhost`), at(`5173--${ID}.vessel.localhost`)]) {
+      await showFrame(page, `${victim}/`);
+      await page.waitForTimeout(500);
+      const shown = await Promise.all(page.frames().slice(1).map((frame) => frame.content().catch(() => '')));
+      expect(shown.join()).not.toContain('secret of the guest');
+    }
+  }, TEST_DEADLINE_MS);
+
+  it('that links into an environment leads to a question first, and no request reaches the guest', async () => {
+    const page = await context.newPage();
+    await page.goto(`http://evil.localhost:${attackerPort}/`);
+    guest.seen.length = 0;
+    await Promise.all([page.waitForNavigation(), page.evaluate(`location.href = ${JSON.stringify(`${at(`${ID}.localhost`)}/?payload=evil`)}`)]);
+    expect(await page.content()).toContain('Continue');
+    expect(reached()).toEqual([]);
+    await Promise.all([page.waitForNavigation(), page.click('a')]);
+    expect(await page.title()).toBe('guest');
+    expect(page.url()).toBe(`${at(`${ID}.localhost`)}/`);
+  }, TEST_DEADLINE_MS);
+
+  it('cannot get in by pointing a foreign name at this computer', async () => {
+    const rebound = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox', '--headless=new', '--host-resolver-rules=MAP rebound.example 127.0.0.1'] });
+    const page = await rebound.newPage();
+    const answer = await page.goto(`http://rebound.example:${door.gateway.port}/`);
+    expect(answer?.status()).toBe(421);
+    await rebound.close();
+  }, TEST_DEADLINE_MS);
+});
+
+describe('a hostile guest page, same-site with the app', () => {
+  it('cannot post to the app, read from it, open its socket, or touch another environment', async () => {
+    await enter({ projectId: OTHER, frame: true });
+    const page = await context.newPage();
+    await page.goto(`${at(`${OTHER}.vessel.localhost`)}/`);
+    guest.seen.length = 0;
+    for (const victim of [at('vessel.localhost'), at(`${ID}.vessel.localhost`), at(`5173--${ID}.vessel.localhost`)]) {
+      const got = await attack(page, `${victim}${victim === at('vessel.localhost') ? '/api' : ''}`);
+      expect(got).toEqual(ALL_BLOCKED);
+    }
+    expect(reached()).toEqual([]);
+    expect(appPosts).toEqual([]);
+  }, TEST_DEADLINE_MS);
+
+  it('cannot submit a form to the app', async () => {
+    const page = await context.newPage();
+    await page.goto(`${at(`${ID}.vessel.localhost`)}/`);
+    await page.evaluate(`(() => {
+      const form = document.createElement('form');
+      form.method = 'POST';
+      form.enctype = 'text/plain';
+      form.action = ${JSON.stringify(`${at('vessel.localhost')}/api/call/app.quit`)};
+      document.body.append(form);
+      form.submit();
+    })()`);
+    await page.waitForTimeout(500);
+    expect(appPosts).toEqual([]);
+  }, TEST_DEADLINE_MS);
+
+  it('cannot plant a session cookie for its neighbours, nor read its own', async () => {
+    const page = await context.newPage();
+    await page.goto(`${at(`${ID}.vessel.localhost`)}/`);
+    const visible = await page.evaluate(`(() => {
+      document.cookie = '__Host-vessel-session=evil; domain=vessel.localhost; path=/; secure';
+      document.cookie = '__Host-vessel-session=evil; path=/; secure';
+      return document.cookie;
+    })()`);
+    expect(visible).not.toContain('vessel-session');
+    await page.goto(`${at('vessel.localhost')}/`);
+    expect(await page.title()).toBe('app');
+  }, TEST_DEADLINE_MS);
+
+  it('cannot frame its neighbour, while the app frames both', async () => {
+    const page = await context.newPage();
+    const framed = async (from: string, victim: string): Promise<string> => {
+      await page.goto(from);
+      await showFrame(page, `${victim}/`);
+      await page.waitForTimeout(500);
+      return (await Promise.all(page.frames().slice(1).map((frame) => frame.content().catch(() => '')))).join();
+    };
+    await enter({ projectId: OTHER, frame: true });
+    expect(await framed(`${at(`${OTHER}.vessel.localhost`)}/`, at(`${ID}.vessel.localhost`))).not.toContain('secret of the guest');
+    expect(await framed(`${at('vessel.localhost')}/`, at(`${ID}.vessel.localhost`))).toContain('secret of the guest');
+    expect(await framed(`${at('vessel.localhost')}/`, at(`${OTHER}.vessel.localhost`))).toContain('secret of the guest');
+    expect(await framed(`${at('vessel.localhost')}/`, at(`${ID}.localhost`))).not.toContain('secret of the guest');
+  }, TEST_DEADLINE_MS);
+});
+
+it('the environment\'s own page works: fetch, write, WebSocket', async () => {
+  const page = await context.newPage();
+  await page.goto(`${at(`${ID}.vessel.localhost`)}/`);
+  guest.seen.length = 0;
+  const got = await attack(page, at(`${ID}.vessel.localhost`));
+  expect(got).toMatchObject({ fetch: expect.stringContaining('secret'), script: 'secret', socket: 'open' });
+  expect(reached()).toEqual(['GET', 'GET', 'GET', 'POST', 'UPGRADE']);
+}, TEST_DEADLINE_MS);
