@@ -1,6 +1,6 @@
 /**
  * Draws every screen from made-up data and writes PNGs for people to look at:
- *   node build/fixture-screenshots.ts <folder> [name-part]
+ *   node build/fixture-screenshots.ts <folder> [pattern of name-theme-width]
  * The pages run under the same strict content security policy as the product; a violation fails the run.
  */
 import { createServer } from 'node:http';
@@ -38,6 +38,7 @@ const SHOTS: readonly Shot[] = [
 ];
 
 const [, , folder = await mkdtemp(join(tmpdir(), 'vessel-screens-')), part = ''] = process.argv;
+const pattern = new RegExp(part);
 await mkdir(folder, { recursive: true });
 const out = await mkdtemp(join(tmpdir(), 'vessel-fixture-'));
 await build({ configFile: false, logLevel: 'error', root: join(import.meta.dirname, '../renderer/testing'), base: '/', publicDir: join(import.meta.dirname, '../renderer/public'), plugins: [react(), tailwindcss()], build: { outDir: out, emptyOutDir: true } });
@@ -58,7 +59,7 @@ let problems = 0;
 try {
   for (const theme of ['light', 'dark'] as const) for (const size of SIZES) {
     const context = await browser.newContext({ viewport: size });
-    for (const shot of SHOTS.filter((item) => item.name.includes(part))) {
+    for (const shot of SHOTS.filter((item) => pattern.test(`${item.name}-${theme}-${size.width}`))) {
       const page = await context.newPage();
       page.on('console', (message) => { if (message.type() === 'error') { problems += 1; console.error(`${shot.name}: ${message.text()}`); } });
       page.on('pageerror', (error) => { problems += 1; console.error(`${shot.name}: ${error.message}`); });

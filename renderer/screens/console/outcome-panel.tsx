@@ -42,7 +42,7 @@ function Success({ operation, backButton }: { readonly operation: Operation; rea
   return (
     <div className="flex flex-col items-start gap-4 border-t border-term-line pt-4" data-testid="outcome">
       <p className="text-lg text-term-green" data-testid="totals">{totals(operation)}</p>
-      {saved.success && <SaveProof result={saved.data} ended={operation.kind !== 'save'} />}
+      {saved.success && <SaveProof result={saved.data} ended={operation.kind === 'close' || operation.kind === 'rescue'} />}
       <div className="flex gap-2">
         {backButton}
         {project !== undefined && project.deletedAt === null && operation.kind !== 'save' && (

@@ -31,7 +31,7 @@ export function SaveProof({ result, ended }: { readonly result: SaveResult; read
             </details>
           )}
       </div>
-      {ended && <p className="mt-3 text-sm text-term-dim">The environment is gone; nothing is left running.</p>}
+      {ended && <p className="mt-3 text-sm text-term-dim">The environment was ended after that; nothing of it is left.</p>}
     </div>
   );
 }
