@@ -1,6 +1,32 @@
+import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import type { Handlers } from '#shared/contract.ts';
+import { VesselError } from '#shared/errors.ts';
+import { runDirectory } from '#shared/paths.ts';
+import { makeArchiver } from './adapters/archive/archiver.ts';
+import { openLocalColdStore } from './adapters/cold-local/cold-store.ts';
+import { makeLocalFiles } from './adapters/files/local-files.ts';
+import { createGateway } from './adapters/gateway/create-gateway.ts';
+import { connectGuest } from './adapters/guest/guest-client.ts';
+import { probeIde } from './adapters/ide-probe/probe-ide.ts';
+import { LocalHostLink } from './adapters/local-host/local-host-link.ts';
+import { makeFault } from './adapters/runtime/faults.ts';
+import { lockHome } from './adapters/sqlite/instance-lock.ts';
+import { openStore } from './adapters/sqlite/store.ts';
+import { redact } from './domain/redact.ts';
 import type { Gateway } from './ports/gateway.ts';
+import type { Runtime } from './ports/runtime.ts';
+import type { Store } from './ports/store.ts';
+import { audit, type ServiceContext } from './services/context.ts';
+import { Environments } from './services/environments/environments.ts';
+import { makeHandlers } from './services/handlers.ts';
+import { History } from './services/history.ts';
+import { Imports } from './services/imports.ts';
+import { Operations } from './services/operations/operations.ts';
+import { Projects } from './services/projects.ts';
+import { healManifests, reindex } from './services/reindex.ts';
+import { StateFeed } from './services/state-feed.ts';
+import { TEMPLATES } from './templates/index.ts';
 
 export type CoreOptions = {
   /** State: database, cold store, session secret, host runtime. */
@@ -28,3 +54,103 @@ export type Core = {
 };
 
 export type CreateCore = (options: CoreOptions) => Promise<Core>;
+
+/** Stands in package.json as well; a test holds the two together. */
+export const VERSION = '0.1.0';
+/** Deleted projects are purged once a day at most, and at each start. */
+const PURGE_MS = 24 * 60 * 60 * 1000;
+
+/**
+ * Wires core: state, cold store, host, gateway, services. Returns as soon as calls can be answered; what runs on the host
+ * is reconciled in the background. Throws ALREADY_RUNNING when another Vessel holds the home, PORT_IN_USE.
+ */
+export const createCore: CreateCore = async (options) => {
+  const lock = lockHome(runDirectory(options.home));
+  const undo: (() => Promise<void> | void)[] = [() => lock.release()];
+  const unwind = async (): Promise<void> => { for (const step of undo.splice(0).reverse()) await step(); };
+  try {
+    return await assemble(options, undo, unwind);
+  } catch (error) {
+    await unwind();
+    throw error;
+  }
+};
+
+async function assemble(options: CoreOptions, undo: (() => Promise<void> | void)[], unwind: () => Promise<void>): Promise<Core> {
+  const { home, cache } = options;
+  const began = Date.now();
+  const runtime: Runtime = { now: () => Date.now(), log: (line) => options.log(redact(line)), fault: makeFault(process.env['VESSEL_FAULT']) };
+  const cold = await openLocalColdStore(join(home, 'cold'));
+  const { store, corruption } = openOrReplace(join(home, 'vessel.db'));
+  undo.push(() => store.close());
+  const operations = new Operations(store, runtime);
+  const feed = new StateFeed(store, operations);
+  let gateway: Gateway | null = null;
+  const theGateway = (): Gateway => {
+    if (gateway === null) throw new VesselError('INTERNAL', 'The gateway is asked for before it exists');
+    return gateway;
+  };
+  const context: ServiceContext = {
+    store, cold, runtime, operations, feed, connectGuest,
+    archiver: makeArchiver((id, name) => TEMPLATES[id](name)),
+    files: makeLocalFiles(join(home, 'spool')),
+    gateway: theGateway,
+    probeIde: (projectId, signal) => probeIde(theGateway(), projectId, signal),
+  };
+  if (corruption !== null || store.projects.list(true).length === 0) await reindex(context);
+  if (corruption !== null) {
+    runtime.log(`${corruption.code}: ${corruption.message}`);
+    audit(context, { kind: 'store.corrupt', text: corruption.message, data: { ...corruption.details } });
+  }
+
+  const link = new LocalHostLink({ hostId: 'local', command: options.agentCommand, env: agentEnvironment(options), log: runtime.log });
+  undo.push(() => link.dispose());
+  const environments = new Environments(context, [link]);
+  const projects = new Projects(context);
+  const imports = new Imports(context, projects);
+  const history = new History(context, projects);
+  gateway = await createGateway({ routes: environments.routes, home, cache, port: options.port, log: runtime.log });
+  undo.push(() => theGateway().close());
+  undo.push(async () => { await operations.close(); await environments.dispose(); feed.close(); });
+
+  const housekeeping = async (): Promise<void> => {
+    try {
+      await healManifests(context);
+      await projects.purge();
+    } catch (error) {
+      runtime.log(`housekeeping: ${VesselError.from(error).message}`);
+    }
+  };
+  let tidying = housekeeping();
+  const timer = setInterval(() => { tidying = housekeeping(); }, PURGE_MS);
+  undo.push(async () => { clearInterval(timer); await tidying; });
+  environments.start();
+
+  const app = {
+    version: VERSION, pid: process.pid, home, cache, node: process.version, uptimeMs: () => Date.now() - began,
+    // The door that owns the process hears the signal and ends it cleanly; the answer leaves first.
+    quit: () => { setImmediate(() => process.kill(process.pid, 'SIGTERM')); },
+  };
+  let disposed: Promise<void> | null = null;
+  return {
+    gateway,
+    handlers: makeHandlers({ context, app, environments, projects, imports, history }),
+    importZip: (content, { name, signal }) => imports.fromUpload(content, name, signal),
+    openRevision: (projectId, rev) => history.open(projectId, rev),
+    dispose: () => (disposed ??= unwind()),
+  };
+}
+
+/** An unreadable database is replaced by a fresh one; the cold store then gives back the projects. */
+function openOrReplace(path: string): { readonly store: Store; readonly corruption: VesselError | null } {
+  try {
+    return { store: openStore(path), corruption: null };
+  } catch (error) {
+    if (!(error instanceof VesselError) || error.code !== 'STORE_CORRUPT' || error.details['movedTo'] === null) throw error;
+    return { store: openStore(path), corruption: error };
+  }
+}
+
+function agentEnvironment({ home, cache, driver }: CoreOptions): Readonly<Record<string, string>> {
+  return { VESSEL_HOME: home, VESSEL_CACHE: cache, VESSEL_DRIVER: driver, ...(driver === 'process' ? { VESSEL_UNSAFE_PROCESS_DRIVER: '1' } : {}) };
+}

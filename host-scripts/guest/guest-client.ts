@@ -34,7 +34,7 @@ function callGuest(address: GuestAddress, call: Call): Promise<unknown> {
     const payload = call.body === undefined ? null : Buffer.from(JSON.stringify(call.body));
     const outgoing = request({
       host: address.host, port: address.port, method: call.method, path: `${GUEST_API_PREFIX}/${call.path}`, agent: false,
-      signal: AbortSignal.any([call.signal, AbortSignal.timeout(call.attemptMs)]),
+      signal: AbortSignal.any([call.signal, AbortSignal.timeout(Math.ceil(call.attemptMs))]),
       headers: {
         authorization: `Bearer ${call.token}`,
         ...(payload === null ? {} : { 'content-type': 'application/json', 'content-length': payload.byteLength }),

@@ -3,6 +3,7 @@ import type { ExcludeConfig, LeftOut } from '#shared/archive-rules.ts';
 import type { WorkspaceOutSummary } from '#shared/guest-protocol.ts';
 import type { TemplateId } from '#shared/project.ts';
 
+/** `files` and `contentBytes` count regular files; `entries` also folders and links. */
 export type ArchiveCount = { readonly entries: number; readonly files: number; readonly contentBytes: number };
 export type ArchiveLimits = { readonly maxArchiveBytes: number; readonly maxEntries: number };
 /** A zip being made: `count` resolves once the last byte was read, and rejects with what `content` failed with. */

@@ -91,9 +91,7 @@ async function* piecesOf(zip: ZipFile, plan: readonly Planned[]): AsyncGenerator
   let contentBytes = 0;
   try {
     for (const { entry, name, mode } of plan) {
-      const isFolder = (mode & FILE_TYPE.mask) === FILE_TYPE.folder;
-      if (!isFolder) files += 1;
-      contentBytes += entry.uncompressedSize;
+      if ((mode & FILE_TYPE.mask) === FILE_TYPE.file) { files += 1; contentBytes += entry.uncompressedSize; }
       yield { kind: 'entry', name, utf8: true, mtime: Math.round(entry.getLastModDate({ timezone: 'UTC' }).getTime() / 1000), size: entry.uncompressedSize, crc: entry.crc32, mode };
       let crc = 0;
       for await (const data of inPieces(await zip.openReadStreamPromise(entry) as Readable)) {

@@ -45,7 +45,7 @@ export async function* readStoredZip(reader: ByteReader, limits: ArchiveLimits):
     const { header, offset, mode } = await readCentral(reader);
     note(again, header, offset);
     checkMode(header, mode);
-    if ((mode & FILE_TYPE.mask) !== FILE_TYPE.folder) files += 1;
+    if ((mode & FILE_TYPE.mask) === FILE_TYPE.file) files += 1;
     yield { kind: 'mode', mode };
     signature = (await reader.take(4)).readUInt32LE(0);
   }

@@ -3,6 +3,7 @@ import { makeZip } from './making.ts';
 import { FILE_TYPE } from './zip-format.ts';
 import type { ZipPiece } from './zip-piece.ts';
 
+/** What a template hands over; core/templates makes these. */
 export type TemplateFile = { readonly path: string; readonly content: string; readonly executable?: boolean };
 
 /** A fixed time for all template files: the same template then always makes the same archive. 2026-01-01T00:00:00Z. */

@@ -1,0 +1,108 @@
+import { VesselError } from '#shared/errors.ts';
+import type { StepContext, StepDefinition } from '../operations/definition.ts';
+import type { StartedOperation } from '../operations/operations.ts';
+import type { EnvironmentContext } from './environment-context.ts';
+import { saveOnce, saveResult, saveSteps, type SaveState } from './save-steps.ts';
+import { requireRunning, saveStateOf } from './save.ts';
+
+/** VS Code writes an edit to disk one second after the last key; whoever was typing just now is given that second. */
+const EDITOR_FLUSH_MS = 1_200;
+/** Something inside that writes without pause must not keep us here for ever. */
+const MAX_SAVES = 4;
+
+/**
+ * Save & Exit. The route closes first, so that nobody types into a workspace that is being saved for the last time; the VM
+ * dies only when its change counter still is that of a verified revision. When anything fails, the VM is kept and the
+ * route opens again.
+ */
+export function closeEnvironment(context: EnvironmentContext, projectId: string, reason: 'exit' | 'idle' = 'exit'): StartedOperation {
+  const project = context.records.project(projectId);
+  const active = context.operations.active(projectId, null);
+  if (active?.kind !== 'close') requireRunning(context, projectId);
+  return context.operations.start<SaveState>({
+    kind: 'close', title: reason === 'idle' ? `Save and stop idle ${project.name}` : `Save & Exit ${project.name}`, projectId, hostId: project.hostId, cancellable: true,
+    request: { call: 'environments.close', input: { projectId } },
+    // A running autosave is no reason to refuse: it is awaited, and what it saved need not be saved again.
+    after: active?.kind === 'save' ? active.id : null,
+    state: saveStateOf(context, projectId, reason),
+    steps: closeSteps(context),
+    result: saveResult,
+    onFailure: (error, { log }) => {
+      const state = context.records.find(projectId)?.state;
+      const live = context.live.find(projectId);
+      if (state === 'stopping' && live !== null) {
+        context.records.move(projectId, 'running', { error: error.code === 'CANCELLED' ? null : error.toShape() });
+        context.live.openRoute(live);
+        log('The environment is kept and open again', 'warn');
+      }
+      return Promise.resolve();
+    },
+  });
+}
+
+function closeSteps(context: EnvironmentContext): readonly StepDefinition<SaveState>[] {
+  return [
+    { id: 'settle', title: 'Let the editor write its last edits', weight: 3, run: (step) => settle(context, step) },
+    { id: 'route', title: 'Close the way in', weight: 1, run: (step) => closeRoute(context, step) },
+    ...saveSteps(context),
+    { id: 'recheck', title: 'Make sure that nothing changed since', weight: 3, run: (step) => recheck(context, step) },
+    { id: 'destroy', title: 'End the microVM', weight: 10, run: (step) => destroy(context, step) },
+  ];
+}
+
+async function settle(context: EnvironmentContext, { state, signal }: StepContext<SaveState>): Promise<string> {
+  const { projectId } = state;
+  const live = context.live.get(projectId);
+  const activity = await live.client.activity({ signal });
+  const sinceGateway = live.gatewayAt === null ? Infinity : context.runtime.now() - live.gatewayAt;
+  const sinceEditor = activity.ide === null ? Infinity : activity.now - activity.ide;
+  if (activity.open.ide === 0 || Math.min(sinceGateway, sinceEditor) > EDITOR_FLUSH_MS) return 'No editor was being typed in';
+  await pause(EDITOR_FLUSH_MS, signal);
+  return `Waited ${EDITOR_FLUSH_MS} ms for the open editor`;
+}
+
+function closeRoute(context: EnvironmentContext, { state }: StepContext<SaveState>): Promise<string> {
+  const live = context.live.get(state.projectId);
+  context.records.move(state.projectId, 'stopping');
+  context.live.closeRoute(live);
+  return Promise.resolve('Nobody comes in any more');
+}
+
+async function recheck(context: EnvironmentContext, step: StepContext<SaveState>): Promise<string> {
+  const { state, signal, log } = step;
+  for (let saves = 1; ; saves += 1) {
+    const { changeCounter } = await context.live.get(state.projectId).client.activity({ signal });
+    if (changeCounter === context.records.find(state.projectId)?.savedCounter) return saves === 1 ? 'Nothing changed' : `Saved ${saves} times; nothing changed since`;
+    if (saves >= MAX_SAVES) {
+      throw new VesselError('CONFLICT', `Something inside keeps changing files: after ${MAX_SAVES} saves there are still new changes`, { hint: 'Stop what is writing in the environment, then Save & Exit again.' });
+    }
+    log('Files changed during the save: saving once more');
+    const before = state.changed;
+    await saveOnce(context, step);
+    state.changed ||= before;
+  }
+}
+
+async function destroy(context: EnvironmentContext, { state, signal }: StepContext<SaveState>): Promise<string> {
+  await destroyVm(context, state.projectId, signal);
+  return 'Nothing of it is left on the host';
+}
+
+/** Ends a VM whose content is safe or given up. After the state `destroying` there is no way back, not even after a crash. */
+export async function destroyVm(context: EnvironmentContext, projectId: string, signal: AbortSignal | null): Promise<void> {
+  const { hostId } = context.records.move(projectId, 'destroying');
+  const link = context.hosts.link(hostId);
+  context.live.remove(projectId);
+  context.runtime.fault('destroy.before-stop');
+  await link.request('stop', { id: projectId }, signal === null ? {} : { signal });
+  context.runtime.fault('destroy.after-stop');
+  context.records.move(projectId, 'destroyed', { error: null, dirty: false, startedAt: null });
+}
+
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => { signal.removeEventListener('abort', onAbort); resolve(); }, ms);
+    const onAbort = (): void => { clearTimeout(timer); reject(new VesselError('CANCELLED')); };
+    signal.addEventListener('abort', onAbort, { once: true });
+  });
+}

@@ -1,0 +1,120 @@
+import { VesselError } from '#shared/errors.ts';
+import type { Vm } from '#shared/host-protocol.ts';
+import type { RouteTable } from '../../ports/gateway.ts';
+import type { HostLink } from '../../ports/host-link.ts';
+import type { ServiceContext } from '../context.ts';
+import { Hosts } from '../hosts.ts';
+import type { StartedOperation } from '../operations/operations.ts';
+import { closeEnvironment } from './close.ts';
+import { discardEnvironment } from './discard.ts';
+import type { EnvironmentContext } from './environment-context.ts';
+import { EnvironmentRecords } from './environment-records.ts';
+import { Execs } from './execs.ts';
+import { LiveEnvironments } from './live-environments.ts';
+import { openEnvironment } from './open.ts';
+import { died, orphansOf, reconcileHost } from './reconcile.ts';
+import { rescueOrphan } from './rescue.ts';
+import { requireRunning, saveEnvironment } from './save.ts';
+import { watchEnvironments } from './watchman.ts';
+
+/** Activity is asked this often: the idle clock is in minutes, and each question wakes the guest. */
+const WATCH_MS = 30_000;
+
+/** Everything that happens to environments. */
+export class Environments {
+  readonly context: EnvironmentContext;
+  readonly execs: Execs;
+  readonly #reconciled = new Map<string, Promise<void>>();
+  readonly #unsubscribe: readonly (() => void)[];
+  #timer: ReturnType<typeof setInterval> | null = null;
+  #watching: Promise<void> | null = null;
+
+  constructor(base: ServiceContext, links: readonly HostLink[]) {
+    const hosts = new Hosts(base, links);
+    this.context = { ...base, hosts, live: new LiveEnvironments(base, hosts), records: new EnvironmentRecords(base) };
+    this.execs = new Execs(this.context);
+    this.#unsubscribe = links.map((link) => link.onVm((vm) => this.#vmChanged(link, vm)));
+  }
+
+  get routes(): RouteTable { return this.context.live; }
+
+  /** Reconciles in the background and begins to look after what runs. */
+  start(): void {
+    for (const link of this.context.hosts.links) {
+      this.ensureReconciled(link.hostId).then(
+        () => this.context.hosts.refresh(link.hostId),
+        () => this.context.hosts.refresh(link.hostId),
+      ).catch((error: unknown) => { if (VesselError.from(error).code !== 'INTERRUPTED') this.context.runtime.log(`host ${link.hostId}: ${String(error)}`); });
+    }
+    this.#timer = setInterval(() => void this.watch(), WATCH_MS);
+  }
+
+  /** One round of the watch: reconcile what is not yet, autosave, idle stops. Rounds never overlap. */
+  watch(): Promise<void> {
+    this.#watching ??= this.#round().finally(() => { this.#watching = null; });
+    return this.#watching;
+  }
+
+  /** Resolves once the store and the host agree; a failed attempt is repeated by the next caller. */
+  ensureReconciled(hostId: string): Promise<void> {
+    const known = this.#reconciled.get(hostId);
+    if (known !== undefined) return known;
+    const attempt = reconcileHost(this.context, this.context.hosts.link(hostId)).catch((error: unknown) => {
+      this.#reconciled.delete(hostId);
+      throw error;
+    });
+    this.#reconciled.set(hostId, attempt);
+    return attempt;
+  }
+
+  open(projectId: string): StartedOperation { return openEnvironment(this.context, projectId, (hostId) => this.ensureReconciled(hostId)); }
+  save(projectId: string): StartedOperation { requireRunning(this.context, projectId); return saveEnvironment(this.context, projectId, 'save'); }
+  close(projectId: string): StartedOperation { return closeEnvironment(this.context, projectId); }
+  discard(projectId: string, confirm: string): StartedOperation { return discardEnvironment(this.context, projectId, confirm); }
+  rescue(hostId: string, vmId: string): StartedOperation { return rescueOrphan(this.context, hostId, vmId); }
+
+  /** Lets go of the running environments without touching them. */
+  async dispose(): Promise<void> {
+    if (this.#timer !== null) clearInterval(this.#timer);
+    for (const unsubscribe of this.#unsubscribe) unsubscribe();
+    this.execs.closeAll();
+    await this.#watching;
+    for (const live of this.context.live.all()) this.context.live.remove(live.projectId);
+  }
+
+  async #round(): Promise<void> {
+    for (const link of this.context.hosts.links) {
+      try {
+        const wasReconciled = this.#reconciled.has(link.hostId);
+        await this.ensureReconciled(link.hostId);
+        if (wasReconciled && this.context.live.size > 0) await this.#compare(link);
+      } catch (error) {
+        this.context.runtime.log(`host ${link.hostId}: ${VesselError.from(error).message}`);
+      }
+    }
+    await watchEnvironments(this.context);
+  }
+
+  /** Notices what the host's events did not tell, for instance while its agent was being restarted. */
+  async #compare(link: HostLink): Promise<void> {
+    const { vms } = await link.request('list', {});
+    for (const live of this.context.live.all()) {
+      if (live.link !== link) continue;
+      const vm = vms.find((candidate) => candidate.id === live.projectId);
+      if (vm === undefined || vm.state === 'stopped' || vm.state === 'broken') this.#ended(live.projectId, vm ?? null);
+    }
+    this.context.feed.setOrphans(orphansOf(this.context, link, vms));
+  }
+
+  #vmChanged(link: HostLink, vm: Vm): void {
+    const live = this.context.live.find(vm.id);
+    if (live === null || live.link !== link) return;
+    if (vm.state === 'stopped' || vm.state === 'broken') this.#ended(vm.id, vm);
+  }
+
+  #ended(projectId: string, vm: Vm | null): void {
+    const record = this.context.records.find(projectId);
+    if (record === null || (record.state !== 'running' && record.state !== 'stopping')) return;
+    died(this.context, record, vm);
+  }
+}

@@ -1,0 +1,148 @@
+import type { OpenResult } from '#shared/contract.ts';
+import { VesselError } from '#shared/errors.ts';
+import type { HostParams, StartResult, Vm } from '#shared/host-protocol.ts';
+import type { StepContext, StepDefinition } from '../operations/definition.ts';
+import type { StartedOperation } from '../operations/operations.ts';
+import type { EnvironmentContext } from './environment-context.ts';
+import { destroyVm } from './close.ts';
+
+type OpenState = {
+  readonly projectId: string;
+  readonly calledAt: number;
+  readonly timings: { stage: string; ms: number }[];
+  start: StartResult | null;
+};
+
+/**
+ * Opens a project: starts its microVM, fills it from the head revision, waits for VS Code through the gateway. Opening what
+ * is open answers at once with a fresh address.
+ */
+export function openEnvironment(context: EnvironmentContext, projectId: string, ensureHost: (hostId: string) => Promise<void>): StartedOperation {
+  const project = context.records.project(projectId);
+  if (project.deletedAt !== null) throw new VesselError('NOT_FOUND', 'This project is deleted', { hint: 'Undelete it first.' });
+  const state: OpenState = { projectId, calledAt: context.runtime.now(), timings: [], start: null };
+  const definition = {
+    kind: 'open' as const, title: `Open ${project.name}`, projectId, hostId: project.hostId, cancellable: true,
+    request: { call: 'environments.open', input: { projectId } }, state, result: (ended: OpenState) => openResult(context, ended),
+  };
+  if (context.records.find(projectId)?.state === 'running' && context.live.find(projectId)?.routeOpen === true) {
+    return context.operations.start<OpenState>({ ...definition, exclusive: false, steps: [
+      { id: 'ide', title: 'VS Code answers', weight: 1, run: (step) => context.probeIde(projectId, step.signal) },
+    ] });
+  }
+  return context.operations.start<OpenState>({
+    ...definition,
+    steps: openSteps(context, ensureHost),
+    onFailure: async (error, { log }) => {
+      const present = context.records.find(projectId)?.state;
+      if (present === undefined || !['requested', 'provisioning', 'starting', 'running'].includes(present)) return;
+      // Nothing of value is in a VM that nobody was let into yet.
+      if (state.start !== null || present !== 'requested') {
+        log('Removing what was started');
+        await destroyVm(context, projectId, null);
+      } else {
+        context.records.move(projectId, 'destroying');
+        context.records.move(projectId, 'destroyed');
+      }
+      if (error.code !== 'CANCELLED') context.records.patch(projectId, { error: error.toShape() });
+    },
+  });
+}
+
+function openSteps(context: EnvironmentContext, ensureHost: (hostId: string) => Promise<void>): readonly StepDefinition<OpenState>[] {
+  const timed = (stage: string, run: (step: StepContext<OpenState>) => Promise<string | void>) => async (step: StepContext<OpenState>): Promise<string | void> => {
+    const began = performance.now();
+    const evidence = await run(step);
+    step.state.timings.push({ stage, ms: Math.round(performance.now() - began) });
+    return evidence;
+  };
+  return [
+    { id: 'host', title: 'Reach the host', weight: 2, run: timed('host', (step) => reachHost(context, step, ensureHost)) },
+    { id: 'start', title: 'Start the microVM', weight: 60, run: (step) => startVm(context, step) },
+    { id: 'hydrate', title: 'Fill the workspace from the last verified revision', weight: 25, run: timed('hydrate', (step) => hydrate(context, step)) },
+    { id: 'ide', title: 'VS Code answers', weight: 15, run: timed('ide', (step) => letIn(context, step)) },
+  ];
+}
+
+async function reachHost(context: EnvironmentContext, { state }: StepContext<OpenState>, ensureHost: (hostId: string) => Promise<void>): Promise<string> {
+  const { hostId } = context.records.project(state.projectId);
+  await ensureHost(hostId);
+  const present = context.records.find(state.projectId)?.state;
+  if (present === 'running') throw new VesselError('CONFLICT', 'The environment turned out to be running', { hint: 'Open it again: it is there.' });
+  if (present === 'stopped') context.records.move(state.projectId, 'destroyed');
+  context.records.move(state.projectId, 'requested', { error: null });
+  return `Host ${hostId} answers`;
+}
+
+async function startVm(context: EnvironmentContext, step: StepContext<OpenState>): Promise<string> {
+  const { state, signal } = step;
+  const project = context.records.project(state.projectId);
+  const link = context.hosts.link(project.hostId);
+  context.records.move(state.projectId, 'starting');
+  const params: HostParams<'start'> = { id: state.projectId, tier: project.settings.tier, timezone: Intl.DateTimeFormat().resolvedOptions().timeZone };
+  const ask = (): Promise<StartResult> => link.request('start', params, { signal, onMessage: (message) => {
+    if (message.type === 'stage') step.progress(message.progress, message.stage);
+    else if (message.type === 'log') step.log(message.text, message.level);
+  } });
+  let started: StartResult;
+  try {
+    started = await ask();
+  } catch (error) {
+    const known = VesselError.from(error);
+    if (known.code !== 'VM_EXISTS') throw known;
+    await removeRemains(context, state.projectId, await link.request('inspect', { id: state.projectId }, { signal }), step);
+    started = await ask();
+  }
+  state.start = started;
+  state.timings.push(...started.timings);
+  const live = context.live.add(state.projectId, link, started.vm, null);
+  const health = await live.client.health({ signal });
+  context.live.add(state.projectId, link, started.vm, health.ide);
+  context.records.patch(state.projectId, { startedAt: context.runtime.now(), startKind: started.vm.startKind });
+  if (context.hosts.knownFacts(project.hostId)?.image?.ideStaticDir == null) void context.hosts.refresh(project.hostId);
+  return `${started.vm.startKind === 'cold' ? 'Booted cold' : 'Cloned from the template'} in ${Math.round(started.timings.reduce((sum, item) => sum + item.ms, 0))} ms`;
+}
+
+/** A dead VM of the same name is cleared away; a living one is somebody's work and is left for rescue. */
+async function removeRemains(context: EnvironmentContext, projectId: string, vm: Vm, step: StepContext<OpenState>): Promise<void> {
+  if (vm.state === 'running' || vm.state === 'starting' || vm.state === 'hibernated') {
+    throw new VesselError('VM_EXISTS', 'An environment of this project already runs on the host, unknown to Vessel', { hint: 'Rescue it first: its files become a new revision.', details: { vmId: vm.id, state: vm.state } });
+  }
+  step.log(`Removing the remains of an environment that ended (${vm.problem ?? vm.state})`);
+  await context.hosts.link(context.records.project(projectId).hostId).request('stop', { id: projectId }, { signal: step.signal });
+}
+
+async function hydrate(context: EnvironmentContext, { state, signal, progress }: StepContext<OpenState>): Promise<string> {
+  const { head } = context.records.project(state.projectId);
+  const { client } = context.live.get(state.projectId);
+  let evidence = 'The project is empty';
+  if (head !== null) {
+    const { limits } = context.store.settings.get();
+    const archive = await context.cold.open(state.projectId, head.sha256);
+    const guarded = context.files.guarded(archive, head.sha256, (bytes) => progress(bytes / Math.max(1, head.bytes) * 0.9));
+    const filled = await client.putWorkspace(guarded, { links: 'keep', bytes: head.bytes, maxBytes: limits.maxArchiveBytes, maxEntries: limits.maxEntries, signal });
+    evidence = `Revision ${head.rev}: ${filled.files} files`;
+  }
+  const { changeCounter } = await client.activity({ signal });
+  context.records.patch(state.projectId, { baseRev: head?.rev ?? null, savedCounter: changeCounter, dirty: false });
+  return evidence;
+}
+
+async function letIn(context: EnvironmentContext, { state, signal }: StepContext<OpenState>): Promise<string> {
+  const { projectId } = state;
+  const now = context.runtime.now();
+  // Stored as running before anybody is let in: after a crash an environment that somebody may have typed into is adopted, not removed.
+  context.records.move(projectId, 'running', { startedAt: now, lastActivityAt: now, error: null });
+  context.live.openRoute(context.live.get(projectId));
+  await context.probeIde(projectId, signal);
+  context.store.projects.update(projectId, { lastOpenedAt: now }, now);
+  context.feed.project(projectId);
+  return context.gateway().urlFor({ projectId, frame: false }).origin;
+}
+
+function openResult(context: EnvironmentContext, state: OpenState): OpenResult {
+  const { projectId, calledAt, timings } = state;
+  const { url, origin } = context.gateway().urlFor({ projectId, frame: false });
+  const record = context.records.find(projectId);
+  return { id: projectId, url, origin, state: record?.state ?? 'running', startKind: record?.startKind ?? 'cold', timings: [...timings], totalMs: context.runtime.now() - calledAt };
+}

@@ -1,0 +1,90 @@
+import type { Orphan } from '#shared/contract.ts';
+import { VesselError } from '#shared/errors.ts';
+import type { Vm } from '#shared/host-protocol.ts';
+import type { HostLink } from '../../ports/host-link.ts';
+import type { EnvironmentRecord } from '../../ports/store.ts';
+import { LIVE_STATES } from '../../domain/environment-state.ts';
+import { audit } from '../context.ts';
+import type { EnvironmentContext } from './environment-context.ts';
+import { destroyVm } from './close.ts';
+
+/**
+ * Compares what the store believes with what the host really runs, and makes them agree without ever destroying anything
+ * that may hold unsaved work: running environments are adopted again, half-started ones removed, those whose destruction
+ * was decided are finished, unknown VMs are offered for rescue. Throws when the host cannot be asked.
+ */
+export async function reconcileHost(context: EnvironmentContext, link: HostLink): Promise<void> {
+  const { vms } = await link.request('list', {});
+  const byId = new Map(vms.map((vm) => [vm.id, vm]));
+  for (const record of context.records.list().filter((candidate) => candidate.hostId === link.hostId)) {
+    if (context.operations.active(record.projectId, null) !== null) continue;
+    try {
+      await settleOne(context, link, record, byId.get(record.projectId) ?? null);
+    } catch (error) {
+      // One broken environment must not keep the others from being adopted.
+      const known = VesselError.from(error);
+      context.runtime.log(`reconcile ${record.projectId}: ${known.code} ${known.message}`);
+      if (context.records.find(record.projectId)?.state === 'running') context.records.patch(record.projectId, { error: known.toShape() });
+      else context.records.fail(record.projectId, known.toShape());
+    }
+  }
+  context.feed.setOrphans(orphansOf(context, link, vms));
+}
+
+async function settleOne(context: EnvironmentContext, link: HostLink, record: EnvironmentRecord, vm: Vm | null): Promise<void> {
+  const { projectId, state } = record;
+  const runs = vm !== null && vm.state === 'running';
+  switch (state) {
+    case 'running': case 'stopping': case 'hibernated':
+      if (runs) return adopt(context, link, record, vm);
+      return died(context, record, vm);
+    case 'destroying':
+      return destroyVm(context, projectId, null);
+    case 'requested': case 'provisioning': case 'starting':
+      if (vm !== null) await link.request('stop', { id: projectId });
+      audit(context, { kind: 'environment.cleaned', projectId, hostId: link.hostId, text: 'A start that was interrupted has been cleaned up' });
+      context.records.fail(projectId, new VesselError('INTERRUPTED', 'Vessel was stopped while this environment started', { hint: 'Open it again: your last save is safe.' }).toShape());
+      return;
+    case 'error':
+      if (runs && record.startedAt !== null) await adopt(context, link, record, vm);
+      return;
+    case 'stopped': case 'destroyed': return;
+  }
+}
+
+/** Takes a VM that ran on without us back into service. */
+export async function adopt(context: EnvironmentContext, link: HostLink, record: EnvironmentRecord, vm: Vm): Promise<void> {
+  const { projectId } = record;
+  const known = context.live.find(projectId);
+  if (known !== null && known.vm.token === vm.token && known.ide !== null) { context.live.openRoute(known); return; }
+  const live = context.live.add(projectId, link, vm, null);
+  const health = await live.client.health();
+  const ready = context.live.add(projectId, link, vm, health.ide);
+  const interrupted = record.state === 'stopping' ? new VesselError('INTERRUPTED', 'Vessel was stopped during Save & Exit', { hint: 'Press Save & Exit again: the environment was kept.' }).toShape() : null;
+  const { changeCounter } = await ready.client.activity();
+  if (record.state === 'running') context.records.patch(projectId, { dirty: changeCounter !== record.savedCounter, error: null });
+  else context.records.move(projectId, 'running', { dirty: changeCounter !== record.savedCounter, error: interrupted });
+  context.live.openRoute(ready);
+  audit(context, { kind: 'environment.adopted', projectId, hostId: link.hostId, text: 'Found running and adopted again' });
+}
+
+/** A VM that should run and does not. */
+export function died(context: EnvironmentContext, record: EnvironmentRecord, vm: Vm | null): void {
+  const { projectId } = record;
+  const head = context.store.projects.get(projectId)?.head ?? null;
+  const safe = head === null ? 'Nothing had been saved yet' : `Revision ${head.rev}, verified ${new Date(head.verifiedAt).toISOString()}, is safe`;
+  const lost = record.dirty ? '; changes after it are lost' : '';
+  context.live.remove(projectId);
+  const error = new VesselError('VM_DIED', `The microVM ended by itself. ${safe}${lost}.`, { details: { lastRev: head?.rev ?? null, verifiedAt: head?.verifiedAt ?? null, problem: vm?.problem ?? null } });
+  context.records.fail(projectId, error.toShape());
+}
+
+/** VMs of the host that belong to no live environment of the store. */
+export function orphansOf(context: EnvironmentContext, link: HostLink, vms: readonly Vm[]): readonly Orphan[] {
+  return vms.flatMap((vm) => {
+    if (vm.state !== 'running') return [];
+    const state = context.records.find(vm.id)?.state;
+    if (state !== undefined && LIVE_STATES.has(state)) return [];
+    return [{ hostId: link.hostId, vmId: vm.id, startedAt: vm.startedAt, knownProject: context.store.projects.get(vm.id) !== null }];
+  });
+}

@@ -1,0 +1,45 @@
+import { VesselError } from '#shared/errors.ts';
+import type { Revision } from '#shared/project.ts';
+import type { StartedOperation } from '../operations/operations.ts';
+import type { EnvironmentContext } from './environment-context.ts';
+import { newSaveState, saveResult, saveSteps, type SaveState } from './save-steps.ts';
+
+const TITLES = { save: 'Save', autosave: 'Autosave' } as const;
+
+/** Saves a running environment without stopping it. Throws VM_NOT_FOUND when it is not running. */
+export function saveEnvironment(context: EnvironmentContext, projectId: string, reason: 'save' | 'autosave'): StartedOperation {
+  const project = context.records.project(projectId);
+  context.live.get(projectId);
+  return context.operations.start<SaveState>({
+    kind: 'save', title: `${TITLES[reason]} ${project.name}`, projectId, hostId: project.hostId, cancellable: true,
+    request: { call: 'environments.save', input: { projectId } },
+    state: saveStateOf(context, projectId, reason),
+    steps: saveSteps(context),
+    result: saveResult,
+    onFailure: (error) => {
+      if (error.code !== 'CANCELLED' && context.records.find(projectId)?.state === 'running') context.records.patch(projectId, { error: error.toShape() });
+      return Promise.resolve();
+    },
+  });
+}
+
+/** The save of a live environment: keeps its record in step with what is safe. */
+export function saveStateOf(context: EnvironmentContext, projectId: string, reason: Revision['reason']): SaveState {
+  return newSaveState({
+    projectId, reason, exclude: context.records.project(projectId).settings.exclude,
+    client: () => context.live.get(projectId).client,
+    savedCounter: () => context.records.find(projectId)?.savedCounter ?? null,
+    baseRev: () => context.records.find(projectId)?.baseRev ?? null,
+    onSafe: (revision, counter, stillChanging) => {
+      context.records.patch(projectId, { baseRev: revision.rev, savedCounter: counter, dirty: stillChanging, error: null });
+      const live = context.live.find(projectId);
+      if (live !== null) live.lastSaveAt = context.runtime.now();
+    },
+  });
+}
+
+/** Throws ILLEGAL_TRANSITION unless the environment runs. */
+export function requireRunning(context: EnvironmentContext, projectId: string): void {
+  const state = context.records.find(projectId)?.state ?? 'destroyed';
+  if (state !== 'running') throw new VesselError('ILLEGAL_TRANSITION', `The environment is ${state}, not running`, { details: { projectId, state } });
+}
