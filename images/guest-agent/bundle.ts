@@ -9,6 +9,8 @@ export async function bundleGuestAgent(outfile: string): Promise<void> {
   await build({
     entryPoints: [fileURLToPath(new URL('./main.ts', import.meta.url))],
     outfile,
+    // The text decides the golden image's key: it must not depend on the folder this is called from.
+    absWorkingDir: fileURLToPath(new URL('../../', import.meta.url)),
     bundle: true,
     platform: 'node',
     target: 'node24',

@@ -36,34 +36,26 @@ export type StreamSaveOptions = {
 
 /** Streams one save to the client. When the client goes away or something fails midway, no trailer is sent and the worker starts afresh. */
 export async function streamSave({ link, changes, workspace, exclude, response }: StreamSaveOptions): Promise<void> {
-  await link.exclusively(async (ask, data) => {
+  await link.exclusively(async (ask) => {
     // Changes that are waiting to be noticed belong to the time before this save.
     await nextTurn();
     const counterAtStart = changes.value;
     const { promise: gone, reject: onGone } = Promise.withResolvers<never>();
-    const { promise: complete, resolve: onComplete } = Promise.withResolvers<void>();
     let forwarded = 0;
-    let expected: number | null = null;
-    const check = (): void => { if (expected !== null && forwarded >= expected) onComplete(); };
-    const forward = (chunk: Buffer): void => {
+    const forward = (chunk: Buffer, done: () => void): void => {
       if (!response.headersSent) response.writeHead(200, { 'content-type': 'application/zip', 'cache-control': 'no-store', trailer: 'x-vessel-summary' });
       forwarded += chunk.length;
-      if (!response.write(chunk)) data.pause();
-      check();
+      // The worker may fill the slot again once the kernel has the bytes: that is the back-pressure.
+      response.write(chunk, (error) => { if (error === null || error === undefined) done(); });
     };
-    const resume = (): void => { data.resume(); };
     const onClose = (): void => onGone(new VesselError('CANCELLED', 'the client went away'));
     // The race below may be over when this rejects.
     gone.catch(() => undefined);
-    data.on('data', forward);
-    response.on('drain', resume);
     response.on('close', onClose);
     try {
       if (response.destroyed) onClose();
-      const result = await Promise.race([ask<'save'>({ op: 'save', workspace, exclude }), gone]);
-      expected = result.archiveBytes;
-      check();
-      await Promise.race([complete, gone]);
+      const result = await Promise.race([ask<'save'>({ op: 'save', workspace, exclude }, forward), gone]);
+      if (forwarded !== result.archiveBytes) throw new VesselError('INTERNAL', 'bytes of the archive went missing on the way');
       const summary: Summary = {
         entries: result.entries, files: result.files, contentBytes: result.contentBytes,
         leftOut: fitted<LeftOut>(result.leftOut, (count) => ({ path: '…', reason: `and ${count} more` })),
@@ -77,8 +69,6 @@ export async function streamSave({ link, changes, workspace, exclude, response }
       if (forwarded > 0 || VesselError.from(error).code === 'CANCELLED') link.abort();
       throw error;
     } finally {
-      data.off('data', forward);
-      response.off('drain', resume);
       response.off('close', onClose);
     }
   });

@@ -1,17 +1,73 @@
 import { readSync, writeSync } from 'node:fs';
 import { VesselError } from '#shared/vessel-error.ts';
 import { extractArchive } from './extract.ts';
-import { saveWorkspace } from './save.ts';
+import { saveWorkspace, type SaveResult } from './save.ts';
 import { scanWorkspace } from './scan.ts';
 import { warmUp } from './warm-up.ts';
-import { DATA_FD, type WorkerReply, type WorkerRequest } from './worker-messages.ts';
+import { FREE_LINE, RING_FD, SLOT_BYTES, SLOTS, type ChunkLine, type WorkerReply, type WorkerRequest } from './worker-messages.ts';
 
 const STDIN = 0;
 const STDOUT = 1;
 
-/** Writes everything to a blocking descriptor: this is the back-pressure. */
 function writeAll(fd: number, data: Buffer): void {
   for (let done = 0; done < data.length;) done += writeSync(fd, data, done, data.length - done);
+}
+const writeLine = (line: string): void => writeAll(STDOUT, Buffer.from(`${line}\n`));
+
+const chunk = Buffer.alloc(64 * 1024);
+let pending = '';
+
+/** The next line of stdin, waiting for it; null at its end. */
+function readLine(): string | null {
+  for (;;) {
+    const newline = pending.indexOf('\n');
+    if (newline >= 0) {
+      const line = Buffer.from(pending.slice(0, newline), 'latin1').toString('utf8');
+      pending = pending.slice(newline + 1);
+      return line;
+    }
+    const count = readSync(STDIN, chunk, 0, chunk.length, null);
+    if (count === 0) return null;
+    pending += chunk.toString('latin1', 0, count);
+  }
+}
+
+/** Hands archive bytes to the agent through the ring; waits for a free slot, which is the back-pressure. */
+class RingSink {
+  #next = 0;
+  #taken = 0;
+
+  #awaitFree(): void {
+    const line = readLine();
+    if (line === null) process.exit(0);
+    if (line !== FREE_LINE) throw new VesselError('INTERNAL', 'the agent spoke out of turn');
+    this.#taken -= 1;
+  }
+
+  write(data: Buffer): void {
+    for (let done = 0; done < data.length;) {
+      if (this.#taken === SLOTS) this.#awaitFree();
+      const bytes = writeSync(RING_FD, data, done, Math.min(SLOT_BYTES, data.length - done), this.#next * SLOT_BYTES);
+      done += bytes;
+      this.#taken += 1;
+      writeLine(JSON.stringify({ slot: this.#next, bytes } satisfies ChunkLine));
+      this.#next = (this.#next + 1) % SLOTS;
+    }
+  }
+
+  /** Waits until the agent has taken everything. */
+  drain(): void {
+    while (this.#taken > 0) this.#awaitFree();
+  }
+}
+
+function save(request: Extract<WorkerRequest, { op: 'save' }>): SaveResult {
+  const ring = new RingSink();
+  try {
+    return saveWorkspace(request.workspace, request.exclude, (data) => ring.write(data));
+  } finally {
+    ring.drain();
+  }
 }
 
 async function handle(request: WorkerRequest): Promise<unknown> {
@@ -19,7 +75,7 @@ async function handle(request: WorkerRequest): Promise<unknown> {
     case 'extract':
       return extractArchive(request.zip, request.workspace, request.limits);
     case 'save':
-      return saveWorkspace(request.workspace, request.exclude, (data) => writeAll(DATA_FD, data));
+      return save(request);
     case 'scan':
       return scanWorkspace(request.workspace, request.exclude, request.stats);
     case 'warm':
@@ -44,16 +100,5 @@ async function answer(line: string): Promise<WorkerReply> {
  */
 export async function runWorker(): Promise<void> {
   process.umask(0);
-  const chunk = Buffer.alloc(64 * 1024);
-  let pending = '';
-  for (;;) {
-    const count = readSync(STDIN, chunk, 0, chunk.length, null);
-    if (count === 0) return;
-    pending += chunk.toString('latin1', 0, count);
-    for (let newline = pending.indexOf('\n'); newline >= 0; newline = pending.indexOf('\n')) {
-      const line = Buffer.from(pending.slice(0, newline), 'latin1').toString('utf8');
-      pending = pending.slice(newline + 1);
-      writeAll(STDOUT, Buffer.from(`${JSON.stringify(await answer(line))}\n`));
-    }
-  }
+  for (let line = readLine(); line !== null; line = readLine()) writeLine(JSON.stringify(await answer(line)));
 }
