@@ -2,7 +2,7 @@ import { sameText, type SessionSecret } from './session-secret.ts';
 
 /**
  * `__Host-` makes the browser refuse the name with a Domain attribute, so no guest page can plant one for a neighbour.
- * Chromium accepts `Secure` over http on `*.localhost` (docs/adr/0021-gateway-access.md).
+ * Chromium accepts `Secure` over http on `*.localhost` (docs/adr/0020-gateway-access.md).
  */
 export const SESSION_COOKIE = '__Host-vessel-session';
 

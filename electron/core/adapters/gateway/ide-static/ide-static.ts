@@ -37,7 +37,7 @@ const FOREVER = 'public, max-age=31536000, immutable';
  * the desktop answers for them. What they contain is decided by the image's manifest alone (see content.ts). Without one
  * nothing is kept: an environment can only be answered for by itself.
  *
- * They are sent uncompressed: over loopback a browser receives them faster than it could decode them (docs/adr, measured).
+ * They are sent uncompressed: over loopback a browser receives them faster than it could decode them (docs/adr/0021-ide-files-on-the-desktop.md).
  */
 export function createIdeStatic({ cache, log }: { readonly cache: string; readonly log: (line: string) => void }): IdeStatic {
   const content = createContentStore(log);

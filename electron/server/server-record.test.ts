@@ -3,23 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { parseArguments } from './arguments.ts';
-import { takeHomeLock } from './home-lock.ts';
 import { findRunningServer } from './running-server.ts';
 import { readServerRecord, removeServerRecord, writeServerRecord } from './server-record.ts';
 
 let home: string;
 beforeEach(async () => { home = await mkdtemp(join(tmpdir(), 'vessel-home-')); });
 afterEach(async () => { await rm(home, { recursive: true, force: true }); });
-
-it('only one holder at a time has a home', () => {
-  const first = takeHomeLock(home);
-  expect(first).not.toBeNull();
-  expect(takeHomeLock(home)).toBeNull();
-  first?.[Symbol.dispose]();
-  const second = takeHomeLock(home);
-  expect(second).not.toBeNull();
-  second?.[Symbol.dispose]();
-});
 
 it('the record of a server is private, whole, and gone after its end', async () => {
   const record = { pid: process.pid, port: 8080, secret: 'a'.repeat(64), baseUrl: 'http://vessel.localhost:8080', version: '1', startedAt: 1 };

@@ -1,0 +1,87 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { readServerRecord } from './server-record.ts';
+
+/** The real program, as `npm start` runs it, with guests as plain processes. */
+const MAIN = fileURLToPath(new URL('./main.ts', import.meta.url));
+const READY_DEADLINE_MS = 30_000;
+let home: string;
+let children: ChildProcess[];
+
+beforeEach(async () => {
+  home = await mkdtemp(join(tmpdir(), 'vessel-main-'));
+  children = [];
+});
+afterEach(async () => {
+  for (const child of children) child.kill('SIGKILL');
+  await rm(home, { recursive: true, force: true });
+});
+
+type Started = { readonly child: ChildProcess; readonly line: string; readonly exit: Promise<number | null> };
+function start(args: readonly string[] = []): Promise<Started> {
+  const env = { ...process.env, VESSEL_HOME: home, VESSEL_CACHE: join(home, 'cache'), VESSEL_DRIVER: 'process', VESSEL_UNSAFE_PROCESS_DRIVER: '1', DISPLAY: '', WAYLAND_DISPLAY: '' };
+  const child = spawn(process.execPath, [MAIN, '--port', '0', '--json', ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+  children.push(child);
+  const exit = new Promise<number | null>((resolve) => { child.once('exit', resolve); });
+  return new Promise((resolve, reject) => {
+    let out = '';
+    let err = '';
+    const timer = setTimeout(() => reject(new Error(`not ready: ${err}`)), READY_DEADLINE_MS);
+    child.stderr.on('data', (data: Buffer) => { err += String(data); });
+    child.stdout.on('data', (data: Buffer) => {
+      out += String(data);
+      if (!out.includes('\n')) return;
+      clearTimeout(timer);
+      resolve({ child, line: out.trim(), exit });
+    });
+    void exit.then((code) => reject(new Error(`ended with ${code}: ${err}`)));
+  });
+}
+
+it('prints one line, records itself privately, answers, and leaves nothing at its end', async () => {
+  const { child, line, exit } = await start();
+  const ready = JSON.parse(line) as { readonly url: string; readonly baseUrl: string; readonly port: number; readonly pid: number };
+  expect(ready.url).toMatch(/^http:\/\/vessel\.localhost:\d+\/__vessel\/enter\?ticket=/);
+  expect(ready.pid).toBe(child.pid);
+  const record = await readServerRecord(home);
+  expect(record).toMatchObject({ port: ready.port, pid: child.pid, baseUrl: ready.baseUrl });
+  expect((await stat(join(home, 'run', 'server.json'))).mode & 0o777).toBe(0o600);
+  const answer = await fetch(`http://127.0.0.1:${ready.port}/api/call/app.info`, { method: 'POST', headers: { authorization: `Bearer ${record?.secret ?? ''}` } });
+  expect(await answer.json()).toMatchObject({ value: { baseUrl: ready.baseUrl, gatewayPort: ready.port } });
+  const began = Date.now();
+  child.kill('SIGTERM');
+  expect(await exit).toBe(0);
+  expect(Date.now() - began).toBeLessThan(5_000);
+  expect(existsSync(join(home, 'run', 'server.json'))).toBe(false);
+});
+
+it('started twice, names the one that runs, with a fresh ticket, and ends well', async () => {
+  const first = await start();
+  const second = await start();
+  expect(await second.exit).toBe(0);
+  const one = JSON.parse(first.line) as { readonly url: string; readonly port: number };
+  const two = JSON.parse(second.line) as { readonly url: string; readonly port: number; readonly already?: boolean };
+  expect(two).toMatchObject({ already: true, port: one.port });
+  expect(two.url).not.toBe(one.url);
+});
+
+it('killed hard, starts again with the same home', async () => {
+  const first = await start();
+  first.child.kill('SIGKILL');
+  await first.exit;
+  const second = await start();
+  expect(JSON.parse(second.line)).not.toHaveProperty('already');
+});
+
+it('ends when it is asked to by a call', async () => {
+  const { line, exit } = await start();
+  const record = await readServerRecord(home);
+  const { port } = JSON.parse(line) as { readonly port: number };
+  await fetch(`http://127.0.0.1:${port}/api/call/app.quit`, { method: 'POST', headers: { authorization: `Bearer ${record?.secret ?? ''}`, 'content-type': 'application/json' }, body: '{}' });
+  expect(await exit).toBe(0);
+});
