@@ -2,6 +2,7 @@ import { rm } from 'node:fs/promises';
 import { basename } from 'node:path';
 import type { RecordStore, StoredVm } from '../records/record-store.ts';
 import { endProcess } from '../system/end-process.ts';
+import { breakIfAsked } from '../system/fault.ts';
 import { findProcesses, hostBootId } from '../system/process-identity.ts';
 import type { ProcessIdentity, ProcessSight } from '../system/process-identity.ts';
 
@@ -38,9 +39,13 @@ export async function endVmProcesses(stored: StoredVm, recognition: Recognition)
 export async function removeVm(store: RecordStore, id: string, recognition: Recognition): Promise<boolean> {
   const stored = await store.read(id);
   if (stored !== null && stored.record !== null) await store.write({ ...stored.record, phase: 'stopping' });
+  breakIfAsked('remove.marked');
   // Also without a record: a start that another process removed under its feet may just have made a process.
   await endVmProcesses(stored ?? { id, directory: store.directory(id), record: null, problem: null }, recognition);
+  breakIfAsked('remove.ended');
   await rm(recognition.socketDir, { recursive: true, force: true });
+  breakIfAsked('remove.sockets');
   if (stored !== null) await store.remove(id);
+  breakIfAsked('remove.done');
   return stored !== null;
 }

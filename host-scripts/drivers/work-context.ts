@@ -1,14 +1,7 @@
+import { breakIfAsked } from '../system/fault.ts';
 import type { StageTiming, WorkContext } from './driver.ts';
 
 export type MeasuredContext = WorkContext & { readonly timings: () => readonly StageTiming[] };
-
-/**
- * Test hook: `VESSEL_FAULT=<stage>` kills this process, as `kill -9` would, when it enters that stage. The sweep in
- * `crash.real.test.ts` uses it to prove that every instant of a start can be cleaned up after.
- */
-function dieIfAsked(stage: string): void {
-  if (process.env['VESSEL_FAULT'] === stage) process.kill(process.pid, 'SIGKILL');
-}
 
 /** A context that measures its stages (milliseconds, in order) and tells `report` about each. */
 export function measuredContext(options: {
@@ -21,7 +14,7 @@ export function measuredContext(options: {
     signal: options.signal,
     log: options.log,
     stage(name) {
-      dieIfAsked(name);
+      breakIfAsked(name);
       marks.push({ stage: name, at: performance.now() });
       options.report(name);
     },
