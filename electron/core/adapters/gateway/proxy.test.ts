@@ -94,6 +94,15 @@ it('lets a guest refuse an upload early, and the browser reads why', async () =>
   expect(answer).toMatchObject({ status: 413, body: 'too large' });
 });
 
+it('passes a guest server\'s own 401 and 502 on as they are', async () => {
+  for (const [status, type, body] of [[401, 'application/json', '{"error":"login"}'], [502, 'application/json', 'not json'], [401, 'text/html', '<p>login']] as const) {
+    guest.handler = (_request, response) => response.writeHead(status, { 'content-type': type, 'content-length': body.length, 'www-authenticate': 'Basic' }).end(body);
+    const answer = await send(door.gateway.port, host, '/', { headers: { cookie } });
+    expect(answer).toMatchObject({ status, body });
+    expect(answer.headers['www-authenticate']).toBe('Basic');
+  }
+});
+
 it('uses kept connections again', async () => {
   for (let count = 0; count < 20; count += 1) await send(door.gateway.port, host, '/', { headers: { cookie } });
   expect(guest.connections).toBeLessThanOrEqual(2);

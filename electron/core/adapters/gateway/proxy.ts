@@ -1,7 +1,8 @@
-import { request as httpRequest, type ClientRequest, type IncomingMessage, type ServerResponse } from 'node:http';
+import { request as httpRequest, type ClientRequest, type IncomingMessage, type OutgoingHttpHeaders, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { pipeline, type Duplex } from 'node:stream';
-import { VesselError } from '#shared/errors.ts';
+import { z } from 'zod';
+import { ErrorShapeSchema, VesselError } from '#shared/errors.ts';
 import { GUEST_PORT_PREFIX } from '#shared/guest-protocol.ts';
 import type { Proof } from './access.ts';
 import { towardsBrowser, towardsGuest } from './headers.ts';
@@ -22,9 +23,6 @@ export type Proxy = {
   request(request: IncomingMessage, response: ServerResponse, passage: Passage, onFailure: (error: VesselError) => void): void;
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer, passage: Passage): void;
 };
-
-/** The agent names its own failures in this header, so that a guest server's 401 or 502 is never mistaken for one. */
-const AGENT_ERROR_HEADER = 'x-vessel-error';
 
 /** The path at the agent. Throws BAD_REQUEST for targets that could climb into the agent's own API. */
 export function guestPath(url: string | undefined, target: EnvironmentTarget): string {
@@ -50,6 +48,28 @@ export function createProxy(upstreams: Upstreams, gatewayPort: () => number): Pr
     setHost: false,
   });
 
+  const pass = async (answer: IncomingMessage, request: IncomingMessage, response: ServerResponse, passage: Passage, onFailure: (error: VesselError) => void): Promise<void> => {
+    const status = answer.statusCode ?? 502;
+    const headers = (): OutgoingHttpHeaders => towardsBrowser(answer, passage.target, gatewayPort());
+    if (mayBeAgentFailure(answer)) {
+      const body = await readAll(answer, MAX_FAILURE_BYTES);
+      const failure = agentFailure(body);
+      if (failure !== null) onFailure(failure);
+      else response.writeHead(status, answer.statusMessage, headers()).end(body);
+    } else if (passage.rewrite !== undefined && status === 200 && request.method === 'GET' && isPlainHtml(answer)) {
+      const body = await readAll(answer, MAX_PAGE_BYTES);
+      const policy: string | string[] = answer.headers['content-security-policy'] ?? '';
+      const changed = passage.rewrite(body.toString('utf8'), Array.isArray(policy) ? policy.join(', ') : policy);
+      if (changed !== null && changed.policy !== '') answer.headers['content-security-policy'] = changed.policy;
+      const out = changed === null ? body : Buffer.from(changed.html);
+      response.writeHead(200, { ...headers(), 'content-length': out.length }).end(out);
+    } else {
+      response.writeHead(status, answer.statusMessage, headers());
+      // An error of either side ends both; pipeline's callback has nothing left to do.
+      pipeline(answer, response, () => undefined);
+    }
+  };
+
   const forward = (request: IncomingMessage, response: ServerResponse, passage: Passage, onFailure: (error: VesselError) => void, isRetry: boolean): void => {
     const outgoing = open(request, passage);
     const hasBody = request.headers['transfer-encoding'] !== undefined || Number(request.headers['content-length'] ?? 0) > 0;
@@ -66,19 +86,7 @@ export function createProxy(upstreams: Upstreams, gatewayPort: () => number): Pr
       else onFailure(error instanceof VesselError ? error : new VesselError('GUEST_UNREACHABLE', undefined, { cause: error }));
     });
     outgoing.once('response', (answer) => {
-      const failure = agentFailure(answer);
-      if (failure !== null) {
-        answer.resume();
-        onFailure(failure);
-        return;
-      }
-      if (passage.rewrite !== undefined && answer.statusCode === 200 && request.method === 'GET' && isPlainHtml(answer)) {
-        rewriteAnswer(answer, response, passage, passage.rewrite, gatewayPort()).catch(() => response.destroy()); // the guest broke off in the middle
-        return;
-      }
-      response.writeHead(answer.statusCode ?? 502, answer.statusMessage, towardsBrowser(answer, passage.target, gatewayPort()));
-      // An error of either side ends both; pipeline's callback has nothing left to do.
-      pipeline(answer, response, () => undefined);
+      pass(answer, request, response, passage, onFailure).catch(() => response.destroy()); // the guest broke off in the middle
     });
     // Not pipeline(): when the guest refuses an upload, the browser's side must stay open for the answer.
     if (hasBody) request.pipe(outgoing);
@@ -97,8 +105,13 @@ export function createProxy(upstreams: Upstreams, gatewayPort: () => number): Pr
         if (!socket.destroyed) refuseUpgrade(socket, error instanceof VesselError ? error : new VesselError('GUEST_UNREACHABLE', undefined, { cause: error }));
       });
       outgoing.once('response', (answer) => {
-        refuseUpgrade(socket, agentFailure(answer) ?? new VesselError('GUEST_UNREACHABLE', `The guest answered ${answer.statusCode ?? 0} instead of upgrading`), answer.statusCode);
-        answer.resume();
+        const plain = new VesselError('GUEST_UNREACHABLE', `The guest answered ${answer.statusCode ?? 0} instead of upgrading`);
+        if (mayBeAgentFailure(answer)) {
+          readAll(answer, MAX_FAILURE_BYTES).then((body) => refuseUpgrade(socket, agentFailure(body) ?? plain, answer.statusCode), () => refuseUpgrade(socket, plain));
+        } else {
+          refuseUpgrade(socket, plain, answer.statusCode);
+          answer.resume();
+        }
       });
       outgoing.once('upgrade', (answer, upstream: Socket, upstreamHead) => {
         socket.write(upgradeHead(answer, passage.target, gatewayPort()));
@@ -114,28 +127,32 @@ const MAX_PAGE_BYTES = 512 * 1024;
 const isPlainHtml = (answer: IncomingMessage): boolean => answer.headers['content-type']?.startsWith('text/html') === true && answer.headers['content-encoding'] === undefined
   && Number(answer.headers['content-length'] ?? 0) <= MAX_PAGE_BYTES;
 
-async function rewriteAnswer(answer: IncomingMessage, response: ServerResponse, passage: Passage, rewrite: NonNullable<Passage['rewrite']>, port: number): Promise<void> {
+/** The agent's own failures are short `{error: ErrorShape}` documents. A guest server that imitates one only spoils its own page. */
+const MAX_FAILURE_BYTES = 64 * 1024;
+const AGENT_FAILURES: ReadonlySet<string> = new Set(['GUEST_PORT_CLOSED', 'GUEST_UNAUTHORIZED', 'IDE_NOT_READY']);
+const mayBeAgentFailure = (answer: IncomingMessage): boolean => (answer.statusCode === 401 || answer.statusCode === 502 || answer.statusCode === 503)
+  && answer.headers['content-type'] === 'application/json' && Number(answer.headers['content-length'] ?? Infinity) <= MAX_FAILURE_BYTES;
+
+function agentFailure(body: Buffer): VesselError | null {
+  let value: unknown;
+  try {
+    value = JSON.parse(body.toString('utf8'));
+  } catch {
+    return null; // some other server's answer
+  }
+  const parsed = z.object({ error: ErrorShapeSchema }).safeParse(value);
+  return parsed.success && AGENT_FAILURES.has(parsed.data.error.code) ? VesselError.fromShape(parsed.data.error) : null;
+}
+
+async function readAll(answer: IncomingMessage, limit: number): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let bytes = 0;
   for await (const chunk of answer as AsyncIterable<Buffer>) {
     chunks.push(chunk);
     bytes += chunk.length;
-    if (bytes > MAX_PAGE_BYTES) throw new VesselError('GUEST_UNREACHABLE', 'The page is longer than it said');
+    if (bytes > limit) throw new VesselError('GUEST_UNREACHABLE', 'The answer is longer than it said');
   }
-  const body = Buffer.concat(chunks);
-  const policy: string | string[] = answer.headers['content-security-policy'] ?? '';
-  const changed = rewrite(body.toString('utf8'), Array.isArray(policy) ? policy.join(', ') : policy);
-  if (changed !== null && changed.policy !== '') answer.headers['content-security-policy'] = changed.policy;
-  const out = changed === null ? body : Buffer.from(changed.html);
-  response.writeHead(200, { ...towardsBrowser(answer, passage.target, port), 'content-length': out.length });
-  response.end(out);
-}
-
-function agentFailure(answer: IncomingMessage): VesselError | null {
-  const code = answer.headers[AGENT_ERROR_HEADER];
-  if (code === undefined) return null;
-  if (code === 'GUEST_PORT_CLOSED' || code === 'GUEST_UNAUTHORIZED' || code === 'IDE_NOT_READY') return new VesselError(code);
-  return new VesselError('GUEST_UNREACHABLE', `The guest agent answered ${String(code)}`);
+  return Buffer.concat(chunks);
 }
 
 function upgradeHead(answer: IncomingMessage, target: EnvironmentTarget, port: number): string {

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer } from 'ws';
+import { VesselError, type ErrorCode } from '#shared/errors.ts';
 import type { Gateway, Route, RouteTable } from '../../ports/gateway.ts';
 import { createGateway } from './create-gateway.ts';
 
@@ -25,8 +26,12 @@ export async function startTestGuest(): Promise<TestGuest> {
   const sockets = new WebSocketServer({ noServer: true });
   const server: Server = createServer((request, response) => {
     guest.seen.push({ method: request.method ?? '', url: request.url ?? '', headers: request.headers });
-    if (request.headers.authorization !== `Bearer ${GUEST_TOKEN}`) response.writeHead(401, { 'x-vessel-error': 'GUEST_UNAUTHORIZED' }).end();
-    else if (request.url?.startsWith('/_vessel/port/9/') === true) response.writeHead(502, { 'x-vessel-error': 'GUEST_PORT_CLOSED' }).end();
+    const refuse = (status: number, code: ErrorCode): void => {
+      const body = JSON.stringify({ error: new VesselError(code).toShape() });
+      response.writeHead(status, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }).end(body);
+    };
+    if (request.headers.authorization !== `Bearer ${GUEST_TOKEN}`) refuse(401, 'GUEST_UNAUTHORIZED');
+    else if (request.url?.startsWith('/_vessel/port/9/') === true) refuse(502, 'GUEST_PORT_CLOSED');
     else guest.handler(request, response);
   });
   server.on('connection', () => { guest.connections += 1; });
