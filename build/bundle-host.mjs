@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import { bundleGuestAgent } from '../images/guest-agent/bundle.ts';
 
 const root = new URL('../', import.meta.url);
 const path = (name) => fileURLToPath(new URL(name, root));
@@ -10,7 +11,8 @@ const path = (name) => fileURLToPath(new URL(name, root));
 /** CommonJS dependencies inside an ES module bundle call require() for Node's own modules. */
 const REQUIRE_BANNER = "import { createRequire as createRequireForBundle } from 'node:module'; const require = createRequireForBundle(import.meta.url);";
 
-const COMMON = {
+const OPTIONS = {
+  absWorkingDir: fileURLToPath(root),
   bundle: true, platform: 'node', target: 'node24', format: 'esm', legalComments: 'none', logLevel: 'warning',
   // `ws` looks for native helpers and does without them.
   external: ['bufferutil', 'utf-8-validate'],
@@ -22,12 +24,20 @@ async function guestAgentText() {
   const folder = await mkdtemp(join(tmpdir(), 'vessel-bundle-'));
   try {
     const outfile = join(folder, 'guest-agent.mjs');
-    await build({ ...COMMON, entryPoints: [path('images/guest-agent/main.ts')], outfile, minifySyntax: true });
+    await bundleGuestAgent(outfile);
     return await readFile(outfile, 'utf8');
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
 }
+
+/** Only a run from the sources bundles the guest agent itself: the bundler stays out of the bundle. */
+const withoutBundler = {
+  name: 'without-bundler',
+  setup(plugins) {
+    plugins.onResolve({ filter: /guest-agent\/bundle\.ts$/ }, ({ path: wanted }) => ({ path: wanted, external: true }));
+  },
+};
 
 /**
  * Bundles infra-agent into one ES module for Node 24 that needs nothing beside it: the guest agent's bundle travels inside.
@@ -36,12 +46,11 @@ async function guestAgentText() {
 export async function bundleHost(outfile = path('out/host/infra-agent.mjs')) {
   const { version } = JSON.parse(await readFile(path('package.json'), 'utf8'));
   await build({
-    ...COMMON,
+    ...OPTIONS,
     entryPoints: [path('host-scripts/infra-agent/main.ts')],
     outfile,
     define: { __VESSEL_AGENT_VERSION__: JSON.stringify(version), __VESSEL_GUEST_AGENT__: JSON.stringify(await guestAgentText()) },
-    // Only a run from the sources bundles the guest agent itself.
-    external: [...COMMON.external, 'esbuild'],
+    plugins: [withoutBundler],
   });
   return outfile;
 }

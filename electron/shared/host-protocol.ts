@@ -50,6 +50,8 @@ export const HostStepSchema = z.object({
   state: HostStepStateSchema,
   plan: z.array(z.string()),
   evidence: z.string(),
+  /** 0–1 inside this step while it runs, when it can tell. */
+  progress: z.number().min(0).max(1).optional(),
 });
 export type HostStep = z.infer<typeof HostStepSchema>;
 export const ProvisionResultSchema = z.object({ status: z.enum(['success', 'planned']), steps: z.array(HostStepSchema), changed: z.number().int() });

@@ -9,11 +9,11 @@ import type { Host } from './request-context.ts';
 import type { HostParts } from './host-parts.ts';
 import { startVm } from './start-vm.ts';
 
-export type HostOptions = { readonly paths: HostPaths; readonly driver: 'qemu' | 'process'; readonly isRoot: boolean };
+export type HostOptions = { readonly paths: HostPaths; readonly driver: 'qemu' | 'process'; readonly isRoot: boolean; readonly background: AbortSignal | null; readonly log: (text: string) => void };
 
 /** The one wiring point of infra-agent: a handler for every method of the host protocol. */
 export function createHost(options: HostOptions): Host {
-  const parts: HostParts = options.driver === 'process' ? processHost(options.paths) : qemuHost(options.paths, options.isRoot);
+  const parts: HostParts = options.driver === 'process' ? processHost(options.paths) : qemuHost(options);
   const { driver } = parts;
   const routes = new RouteFolder(options.paths.traefik);
   /** Starts under way here, so that a stop of the same VM cancels them instead of racing with them. */

@@ -25,11 +25,14 @@ async function run(line: CommandLine): Promise<number> {
   }
   const root = isRoot();
   const paths = hostPaths({ env: process.env, isRoot: root, home: line.options.home, cache: line.options.cache });
-  const host = createHost({ paths, driver: line.options.driver, isRoot: root });
   const interrupted = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.once(signal, () => interrupted.abort(new VesselError('CANCELLED', `ended by ${signal}`)));
   }
+  const host = createHost({
+    paths, driver: line.options.driver, isRoot: root, background: line.verb === 'serve' ? interrupted.signal : null,
+    log: (text) => process.stderr.write(`${text}\n`),
+  });
   if (line.verb === 'serve') {
     await serve({ input: process.stdin, output: process.stdout, host, signal: interrupted.signal });
     return EXIT.success;

@@ -40,7 +40,8 @@ export function stderrContext(signal: AbortSignal, write: (text: string) => void
   return {
     signal,
     stage: (stage) => write(`… ${stage}\n`),
-    log: (level, text) => write(`${level === 'info' ? '' : `${level}: `}${text}\n`),
+    // Every line of the builders' tools is of use to a program that shows a log, not on a terminal.
+    log: (level, text) => level === 'debug' ? undefined : write(`${level === 'info' ? '' : `${level}: `}${text}\n`),
     steps: (steps) => {
       for (const step of steps) {
         if (told.get(step.id) === `${step.state}${step.evidence}`) continue;

@@ -1,0 +1,88 @@
+import { createHash } from 'node:crypto';
+import { mkdir, mkdtemp, readFile, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { VesselError } from '#shared/errors.ts';
+import { findGoldenImage, makeDataDisk, readGoldenImage } from '../images/recipe/index.ts';
+import type { GoldenImage } from '../images/recipe/index.ts';
+import { EMBEDDED_GUEST_AGENT } from './build-info.ts';
+import type { HostPaths } from './paths.ts';
+import { readFileOrNull, writeFileAtomic } from './system/atomic-file.ts';
+import { errnoOf } from './system/errno.ts';
+
+/** The golden image with the formatted, empty disk that every machine's own disk is an overlay of. */
+export type BootImage = { readonly image: GoldenImage; readonly dataDisk: { readonly path: string; readonly modifiedMs: number } };
+
+/** Remembers which image belongs to this infra-agent: finding out anew asks package managers and takes half a second. */
+const PointerSchema = z.object({ key: z.string(), guestAgentSha256: z.string() });
+
+let bundled: Promise<string> | null = null;
+
+/** The guest agent that goes into the image: the one this bundle carries, or the sources bundled now. */
+export function guestAgentText(): Promise<string> {
+  bundled ??= EMBEDDED_GUEST_AGENT === null ? bundleFromSources() : Promise.resolve(EMBEDDED_GUEST_AGENT);
+  return bundled;
+}
+
+async function bundleFromSources(): Promise<string> {
+  const { bundleGuestAgent } = await import('../images/guest-agent/bundle.ts');
+  const folder = await mkdtemp(join(tmpdir(), 'vessel-agent-'));
+  try {
+    await bundleGuestAgent(join(folder, 'guest-agent.mjs'));
+    return await readFile(join(folder, 'guest-agent.mjs'), 'utf8');
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+const pointerPath = (paths: HostPaths): string => join(paths.state, 'image.json');
+export const dataDiskPath = (paths: HostPaths): string => join(paths.cache, 'disks', 'data.raw');
+const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
+
+/** Makes `image` the one that new machines boot. */
+export async function rememberImage(paths: HostPaths, image: Pick<GoldenImage, 'key'>): Promise<void> {
+  await mkdir(paths.state, { recursive: true, mode: 0o711 });
+  const pointer = { key: image.key, guestAgentSha256: sha256(await guestAgentText()) };
+  await writeFileAtomic(pointerPath(paths), `${JSON.stringify(pointer)}\n`, { mode: 0o644, durable: false });
+}
+
+/** The image that new machines boot, or null when it is not on this host. */
+export async function rememberedImage(paths: HostPaths): Promise<GoldenImage | null> {
+  const text = await readFileOrNull(pointerPath(paths));
+  const pointer = text === null ? null : PointerSchema.safeParse(JSON.parse(text));
+  if (pointer?.success === true && pointer.data.guestAgentSha256 === sha256(await guestAgentText())) {
+    const image = await readGoldenImage(paths.cache, pointer.data.key);
+    if (image !== null) return image;
+  }
+  const found = await findGoldenImage({ cacheDir: paths.cache, guestAgentSource: await guestAgentText() });
+  if (found !== null) await rememberImage(paths, found);
+  return found;
+}
+
+/** Makes the common base of all writable disks unless it is there. Resolves to whether it was made. */
+export async function ensureDataDisk(paths: HostPaths, signal: AbortSignal): Promise<boolean> {
+  const path = dataDiskPath(paths);
+  try {
+    await stat(path);
+    return false;
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw error;
+  }
+  await mkdir(join(paths.cache, 'disks'), { recursive: true, mode: 0o711 });
+  await makeDataDisk(path, undefined, signal);
+  return true;
+}
+
+/** What machines boot from. Throws IMAGE_MISSING. */
+export async function bootImage(paths: HostPaths): Promise<BootImage> {
+  const image = await rememberedImage(paths);
+  if (image === null) throw new VesselError('IMAGE_MISSING');
+  try {
+    const path = dataDiskPath(paths);
+    return { image, dataDisk: { path, modifiedMs: (await stat(path)).mtimeMs } };
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') throw new VesselError('IMAGE_MISSING', 'the base of the writable disks is not on the host', { cause: error });
+    throw error;
+  }
+}

@@ -1,0 +1,72 @@
+import type { HostFacts, Vm } from '#shared/host-protocol.ts';
+import { hostResolvers } from '../network/isolation.ts';
+import type { ProvisionStep } from '../provision/step.ts';
+import { broken, fine, skipped, worry } from './check.ts';
+import type { DoctorStage } from './check.ts';
+
+const GIGABYTE = 1_000_000_000;
+/** An image being rebuilt, a template and a few environments' disks. */
+const DISK_WANTED_BYTES = 5 * GIGABYTE;
+
+export type DoctorInput = {
+  readonly steps: readonly ProvisionStep[];
+  readonly facts: () => Promise<HostFacts>;
+  readonly vms: () => Promise<readonly Vm[]>;
+  readonly signal: AbortSignal;
+};
+
+/** A provisioning step's own check, read as a doctor's stage: what is missing is fixed by provisioning. */
+function stageOfStep(step: ProvisionStep, signal: AbortSignal): DoctorStage {
+  return {
+    stage: step.title,
+    async look() {
+      const { present, evidence } = await step.check(signal);
+      if (present) return fine(evidence);
+      // Without a template or a probe environments still start, only slower or later.
+      const optional = step.id.startsWith('template-') || step.id === 'accelerator';
+      const fix = step.id === 'platform' ? 'Use Debian 12+ or Ubuntu 22.04+ on x86_64.' : 'Provision this host: vessel host provision local';
+      return optional ? worry(evidence, fix) : broken(evidence, fix);
+    },
+  };
+}
+
+/** The examination of a host, from what everything else needs to what single environments need. */
+export function hostStages(input: DoctorInput): readonly DoctorStage[] {
+  return [
+    ...input.steps.map((step) => stageOfStep(step, input.signal)),
+    {
+      stage: 'Free memory',
+      async look() {
+        const { capacity, memoryAvailableBytes } = await input.facts();
+        const evidence = `${(memoryAvailableBytes / GIGABYTE).toFixed(1)} GB free: ${capacity.more} more environments fit beside ${capacity.running}`;
+        return capacity.more > 0 ? fine(evidence) : worry(evidence, 'Close an environment or another program.');
+      },
+    },
+    {
+      stage: 'Free disk',
+      async look() {
+        const { diskFreeBytes } = await input.facts();
+        const evidence = `${(diskFreeBytes / GIGABYTE).toFixed(1)} GB free`;
+        return diskFreeBytes > DISK_WANTED_BYTES ? fine(evidence) : worry(evidence, 'Free at least 5 GB where Vessel keeps its state and cache.');
+      },
+    },
+    {
+      stage: 'Name resolution',
+      async look() {
+        const resolvers = await hostResolvers();
+        return resolvers.length > 0 ? fine(`guests use ${resolvers[0]} through their network`) : worry('this host has no IPv4 resolver', 'Add a nameserver to /etc/resolv.conf, or guests cannot resolve names.');
+      },
+    },
+    {
+      stage: 'Environments',
+      async look() {
+        const vms = await input.vms();
+        if (vms.length === 0) return skipped('none on this host');
+        const bad = vms.filter(({ state }) => state === 'broken' || state === 'stopped');
+        return bad.length === 0
+          ? fine(`${vms.length} running or starting`)
+          : worry(bad.map(({ id, problem }) => `${id}: ${problem ?? 'stopped'}`).join('; '), `Stop what you do not need: infra-agent stop ${bad[0]?.id ?? ''}`);
+      },
+    },
+  ];
+}

@@ -1,0 +1,119 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { VesselError } from '#shared/errors.ts';
+import { TIERS } from '#shared/project.ts';
+import type { Tier } from '#shared/project.ts';
+import { guestHealth } from '../../guest/guest-client.ts';
+import { makeToken } from '../../guest/introduce.ts';
+import { reachGuest } from '../../guest/reach-guest.ts';
+import { endProcess } from '../../system/end-process.ts';
+import { freePort } from '../../system/free-port.ts';
+import { findProcesses } from '../../system/process-identity.ts';
+import type { ProcessIdentity } from '../../system/process-identity.ts';
+import { BUILDING_MARK, TEMPLATE_FILES } from '../../templates/template-store.ts';
+import type { TemplateMeta, TemplateStore } from '../../templates/template-store.ts';
+import type { WorkContext } from '../driver.ts';
+import { logTail } from '../log-tail.ts';
+import { launchMachine, machineLives, makeSocketDir } from './launch-machine.ts';
+import type { Machine } from './launch-machine.ts';
+import { MachineFiles } from './machine-files.ts';
+import { freeze } from './migration.ts';
+import { makeOverlay } from './overlay-disk.ts';
+import type { QemuRuntime } from './qemu-runtime.ts';
+import { socketDirFor } from './socket-dir.ts';
+import { waitUntil } from './wait-until.ts';
+
+/** A cold boot in emulation took 8–20 s when it was measured; a busy host may need several times that. */
+const BUILD_DEADLINE_MS = 300_000;
+const READY_POLL_MS = 100;
+const ATTEMPT_MS = 10_000;
+/** The guest goes idle, and writes what it has to write, before it is frozen: a clone then wakes up with nothing to do. */
+const SETTLE_MS = 1_500;
+const BLOCK_BYTES = 512;
+
+/** Ends the machines of interrupted builds and removes their folders. Call only while holding the build's lock. */
+export async function sweepInterruptedBuilds(store: TemplateStore, run: string, key: string): Promise<void> {
+  for (const folder of await store.leftovers()) {
+    if (!basename(folder).startsWith(key)) continue;
+    const socketDir = socketDirFor(run, folder);
+    const orphans = await findProcesses(({ argv }) => argv.some((argument) => argument.includes(`${socketDir}/`)));
+    await Promise.all(orphans.map((identity) => endProcess(identity)));
+    await rm(socketDir, { recursive: true, force: true });
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function bootUntilReady(machine: Machine, token: string, context: WorkContext): Promise<void> {
+  const deadline = Date.now() + BUILD_DEADLINE_MS;
+  const address = { host: '127.0.0.1', port: machine.port };
+  await reachGuest(address, token, context, { deadline, alive: () => machineLives(machine) });
+  context.stage('ready');
+  await waitUntil(async () => (await guestHealth(address, token, { signal: context.signal, attemptMs: ATTEMPT_MS })).ideReady, {
+    pollMs: READY_POLL_MS, deadline, signal: context.signal, what: 'VS Code in the template',
+  });
+  await delay(SETTLE_MS, undefined, { signal: context.signal });
+}
+
+async function meta(folder: string, given: Pick<TemplateMeta, 'key' | 'tier' | 'imageKey' | 'bootstrapToken'>, startedAt: number): Promise<TemplateMeta> {
+  const at = (name: keyof typeof TEMPLATE_FILES): string => join(folder, TEMPLATE_FILES[name]);
+  const [memory, disk, state] = await Promise.all([stat(at('memory')), stat(at('disk')), readFile(at('state'))]);
+  return {
+    ...given, builtAt: Date.now(), buildMs: Date.now() - startedAt, stateSha256: createHash('sha256').update(state).digest('hex'),
+    memory: { bytes: memory.size, modifiedMs: memory.mtimeMs, allocatedBytes: memory.blocks * BLOCK_BYTES }, diskBytes: disk.size,
+  };
+}
+
+/**
+ * Boots a machine on a memory file, waits until its IDE serves, freezes it and publishes the files under their key. About the time
+ * of one cold boot. Leaves nothing behind when it fails. Call only while holding the build's lock.
+ */
+export async function buildTemplate(store: TemplateStore, run: string, runtime: QemuRuntime, tier: Tier, context: WorkContext): Promise<void> {
+  const startedAt = Date.now();
+  const key = runtime.templateKey(tier);
+  const { image, dataDisk } = runtime.boot;
+  const folder = store.directory(`${key}${BUILDING_MARK}${randomBytes(4).toString('hex')}`);
+  const socketDir = socketDirFor(run, folder);
+  const token = makeToken();
+  const processes: ProcessIdentity[] = [];
+  const at = (name: string): string => join(folder, name);
+  try {
+    await mkdir(folder, { recursive: true, mode: 0o711 });
+    await makeSocketDir(socketDir, runtime.user);
+    await makeOverlay(at(TEMPLATE_FILES.disk), { path: dataDisk.path, format: 'raw' });
+    await writeFile(at('token'), token, { mode: 0o600 });
+    await using files = new MachineFiles(runtime.user);
+    const memory = await files.write('memory', at(TEMPLATE_FILES.memory), 'w+');
+    await memory.truncate(TIERS[tier].memoryMiB * 1024 * 1024);
+    await files.write('data', at(TEMPLATE_FILES.disk), 'r+');
+    await files.write('console', at('console.log'), 'a');
+    await files.write('log', at('hypervisor.log'), 'a');
+    await files.write('token', at('token'), 'r+');
+    await files.read('dataBase', dataDisk.path);
+    await files.read('root', image.root);
+    await files.read('kernel', image.kernel);
+    await files.read('initrd', image.initrd);
+    context.stage('boot');
+    const machine = await launchMachine({
+      machine: { tier, accelerator: runtime.accelerator, name: 'template', memory: 'shared', kernelCommandLine: runtime.kernelCommandLine, dataLayers: [{ role: 'data', format: 'qcow2' }, { role: 'dataBase', format: 'raw' }] },
+      files, port: await freePort(), socketDir, user: runtime.user, started: (_role, identity) => { processes.push(identity); },
+    });
+    await machine.qmp.execute('qmp_capabilities');
+    await bootUntilReady(machine, token, context);
+    context.stage('freeze');
+    await freeze(machine.qmp, { statePath: at(TEMPLATE_FILES.state), socketDir, user: runtime.user, signal: context.signal });
+    await waitUntil(async () => !await machineLives(machine), { pollMs: 10, deadline: Date.now() + ATTEMPT_MS, signal: context.signal, what: 'the frozen hypervisor to end' });
+    await makeOverlay(at(TEMPLATE_FILES.overlay), { path: at(TEMPLATE_FILES.disk), format: 'qcow2' });
+    await Promise.all(['token', 'console.log', 'hypervisor.log'].map((name) => rm(at(name), { force: true })));
+    await store.publish(folder, await meta(folder, { key, tier, imageKey: image.key, bootstrapToken: token }, startedAt));
+  } catch (error) {
+    const failure = VesselError.from(error);
+    const tail = [...await logTail(at('hypervisor.log'), 10), ...await logTail(at('console.log'), 20)];
+    throw VesselError.fromShape({ ...failure.toShape(), message: `the template for ${tier} could not be made: ${failure.message}`, logTail: tail });
+  } finally {
+    await Promise.all(processes.map((identity) => endProcess(identity)));
+    await rm(socketDir, { recursive: true, force: true });
+    await rm(folder, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,130 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { VesselError } from '#shared/errors.ts';
+import type { Vm } from '#shared/host-protocol.ts';
+import type { HostPaths } from '../../paths.ts';
+import { ensureIsolation } from '../../network/isolation.ts';
+import { newRecord } from '../../records/new-record.ts';
+import type { RecordStore } from '../../records/record-store.ts';
+import { viewVm } from '../../records/vm-view.ts';
+import type { KnownEnd } from '../../records/vm-view.ts';
+import { templateKeeper } from '../../templates/template-keeper.ts';
+import type { Template, TemplateStore } from '../../templates/template-store.ts';
+import type { DriverWithAbilities, VmSpec, WorkContext } from '../driver.ts';
+import { logTail } from '../log-tail.ts';
+import { endVmProcesses, removeVm } from '../remove-vm.ts';
+import type { Recognition } from '../remove-vm.ts';
+import type { QemuRuntime } from './qemu-runtime.ts';
+import { qemuRuntime } from './qemu-runtime.ts';
+import { socketDirFor } from './socket-dir.ts';
+import { VM_FILES, startClone, startCold } from './start-machine.ts';
+import type { StartGiven } from './start-machine.ts';
+
+/** A clone that does not answer by then will not: the cold boot gets the rest of the time. In emulation a clone answers in 0.3 s. */
+const CLONE_DEADLINE_MS = 30_000;
+
+export type QemuDriverOptions = {
+  readonly paths: HostPaths;
+  readonly isRoot: boolean;
+  readonly records: RecordStore;
+  readonly templates: TemplateStore;
+  /** Told when a start had to boot cold for want of a template, so that one can be made in the background. */
+  readonly templateWanted: (tier: VmSpec['tier']) => void;
+};
+
+/** QEMU `microvm` machines: clones of frozen templates, or cold boots; user-space network; no rights at all for the hypervisor. */
+export function qemuDriver(options: QemuDriverOptions): DriverWithAbilities {
+  const { paths, records, templates } = options;
+  const ends = new Map<string, KnownEnd>();
+  const prepared = new Map<string, { readonly runtime: QemuRuntime; readonly template: Template | null }>();
+  const isolate = async (runtime: QemuRuntime): Promise<void> => {
+    if (runtime.user !== null) await ensureIsolation(runtime.user);
+  };
+  const recognition = (id: string): Recognition => ({ socketDir: socketDirFor(paths.run, records.directory(id)), programs: /^(?:qemu-system|passt)/, byWorkingFolder: false });
+
+  async function inspect(id: string): Promise<Vm> {
+    const stored = await records.read(id);
+    if (stored === null) throw new VesselError('VM_NOT_FOUND', `there is no environment ${id} on this host`);
+    return viewVm(stored, 'qemu', ends.get(id) ?? 'unknown');
+  }
+
+  async function stop(id: string): Promise<void> {
+    const stored = await records.read(id);
+    if (stored !== null) await endVmProcesses(stored, recognition(id));
+  }
+
+  async function create(spec: VmSpec, context: WorkContext): Promise<void> {
+    const runtime = await qemuRuntime(paths, options.isRoot, context.signal);
+    const found = spec.mode === 'cold' ? null : await templates.lookup(runtime.templateKey(spec.tier));
+    if (spec.mode === 'clone' && found?.template == null) throw new VesselError('TEMPLATE_MISSING', `no usable template for ${spec.tier}: ${found?.why ?? ''}`);
+    await records.create(await newRecord({ id: spec.id, driver: 'qemu', tier: spec.tier, imageKey: runtime.boot.image.key, socketDir: recognition(spec.id).socketDir }));
+    context.stage('record');
+    ends.delete(spec.id);
+    prepared.set(spec.id, { runtime, template: found?.template ?? null });
+  }
+
+  async function start(spec: VmSpec, context: WorkContext): Promise<Vm> {
+    const ready = prepared.get(spec.id);
+    prepared.delete(spec.id);
+    const stored = await records.read(spec.id);
+    if (ready === undefined || stored?.record == null || stored.record.token === null) throw new VesselError('VM_NOT_FOUND', `${spec.id} was not created`);
+    let record = stored.record;
+    const save: StartGiven['save'] = (change) => records.write(record = { ...record, ...change });
+    const isolated = isolate(ready.runtime);
+    // Awaited before a guest runs; until then a failure must not count as unhandled.
+    isolated.catch(() => undefined);
+    const given: StartGiven = {
+      spec, record, directory: stored.directory, socketDir: recognition(spec.id).socketDir, runtime: ready.runtime, token: stored.record.token, isolated, save, startedAt: Date.now(),
+      launched: (machine) => machine.qmp.onEvent(({ event, data }) => {
+        if (event === 'SHUTDOWN' && data['guest'] === true) ends.set(spec.id, 'guest-shutdown');
+      }),
+    };
+    const cloned = ready.template !== null && await cloneOrGiveUp({ ...given, spec: { ...spec, deadlineMs: Math.min(spec.deadlineMs, CLONE_DEADLINE_MS) } }, ready.template, context);
+    if (!cloned) await startCold(given, context);
+    await save({ phase: 'running', stage: 'ready', startKind: cloned ? 'clone' : 'cold', templateKey: cloned ? ready.template?.meta.key ?? null : null, startedAt: Date.now() });
+    if (!cloned && spec.mode === 'auto') options.templateWanted(spec.tier);
+    return inspect(spec.id);
+  }
+
+  /** False when the template turned out useless and a cold boot may take over. */
+  async function cloneOrGiveUp(given: StartGiven, template: Template, context: WorkContext): Promise<boolean> {
+    try {
+      await startClone(given, template, context);
+      return true;
+    } catch (error) {
+      const failure = VesselError.from(error);
+      if (given.spec.mode !== 'auto' || failure.code === 'CANCELLED' || failure.code === 'HOST_PERMISSION' || failure.code === 'DISK_FULL' || context.signal.aborted) throw failure;
+      context.log('warn', `the template is of no use (${failure.message}); booting cold and making a new one`);
+      await stop(given.spec.id);
+      await templates.discard(template.meta.key);
+      await given.save({ processes: [], port: null });
+      return false;
+    }
+  }
+
+  return {
+    name: 'qemu', create, start, stop, inspect,
+    destroy: async (id) => {
+      ends.delete(id);
+      prepared.delete(id);
+      return removeVm(records, id, recognition(id));
+    },
+    list: async () => Promise.all((await records.list()).map((stored) => viewVm(stored, 'qemu', ends.get(stored.id) ?? 'unknown'))),
+    async logs(id, lines) {
+      await inspect(id);
+      const paths = [join(records.directory(id), VM_FILES.hypervisor), join(recognition(id).socketDir, 'network.log'), join(records.directory(id), VM_FILES.console)];
+      const tails = await Promise.all(paths.map((path) => logTail(path, lines)));
+      return tails.flat().slice(-lines);
+    },
+    abilities: {
+      memory: {
+        async memoryBytes(id) {
+          const stored = await records.read(id);
+          const sizes = await Promise.all((stored?.record?.processes ?? []).map(async ({ pid }) => Number(/^Pss:\s+(\d+)/m.exec(await readFile(`/proc/${pid}/smaps_rollup`, 'utf8'))?.[1] ?? 0) * 1024));
+          return sizes.reduce((sum, size) => sum + size, 0);
+        },
+      },
+      templates: templateKeeper({ store: templates, run: paths.run, runtime: (signal) => qemuRuntime(paths, options.isRoot, signal), beforeBoot: isolate }),
+    },
+  };
+}

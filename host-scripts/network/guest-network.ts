@@ -1,0 +1,41 @@
+import { GUEST_NETWORK } from '../../images/recipe/guest-layout.ts';
+
+/** Locally administered; the same in all guests, which never see each other, so that a restored guest keeps its card. */
+export const GUEST_MAC = '52:54:00:76:73:6c';
+
+const ETHERTYPE_ARP = 0x0806;
+const macBytes = (mac: string): Buffer => Buffer.from(mac.replaceAll(':', ''), 'hex');
+const addressBytes = (address: string): Buffer => Buffer.from(address.split('.').map(Number));
+
+/**
+ * A gratuitous ARP announcement of the guest, framed for passt (length, big endian, then the Ethernet frame; passt(1)).
+ *
+ * passt learns the guest's MAC only from its frames, and until then sends to the broadcast MAC, where Linux drops TCP: the first
+ * connection to a silent clone would hang for 10 s. Written into passt's socket before the hypervisor takes it over, this
+ * announcement teaches passt the MAC; passt does not answer it.
+ */
+export function guestAnnouncement(): Buffer {
+  const mac = macBytes(GUEST_MAC);
+  const address = addressBytes(GUEST_NETWORK.address);
+  const header = Buffer.concat([Buffer.alloc(6, 0xff), mac, Buffer.from([ETHERTYPE_ARP >> 8, ETHERTYPE_ARP & 0xff])]);
+  // Ethernet (1), IPv4 (0x0800), 6 and 4 bytes long, request (1).
+  const request = Buffer.from([0, 1, 0x08, 0x00, 6, 4, 0, 1]);
+  const frame = Buffer.concat([header, request, mac, address, Buffer.alloc(6), address]);
+  const length = Buffer.alloc(4);
+  length.writeUInt32BE(frame.byteLength);
+  return Buffer.concat([length, frame]);
+}
+
+/**
+ * How passt is started. It carries the guest's network in user space: no tap device, no bridge, no namespace, no rights. Its descriptor 3 is one end of a socket pair, the hypervisor holds the other; it ends when
+ * that closes.
+ */
+export function passtArguments(given: { readonly hostPort: number; readonly guestPort: number; readonly logPath: string }): readonly [string, ...string[]] {
+  return [
+    'passt', '--foreground', '--quiet', '--fd', '3', '--log-file', given.logPath, '--ipv4-only',
+    '--address', GUEST_NETWORK.address, '--netmask', String(GUEST_NETWORK.prefix), '--gateway', GUEST_NETWORK.gateway,
+    // The gateway address would otherwise lead to the host's loopback.
+    '--no-map-gw', '--no-dhcp', '--dns-forward', GUEST_NETWORK.nameserver,
+    '--tcp-ports', `127.0.0.1/${given.hostPort}:${given.guestPort}`, '--udp-ports', 'none',
+  ];
+}

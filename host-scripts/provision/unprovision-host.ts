@@ -1,0 +1,44 @@
+import { rm, rmdir } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { VesselError } from '#shared/errors.ts';
+import type { HostResult, Vm } from '#shared/host-protocol.ts';
+import type { HostPaths } from '../paths.ts';
+import { errnoOf } from '../system/errno.ts';
+import { unprovision } from './engine.ts';
+import type { Journal } from './journal.ts';
+import type { ProvisionStep } from './step.ts';
+
+export type UnprovisionHostOptions = {
+  readonly paths: HostPaths;
+  readonly steps: readonly ProvisionStep[];
+  readonly journal: Journal;
+  readonly dryRun: boolean;
+  readonly signal: AbortSignal;
+  readonly vms: readonly Vm[];
+};
+
+async function removeIfEmpty(folder: string): Promise<void> {
+  try {
+    await rmdir(folder);
+  } catch (error) {
+    // Something else is in it, or it is gone: both are fine.
+    if (!['ENOTEMPTY', 'ENOENT', 'EEXIST', 'EBUSY'].includes(errnoOf(error) ?? '')) throw error;
+  }
+}
+
+/** Undoes provisioning, and removes the state folder itself if that was made for it. Throws BUSY while environments exist. */
+export async function unprovisionHost(options: UnprovisionHostOptions): Promise<HostResult<'unprovision'>> {
+  const { paths, journal, vms } = options;
+  if (vms.length > 0) {
+    throw new VesselError('BUSY', `${vms.length} environment(s) are still on this host: ${vms.map(({ id }) => id).join(', ')}`, { hint: 'Close them first: their work would be lost.' });
+  }
+  const ownFolders = (await journal.standing()).filter(({ step, item }) => step === 'directories' && paths.journal.startsWith(`${item}/`)).map(({ item }) => item);
+  const result = await unprovision(options);
+  if (options.dryRun || result.kept.length > 0 || ownFolders.length === 0) return result;
+  await rm(join(paths.state, 'image.json'), { force: true });
+  // The service's run folder is empty by now: no machine has a socket.
+  await removeIfEmpty(paths.run);
+  for (const folder of ownFolders.toSorted((one, other) => other.length - one.length)) await removeIfEmpty(folder);
+  await removeIfEmpty(dirname(paths.journal));
+  return result;
+}

@@ -1,0 +1,68 @@
+import { mkdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { TIERS, TierSchema } from '#shared/project.ts';
+import type { Tier } from '#shared/project.ts';
+import type { TemplateAbility, WorkContext } from '../drivers/driver.ts';
+import { buildTemplate, sweepInterruptedBuilds } from '../drivers/qemu/build-template.ts';
+import type { QemuRuntime } from '../drivers/qemu/qemu-runtime.ts';
+import { isLocked, withFileLock } from '../system/file-lock.ts';
+import { isMapped } from './mapped.ts';
+import { TEMPLATE_FILES } from './template-store.ts';
+import type { TemplateStore } from './template-store.ts';
+
+const tiers = Object.keys(TIERS).map((name) => TierSchema.parse(name));
+const BLOCK_BYTES = 512;
+
+export type TemplateKeeperOptions = {
+  readonly store: TemplateStore;
+  readonly run: string;
+  readonly runtime: (signal: AbortSignal) => Promise<QemuRuntime>;
+  /** Isolation must hold before any guest runs, also one that becomes a template. */
+  readonly beforeBoot: (runtime: QemuRuntime) => Promise<void>;
+};
+
+/** Builds templates once for all processes, says which are usable, and removes those that nothing uses any more. */
+export function templateKeeper(options: TemplateKeeperOptions): TemplateAbility {
+  const { store } = options;
+
+  async function removeStale(runtime: QemuRuntime): Promise<void> {
+    const current = tiers.map((tier) => runtime.templateKey(tier));
+    for (const key of await store.keys()) {
+      if (!current.includes(key) && !await isMapped(join(store.directory(key), TEMPLATE_FILES.memory))) await store.discard(key);
+    }
+  }
+
+  async function diskBytes(key: string): Promise<number> {
+    const sizes = await Promise.all([TEMPLATE_FILES.memory, TEMPLATE_FILES.disk, TEMPLATE_FILES.state].map(async (name) => (await stat(join(store.directory(key), name))).blocks * BLOCK_BYTES));
+    return sizes.reduce((sum, size) => sum + size, 0);
+  }
+
+  return {
+    async ensureTemplate(tier: Tier, context: WorkContext): Promise<boolean> {
+      const runtime = await options.runtime(context.signal);
+      const key = runtime.templateKey(tier);
+      if ((await store.lookup(key)).template !== null) return false;
+      await mkdir(store.root, { recursive: true, mode: 0o711 });
+      return withFileLock(store.lockPath(key), context.signal, async () => {
+        if ((await store.lookup(key)).template !== null) return false;
+        await sweepInterruptedBuilds(store, options.run, key);
+        await options.beforeBoot(runtime);
+        await buildTemplate(store, options.run, runtime, tier, context);
+        await removeStale(runtime);
+        return true;
+      });
+    },
+    async templateStates() {
+      const runtime = await options.runtime(AbortSignal.timeout(60_000));
+      const present = await Promise.all((await store.keys()).map((key) => store.lookup(key)));
+      return Promise.all(tiers.map(async (tier) => {
+        const key = runtime.templateKey(tier);
+        const found = await store.lookup(key);
+        if (found.template !== null) return { tier, state: 'ready' as const, bytes: await diskBytes(key), builtAt: found.template.meta.builtAt };
+        const state = await isLocked(store.lockPath(key)) ? 'building' as const
+          : found.why !== 'there is none' || present.some(({ template }) => template?.meta.tier === tier) ? 'stale' as const : 'missing' as const;
+        return { tier, state, bytes: 0, builtAt: null };
+      }));
+    },
+  };
+}
