@@ -1,7 +1,8 @@
-import { lstatSync, watch, type FSWatcher } from 'node:fs';
+import { statSync, watch, type FSWatcher } from 'node:fs';
 import { join } from 'node:path';
 import type { ExcludeConfig } from '#shared/archive-rules.ts';
 import type { FolderExcluder } from '#shared/exclude/excluder.ts';
+import { errnoOf } from '../log.ts';
 import { childNames, listFolder } from './folder-list.ts';
 
 /** One inotify watch a folder, about 1 KB of kernel memory each; trees beyond this are scanned when somebody asks. */
@@ -9,8 +10,13 @@ const MAX_WATCHED_FOLDERS = 4000;
 /** A scan of a huge tree takes seconds in an emulated guest. */
 const MIN_SCAN_INTERVAL_MS = 30_000;
 
+/** A watched folder; the inode tells it from a later folder of the same name. */
+type Watched = { readonly watcher: FSWatcher; readonly inode: number };
+
 /**
  * A number that grows with every change noticed in what a save would carry. The kernel reports changes (inotify), so an idle workspace costs nothing.
+ * A folder's watch ends with its first event and is set again when somebody reads the number: `rm -rf` or a checkout of thousands of files
+ * costs a few events instead of one each. Nothing is missed: between the two nobody has seen the number, and the new watch stands before it is read.
  * Limits: writes through a memory map and changes inside left-out folders are not reported; each save therefore also compares a fingerprint
  * of its listing (size, mtime, ctime, inode) with the previous one. A change that is undone still counts. When a tree has more folders than
  * can be watched, the fingerprint is taken anew on request, at most every 30 s.
@@ -18,7 +24,9 @@ const MIN_SCAN_INTERVAL_MS = 30_000;
 export class ChangeCounter {
   readonly #workspace: string;
   readonly #onChange: () => void;
-  readonly #watchers = new Map<string, FSWatcher>();
+  readonly #watched = new Map<string, Watched>();
+  /** Folders that changed and are not watched until the next read. */
+  readonly #dirty = new Set<string>();
   #exclude: ExcludeConfig = { preset: 'safe', rules: [] };
   #value = 1;
   #incomplete = false;
@@ -30,7 +38,9 @@ export class ChangeCounter {
     this.#onChange = onChange;
   }
 
-  get value(): number {
+  /** The number as of now. Sets the watches of changed folders again first. */
+  read(): number {
+    this.#settle();
     return this.#value;
   }
 
@@ -88,72 +98,98 @@ export class ChangeCounter {
   }
 
   close(): void {
-    for (const watcher of this.#watchers.values()) watcher.close();
-    this.#watchers.clear();
+    for (const { watcher } of this.#watched.values()) watcher.close();
+    this.#watched.clear();
+    this.#dirty.clear();
+  }
+
+  #path(folder: string): string {
+    return join(this.#workspace, folder);
   }
 
   #add(folder: string): void {
-    if (this.#watchers.has(folder)) return;
-    if (this.#watchers.size >= MAX_WATCHED_FOLDERS) {
+    if (this.#watched.has(folder)) return;
+    if (this.#watched.size >= MAX_WATCHED_FOLDERS) {
       this.#incomplete = true;
       return;
     }
     try {
-      const watcher = watch(join(this.#workspace, folder), (event, name) => this.#onEvent(folder, event, name));
-      watcher.on('error', () => this.#drop(folder));
-      this.#watchers.set(folder, watcher);
+      const watcher = watch(this.#path(folder), () => this.#onEvent(folder, watcher));
+      watcher.on('error', () => this.#onEvent(folder, watcher));
+      this.#watched.set(folder, { watcher, inode: statSync(this.#path(folder)).ino });
     } catch (error) {
       // Gone again is fine; no more watches to be had means scanning.
-      if ((error as { readonly code?: string }).code !== 'ENOENT') this.#incomplete = true;
+      if (errnoOf(error) !== 'ENOENT') this.#incomplete = true;
     }
   }
 
+  #onEvent(folder: string, watcher: FSWatcher): void {
+    if (this.#watched.get(folder)?.watcher !== watcher) return;
+    watcher.close();
+    this.#watched.delete(folder);
+    this.#dirty.add(folder);
+    this.#bump();
+  }
+
+  /** Forgets a folder and all below it. */
   #drop(folder: string): void {
-    for (const [path, watcher] of this.#watchers) {
+    for (const [path, { watcher }] of this.#watched) {
       if (path !== folder && !path.startsWith(`${folder}/`)) continue;
       watcher.close();
-      this.#watchers.delete(path);
+      this.#watched.delete(path);
+    }
+    for (const path of this.#dirty) if (path === folder || path.startsWith(`${folder}/`)) this.#dirty.delete(path);
+  }
+
+  #settle(): void {
+    for (const folder of [...this.#dirty].sort()) {
+      // An earlier round may have dropped it with its parent.
+      if (!this.#dirty.delete(folder)) continue;
+      try {
+        this.#add(folder);
+        this.#visitFolder(folder, this.#excluderOf(folder));
+      } catch (error) {
+        if (folder !== '') this.#drop(folder);
+        if (errnoOf(error) !== 'ENOENT' && errnoOf(error) !== 'ENOTDIR') this.#incomplete = true;
+      }
     }
   }
 
-  #onEvent(folder: string, event: string, name: string | null): void {
-    this.#bump();
-    if (event !== 'rename' || name === null) return;
-    const path = folder === '' ? name : `${folder}/${name}`;
-    const stat = lstatSync(join(this.#workspace, path), { throwIfNoEntry: false });
-    if (stat === undefined || !stat.isDirectory()) {
-      if (path !== '' && this.#watchers.has(path)) this.#drop(path);
-      return;
-    }
-    // A folder of this name may be another one than before: its old watch, if any, is dead.
-    if (this.#watchers.has(path)) this.#drop(path);
-    try {
-      this.#discover(path);
-    } catch {
-      // It vanished while we looked: its parent reports that next.
-    }
-  }
-
-  /** Watches a new folder and all in it, unless a save would leave it out. */
-  #discover(folder: string): void {
-    const parts = folder.split('/');
+  /** The rules of the folder that holds `folder`; null for the root. */
+  #excluderOf(folder: string): FolderExcluder | null {
     let excluder: FolderExcluder | null = null;
     let relative = '';
-    for (const part of parts) {
-      excluder = listFolder(join(this.#workspace, relative), relative, excluder, this.#exclude).excluder;
-      const next = relative === '' ? part : `${relative}/${part}`;
-      if (!excluder.decide({ name: part, kind: 'dir', childNames: () => childNames(join(this.#workspace, next)) }).keep) return;
-      relative = next;
+    for (const part of folder === '' ? [] : folder.split('/')) {
+      excluder = listFolder(this.#path(relative), relative, excluder, this.#exclude).excluder;
+      relative = relative === '' ? part : `${relative}/${part}`;
     }
-    const visit = (path: string, parent: FolderExcluder | null): void => {
-      this.#add(path);
-      const list = listFolder(join(this.#workspace, path), path, parent, this.#exclude);
-      for (const { name, kind } of list.entries) {
-        if (kind !== 'dir' || typeof name !== 'string') continue;
-        const inner = `${path}/${name}`;
-        if (list.excluder.decide({ name, kind, childNames: () => childNames(join(this.#workspace, inner)) }).keep) visit(inner, list.excluder);
+    return excluder;
+  }
+
+  /** Watches new folders directly in a watched one, with all in them, and forgets the ones that are gone. */
+  #visitFolder(folder: string, parent: FolderExcluder | null): void {
+    const { entries, excluder } = listFolder(this.#path(folder), folder, parent, this.#exclude);
+    const prefix = folder === '' ? '' : `${folder}/`;
+    const present = new Set<string>();
+    for (const { name, kind } of entries) {
+      if (kind !== 'dir' || typeof name !== 'string') continue;
+      const inner = prefix + name;
+      if (!excluder.decide({ name, kind, childNames: () => childNames(this.#path(inner)) }).keep) continue;
+      present.add(inner);
+      const known = this.#watched.get(inner);
+      if (this.#dirty.has(inner)) continue;
+      if (known !== undefined && statSync(this.#path(inner), { throwIfNoEntry: false })?.ino === known.inode) continue;
+      this.#drop(inner);
+      this.#add(inner);
+      try {
+        this.#visitFolder(inner, excluder);
+      } catch (error) {
+        // Gone or closed to us meanwhile: its parent has reported that already.
+        if (errnoOf(error) !== 'ENOENT' && errnoOf(error) !== 'ENOTDIR') this.#incomplete = true;
       }
-    };
-    visit(folder, excluder);
+    }
+    for (const path of [...this.#watched.keys(), ...this.#dirty]) {
+      if (path.startsWith(prefix) && path !== '' && !path.slice(prefix.length).includes('/') && !present.has(path)) this.#drop(path);
+    }
   }
 }

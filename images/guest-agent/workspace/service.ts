@@ -58,7 +58,7 @@ export class WorkspaceService {
       const { fingerprint } = await this.#link.exclusively((ask) => ask<'scan'>({ op: 'scan', workspace: this.#config.workspace, exclude: this.#changes.exclude, stats: true }));
       this.#changes.noteScan(fingerprint);
     }
-    return this.#changes.value;
+    return this.#changes.read();
   }
 
   async #rewatch(): Promise<void> {

@@ -39,7 +39,7 @@ export async function streamSave({ link, changes, workspace, exclude, response }
   await link.exclusively(async (ask) => {
     // Changes that are waiting to be noticed belong to the time before this save.
     await nextTurn();
-    const counterAtStart = changes.value;
+    const counterAtStart = changes.read();
     const { promise: gone, reject: onGone } = Promise.withResolvers<never>();
     let forwarded = 0;
     const forward = (chunk: Buffer, done: () => void): void => {

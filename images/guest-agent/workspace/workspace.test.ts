@@ -201,6 +201,13 @@ test('the change counter stands still when nothing changes and moves with every 
   expect(await moved(), 'a rename').toBe(true);
   writeFileSync(inside('renamed/folder/y'), '');
   expect(await moved(), 'a file in the renamed folder').toBe(true);
+  rmSync(inside('renamed'), { recursive: true });
+  mkdirSync(inside('renamed/folder'), { recursive: true });
+  expect(await moved(), 'another folder of the same name').toBe(true);
+  writeFileSync(inside('renamed/folder/z'), '');
+  expect(await moved(), 'a file in that one').toBe(true);
+  writeFileSync(inside('renamed/folder/z'), 'again');
+  expect(await moved(), 'a second change in the same place').toBe(true);
   mkdirSync(inside('node_modules/deep'), { recursive: true });
   await moved();
   writeFileSync(inside('node_modules/deep/x'), '');
