@@ -10,6 +10,8 @@ export type IdeAdapter = {
   readonly downloads: readonly { readonly name: string; readonly url: string; readonly sha256: string }[];
   /** Path of the product description below the tree; its `commit` names the static path. */
   readonly productPath: string;
+  /** Program text that starts the server, installed beside the agent (LAUNCHER_PATH); null when the server's own is used. */
+  readonly launcher: string | null;
   /** Program and arguments inside the guest: a loopback port, no password (the guest agent guards the door), no telemetry, no update check. */
   readonly argv: (start: IdeStart) => readonly string[];
   readonly env: Readonly<Record<string, string>>;
@@ -19,6 +21,8 @@ export type IdeAdapter = {
   readonly nodePtyPath: string;
   /** Which folders of the tree browsers read, and under which URL. */
   readonly staticPrefixes: (commit: string) => readonly StaticPrefix[];
+  /** Below the tree's static folder of the first prefix: browsers ask for these, the distribution lacks them; the gateway says so at once. */
+  readonly staticAbsent: readonly string[];
   /** URL path of VS Code's `vscode-remote-resource?path=`, by which browsers read files of built-in extensions; null when there is none. */
   readonly remoteResourcePath: (commit: string) => string | null;
   /** Content of the user's machine-wide settings. */
@@ -30,7 +34,7 @@ export type IdeAdapter = {
 /** Where a build finds its inputs and leaves its tree, as seen inside the build root. */
 export type IdeBuild = { readonly inputs: string; readonly target: string };
 
-export type IdeStart = { readonly node: string; readonly root: string; readonly port: number; readonly home: string; readonly workspace: string };
+export type IdeStart = { readonly node: string; readonly launcher: string; readonly root: string; readonly port: number; readonly home: string; readonly workspace: string };
 
 /**
  * One URL prefix and the folder of the tree behind it. `include` are files, or folders ending in `/`, below it; a path that contains

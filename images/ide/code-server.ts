@@ -7,15 +7,31 @@ const PACKAGE = 'node_modules/code-server';
 const VSCODE = `${PACKAGE}/lib/vscode`;
 
 /** Modules of VS Code that its browser part imports at run time by their path. */
-const BROWSER_MODULES = ['vscode-oniguruma', 'vscode-textmate', '@xterm', '@vscode/iconv-lite-umd', '@vscode/tree-sitter-wasm', '@vscode/vscode-languagedetection', 'katex', 'jschardet', 'tas-client', 'vsda'];
+const BROWSER_MODULES = ['vscode-oniguruma', 'vscode-textmate', '@xterm', '@vscode/iconv-lite-umd', '@vscode/tree-sitter-wasm', '@vscode/vscode-languagedetection', 'katex', 'jschardet', 'tas-client'];
 
 /** Parts that no browser and no server in a guest reads: maps, other platforms' binaries, build leftovers. */
 const TRIM = [
   'find . -name "*.map" -delete',
   'find . -type d -path "*/build/Release/obj.target" -prune -exec rm -rf {} +',
   'find . -type d -path "*/prebuilds/*" -prune ! -name "linux-x64*" -exec rm -rf {} +',
+  // Vendors' assistants need accounts and a network; they are switched off in the settings, and weigh 170 MB.
+  `rm -rf ${VSCODE}/extensions/copilot ${VSCODE}/node_modules/@github/copilot*`,
   'find . -type d -name deps -path "*/node_modules/@vscode/*" -prune -exec rm -rf {} +',
 ];
+
+/**
+ * Starts code-server in one process. Its own entry starts a second one and gives up on it after ten seconds without a sign, which a
+ * busy emulated guest exceeds; and a watching parent costs 75 MB in every guest. The guest agent watches already.
+ */
+const LAUNCHER = `import { createRequire } from 'node:module';
+const [packageDir, ...argv] = process.argv.slice(2);
+// Loaded as the child it would otherwise start.
+process.env.CODE_SERVER_PARENT_PID = String(process.pid);
+const require = createRequire(packageDir + '/out/node/entry.js');
+const { parse, setDefaults } = require('./cli');
+const { runCodeServer } = require('./main');
+await runCodeServer(await setDefaults(parse(argv), { config: 'none' }));
+`;
 
 /**
  * code-server from the npm registry.
@@ -52,8 +68,9 @@ export const codeServer: IdeAdapter = {
     `node -e 'require("./${VSCODE}/node_modules/node-pty")'`,
   ].join('\n') + '\n',
   productPath: `${VSCODE}/product.json`,
-  argv: ({ node, root, port, home, workspace }) => [
-    node, `${root}/${PACKAGE}/out/node/entry.js`,
+  launcher: LAUNCHER,
+  argv: ({ node, launcher, root, port, home, workspace }) => [
+    node, launcher, `${root}/${PACKAGE}`,
     '--bind-addr', `127.0.0.1:${port}`, '--auth', 'none',
     '--disable-telemetry', '--disable-update-check', '--disable-workspace-trust', '--disable-getting-started-override',
     '--user-data-dir', `${home}/.local/share/code-server`, '--extensions-dir', `${home}/.local/share/code-server/extensions`,
@@ -75,6 +92,7 @@ export const codeServer: IdeAdapter = {
     },
     { urlPrefix: '/_static/', dir: PACKAGE, include: ['out/browser/', 'src/browser/'], except: [] },
   ],
+  staticAbsent: ['node_modules/vsda/rust/web/vsda.js', 'node_modules/vsda/rust/web/vsda_bg.wasm'],
   remoteResourcePath: (commit) => `/stable-${commit}/vscode-remote-resource`,
   settings: COMMON_SETTINGS,
   settingsPath: '.local/share/code-server/User/settings.json',

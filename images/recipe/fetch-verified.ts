@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { VesselError } from '#shared/errors.ts';
@@ -9,6 +10,7 @@ export async function fetchVerified(file: { readonly url: string; readonly sha25
   const fail = (why: string, cause?: unknown): VesselError => new VesselError('PROVISION_FAILED', `${file.url}: ${why}`, {
     cause, hint: 'This release is only published there: allow the address, or choose the code-server adapter, which needs the npm registry alone.',
   });
+  if (!/^[0-9a-f]{64}$/.test(file.sha256)) throw fail('is not pinned: the recipe has no SHA-256 for it');
   let response: Response;
   try {
     response = await fetch(file.url, { signal: signal ?? null });
@@ -22,5 +24,6 @@ export async function fetchVerified(file: { readonly url: string; readonly sha25
   body.on('data', (chunk: Uint8Array) => hash.update(chunk));
   await pipeline(body, createWriteStream(path));
   const actual = hash.digest('hex');
+  if (actual !== file.sha256) await rm(path);
   if (actual !== file.sha256) throw fail(`has SHA-256 ${actual}, pinned is ${file.sha256}`);
 }

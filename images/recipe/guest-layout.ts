@@ -8,6 +8,8 @@ export const VESSEL_LIB = '/usr/lib/vessel';
 export const AGENT_PATH = `${VESSEL_LIB}/guest-agent.mjs`;
 export const AGENT_CONFIG_PATH = '/etc/vessel/agent.json';
 export const BUSYBOX_PATH = `${VESSEL_LIB}/busybox`;
+/** The IDE's start program, where the adapter brings one. */
+export const LAUNCHER_PATH = `${VESSEL_LIB}/start-ide.mjs`;
 export const IDE_ROOT = `${VESSEL_LIB}/ide`;
 export const NODE_PATH = '/usr/local/bin/node';
 export const TOKEN_FILE = '/run/vessel/token';

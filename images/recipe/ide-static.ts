@@ -14,6 +14,8 @@ export type IdeStaticManifest = {
   readonly prefixes: readonly { readonly urlPrefix: string; readonly dir: string }[];
   /** VS Code's own way to files of the installation: `<urlPath>?path=<absolute guest path>`; below `guestRoot` it is the file `dir` + the rest. */
   readonly remoteResource: { readonly urlPath: string; readonly guestRoot: string; readonly dir: string } | null;
+  /** Paths below this folder that browsers ask for and no file answers: 404 without asking the guest. */
+  readonly absent: readonly string[];
   /** By path below this folder. What is not listed comes from the guest. */
   readonly files: Readonly<Record<string, { readonly sha256: string; readonly bytes: number }>>;
 };
@@ -40,7 +42,7 @@ export async function writeIdeStatic(input: { readonly ide: IdeAdapter; readonly
   const manifest: IdeStaticManifest = {
     format: 1, ide: input.ide.name, version: input.ide.version, commit: input.commit, prefixes: folders,
     remoteResource: remote === null || first === undefined ? null : { urlPath: remote, guestRoot: `${input.guestRoot}/${first.dir}/`, dir: '0/' },
-    files,
+    absent: input.ide.staticAbsent.map((path) => `0/${path}`), files,
   };
   await mkdir(input.output, { recursive: true });
   await writeFile(join(input.output, 'manifest.json'), JSON.stringify(manifest));

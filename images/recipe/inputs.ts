@@ -46,7 +46,7 @@ export function goldenImageKey(inputs: ImageInputs): string {
     init: initramfsInit(),
     modules: INITRD_MODULES,
     commandLine: KERNEL_COMMAND_LINE,
-    static: inputs.ide.staticPrefixes(''),
+    static: [inputs.ide.staticPrefixes(''), inputs.ide.staticAbsent, inputs.ide.remoteResourcePath('')],
     top: topFiles(inputs.ide, createHash('sha256').update(inputs.guestAgentSource).digest('hex'), agentConfig(inputs.ide, null)),
   });
 }

@@ -1,7 +1,7 @@
 import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { IdeAdapter } from '../ide/adapter.ts';
-import { AGENT_CONFIG_PATH, AGENT_PATH, GUEST_USER, VESSEL_LIB } from './guest-layout.ts';
+import { AGENT_CONFIG_PATH, AGENT_PATH, GUEST_USER, LAUNCHER_PATH, VESSEL_LIB } from './guest-layout.ts';
 import { IDE_DIR } from './ide-layer.ts';
 import { INITTAB, RUN_AGENT } from './init-script.ts';
 import { run } from './run.ts';
@@ -80,6 +80,7 @@ export function topFiles(ide: IdeAdapter, guestAgentSource: string, agentConfigT
   return [
     ...guestFiles(),
     { path: AGENT_PATH, mode: 0o644, text: guestAgentSource },
+    ...(ide.launcher === null ? [] : [{ path: LAUNCHER_PATH, mode: 0o644, text: ide.launcher }]),
     { path: AGENT_CONFIG_PATH, mode: 0o644, text: agentConfigText },
     { path: `${VESSEL_LIB}/run-agent`, mode: 0o755, text: RUN_AGENT },
     { path: '/etc/inittab', mode: 0o644, text: INITTAB },

@@ -68,7 +68,6 @@ export function systemScript(kernel: string): string {
     'echo "VESSEL 85 trimming"',
     'apt-get clean',
     'rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin /var/cache/debconf/*-old /var/log/* /tmp/* /usr/share/perl5/Pod /usr/local/lib/node_modules/npm/man /usr/local/lib/node_modules/npm/docs',
-    'find / -xdev -name __pycache__ -type d -prune -exec rm -rf {} +',
     'dpkg-query -W > /etc/vessel/packages.txt',
   ].join('\n') + '\n';
 }

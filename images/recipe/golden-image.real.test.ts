@@ -1,0 +1,95 @@
+import { readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { bootGuest, CACHE, goldenImageOfThisTree } from './boot-guest.test-helper.ts';
+import type { BootedGuest } from './boot-guest.test-helper.ts';
+import { readGoldenImage } from './golden-image.ts';
+import type { GoldenImage } from './golden-image.ts';
+import type { IdeStaticManifest } from './ide-static.ts';
+import { CODE_SERVER_VERSION, NODE_VERSION, NPM_VERSION, PRIMED_PACKAGES } from './pins.ts';
+
+/** A first build from nothing on two shared cores. */
+const BUILD_MS = 15 * 60_000;
+/** A cold boot to VS Code takes 8–20 s on an idle machine; a busy one needs several times that. */
+const BOOT_MS = 4 * 60_000;
+
+describe('the golden image', () => {
+  let image: GoldenImage;
+  let guest: BootedGuest;
+  beforeAll(async () => {
+    image = await goldenImageOfThisTree();
+    guest = await bootGuest(image, BOOT_MS);
+  }, BUILD_MS + BOOT_MS);
+  afterAll(async () => { await guest?.stop(); });
+
+  const sh = async (script: string): Promise<string> => {
+    const result = await guest.exec('sh', '-c', script);
+    return result.stdout.trim();
+  };
+
+  it('is found again by its key, complete and with the commit of its IDE', async () => {
+    expect(await readGoldenImage(CACHE, image.key)).toEqual(image);
+    expect(image.ide).toMatchObject({ name: 'code-server', version: CODE_SERVER_VERSION, commit: expect.stringMatching(/^[0-9a-f]{40}$/) });
+    for (const file of [image.kernel, image.initrd, image.root]) expect((await stat(file)).size).toBeGreaterThan(1_000_000);
+  });
+
+  it('runs commands as the user `workspace` in the work folder, with HOME elsewhere and root by sudo', async () => {
+    expect(await sh('id -un; id -u; pwd; echo $HOME; sudo -n id -u')).toBe('workspace\n1000\n/home/workspace\n/home/vessel\n0');
+    expect(await sh('stat -c %U:%G /home/workspace /home/vessel; find /home/workspace -mindepth 1 | wc -l')).toBe('workspace:workspace\nworkspace:workspace\n0');
+  });
+
+  it('carries the promised tools in the promised versions', { timeout: 180_000 }, async () => {
+    expect(await sh('node --version')).toBe(`v${NODE_VERSION}`);
+    expect(await sh('npm --version')).toBe(NPM_VERSION);
+    const missing = await sh('for tool in git nano curl python3 pip3 rg zip unzip bsdtar less ps ip ssh sudo npx xz; do command -v $tool >/dev/null || echo $tool; done');
+    expect(missing).toBe('');
+    expect(await sh('python3 -m venv --without-pip /tmp/venv && /tmp/venv/bin/python -c "print(1)"')).toBe('1');
+    expect(await sh('locale 2>/dev/null | grep LANG=')).toBe('LANG=C.UTF-8');
+  });
+
+  it('keeps the golden root read-only beneath an overlay and shows nobody the bare disks', async () => {
+    expect(await sh('findmnt -no FSTYPE / 2>/dev/null || awk \'$2=="/"{print $3}\' /proc/mounts')).toContain('overlay');
+    expect(await sh('grep -c -E " (/golden|/data) " /proc/mounts')).toBe('0');
+    expect(await sh('cat /sys/block/vda/ro /sys/block/vdb/ro | sort | tr -d "\\n"')).toBe('01');
+    expect(await sh('sudo -n touch /usr/bin/written && test -e /usr/bin/written && echo yes')).toBe('yes');
+  });
+
+  it('runs the IDE as the unprivileged user on loopback only, in one process tree', async () => {
+    expect(await sh('ps -eo user:12,args | grep [s]tart-ide | awk \'{print $1}\' | sort -u')).toBe('workspace');
+    expect(await sh('ss -ltnH | awk \'{print $4}\' | grep 3001')).toBe('127.0.0.1:3001');
+    const page = await fetch(`${guest.url}/?folder=/home/workspace`, { headers: { authorization: `Bearer ${guest.token}` } });
+    expect(page.status).toBe(200);
+    expect(await page.text()).toContain(`stable-${image.ide.commit}/static`);
+  });
+
+  it('hands the token over by a file that only root reads, and not on the command line', async () => {
+    expect(await sh('cat /proc/cmdline')).not.toContain(guest.token);
+    expect(await sh('stat -c "%a %U" /run/vessel/token; cat /run/vessel/token 2>/dev/null | wc -c; ls /sys/firmware/qemu_fw_cfg/by_name/opt/vessel 2>/dev/null | wc -l')).toMatch(/^600 root\n0\n/);
+    expect((await fetch(`${guest.url}/`)).status).toBe(401);
+  });
+
+  it('installs the React template without any network', { timeout: 180_000 }, async () => {
+    const manifest = JSON.stringify({ private: true, dependencies: PRIMED_PACKAGES });
+    const result = await guest.exec('sh', '-c', `mkdir -p /home/workspace/app && cd /home/workspace/app && printf %s '${manifest}' > package.json && npm install --offline 2>&1 && node -e 'import("vite").then((vite) => console.log("vite", vite.version))'`);
+    expect(result.stdout).toContain(`vite ${PRIMED_PACKAGES['vite']}`);
+  });
+
+  it('comes with the static files that its first page names, each with its hash', async () => {
+    const manifest = JSON.parse(await readFile(join(image.ideStaticDir, 'manifest.json'), 'utf8')) as IdeStaticManifest;
+    expect(manifest.commit).toBe(image.ide.commit);
+    expect(manifest.files['0/out/vs/code/browser/workbench/workbench.js']?.bytes).toBeGreaterThan(1_000_000);
+    const page = await (await fetch(`${guest.url}/?folder=/home/workspace`, { headers: { authorization: `Bearer ${guest.token}` } })).text();
+    const named = [...page.matchAll(/(?:src|href)="\.?(\/?(?:stable-|_static)[^"]+\.(?:js|css|svg|png|ico))"/g)].map((match) => `/${match[1]?.replace(/^\//, '') ?? ''}`);
+    expect(named.length).toBeGreaterThan(3);
+    for (const path of named) {
+      const prefix = manifest.prefixes.find(({ urlPrefix }) => path.startsWith(urlPrefix));
+      expect(manifest.files[`${prefix?.dir}${path.slice(prefix?.urlPrefix.length)}`], path).toBeDefined();
+    }
+  });
+
+  it('ends the machine when PID 1 is told to', { timeout: 60_000 }, async () => {
+    // The machine may end before the command's own end is told.
+    await Promise.race([guest.exec('sudo', '-n', 'kill', '-TERM', '1').catch(() => undefined), guest.ended]);
+    await guest.ended;
+  });
+});
