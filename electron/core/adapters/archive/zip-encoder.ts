@@ -7,8 +7,9 @@ import { PIECE_BYTES, type ZipEntryPiece, type ZipPiece } from './zip-piece.ts';
 /** zlib level: 4 is where speed and size meet on source trees (measured: 6 costs twice the time for 3 % of the size). */
 const LEVEL = 4;
 /** Raw bytes being compressed or waiting for their turn; with their output this bounds the memory. */
-const MAX_IN_FLIGHT_BYTES = 12 * PIECE_BYTES;
-const MAX_IN_FLIGHT_PIECES = 256;
+const MAX_IN_FLIGHT_BYTES = 6 * PIECE_BYTES;
+/** Each waiting piece holds a zlib state of up to 256 KB; a few dozen keep zlib's threads busy. */
+const MAX_IN_FLIGHT_PIECES = 24;
 /** Output is handed on in portions of about this size. */
 const PORTION_BYTES = 256 * 1024;
 /** An entry whose first piece shrinks by less than this is stored. */
@@ -161,6 +162,8 @@ class Encoder {
 }
 
 function deflateAsync(raw: Buffer, finishFlush: number): Promise<Buffer> {
-  const options: ZlibOptions = { level: LEVEL, finishFlush, chunkSize: Math.max(256, Math.min(raw.length, 256 * 1024)) };
+  // A window and hash table no larger than the data: setting up zlib's full 256 KB costs more than deflating a small file.
+  const bits = Math.min(15, Math.max(9, Math.ceil(Math.log2(raw.length + 1))));
+  const options: ZlibOptions = { level: LEVEL, finishFlush, windowBits: bits, memLevel: Math.min(8, bits - 6), chunkSize: Math.max(256, Math.min(raw.length, 256 * 1024)) };
   return new Promise((resolve, reject) => deflateRaw(raw, options, (error, result) => { if (error === null) resolve(result); else reject(error); }));
 }

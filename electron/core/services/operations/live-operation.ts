@@ -1,4 +1,4 @@
-import { VesselError } from '#shared/errors.ts';
+import type { VesselError } from '#shared/errors.ts';
 import type { LogLine, Operation, OperationEvent, Step, StepState } from '#shared/operation.ts';
 import { overallProgress, pendingStep } from '../../domain/progress.ts';
 import { redact } from '../../domain/redact.ts';
