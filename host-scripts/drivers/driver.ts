@@ -24,7 +24,7 @@ export type WorkContext = {
 };
 
 /**
- * One way to run VMs. Obligations, checked by `contract.ts` for every driver:
+ * One way to run VMs. Obligations, checked by `contract.test-helper.ts` for every driver:
  *
  * - `create` writes the VM's record before anything else exists, so that a crash at any later instruction leaves a VM that
  *   `list` shows as broken and `destroy` removes. Throws VM_EXISTS, HOST_NOT_READY, IMAGE_MISSING; with mode `clone` TEMPLATE_MISSING.

@@ -5,7 +5,6 @@ import { errnoOf } from '../system/errno.ts';
 const TAIL_BYTES = 512 * 1024;
 
 /** Console bytes that would steer a terminal: colours and other control characters are of no use in a log. */
-// eslint-disable-next-line no-control-regex -- removing control characters is the purpose
 const CONTROL = /\u001b\[[0-9;?]*[A-Za-z]|[\u0000-\u0008\u000b-\u001f\u007f]/g;
 
 /** The last lines of a log file, oldest first; none when there is no such file. */

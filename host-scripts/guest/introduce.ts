@@ -24,9 +24,9 @@ export type Introduction = {
   readonly alive: () => Promise<boolean>;
 };
 
-/** passt accepts a connection before the guest does and gives up only after 10 s, so an attempt that hangs is repeated early. */
-const FIRST_ATTEMPT_MS = 1_500;
-const MAX_ATTEMPT_MS = 8_000;
+/** passt accepts a connection before the guest does and gives up only after 10 s, so an attempt that hangs is repeated earlier; on a crowded host an answer takes seconds. */
+const FIRST_ATTEMPT_MS = 4_000;
+const MAX_ATTEMPT_MS = 10_000;
 const RETRY_PAUSE_MS = 25;
 
 async function attempt<T>(introduction: Introduction, context: WorkContext, deadline: number, what: string, once: (attemptMs: number) => Promise<T | null>): Promise<T> {

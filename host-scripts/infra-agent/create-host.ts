@@ -9,7 +9,7 @@ import type { Host } from './request-context.ts';
 import type { HostParts } from './host-parts.ts';
 import { startVm } from './start-vm.ts';
 
-export type HostOptions = { readonly paths: HostPaths; readonly driver: 'qemu' | 'process'; readonly isRoot: boolean; readonly background: AbortSignal | null; readonly log: (text: string) => void };
+export type HostOptions = { readonly paths: HostPaths; readonly driver: 'qemu' | 'process'; readonly isRoot: boolean; readonly background: boolean; readonly log: (text: string) => void };
 
 /** The one wiring point of infra-agent: a handler for every method of the host protocol. */
 export function createHost(options: HostOptions): Host {
@@ -50,5 +50,6 @@ export function createHost(options: HostOptions): Host {
     list: async () => ({ vms: [...await driver.list()] }),
     logs: async ({ id, lines }) => ({ lines: [...await driver.logs(id, lines)] }),
     watchVms: () => driver.list(),
+    close: () => parts.close(),
   };
 }

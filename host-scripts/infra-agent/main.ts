@@ -30,11 +30,12 @@ async function run(line: CommandLine): Promise<number> {
     process.once(signal, () => interrupted.abort(new VesselError('CANCELLED', `ended by ${signal}`)));
   }
   const host = createHost({
-    paths, driver: line.options.driver, isRoot: root, background: line.verb === 'serve' ? interrupted.signal : null,
+    paths, driver: line.options.driver, isRoot: root, background: line.verb === 'serve',
     log: (text) => process.stderr.write(`${text}\n`),
   });
   if (line.verb === 'serve') {
     await serve({ input: process.stdin, output: process.stdout, host, signal: interrupted.signal });
+    await host.close();
     return EXIT.success;
   }
   const result = await runVerb(host, line, line.verb, stderrContext(interrupted.signal, (text) => process.stderr.write(text)));

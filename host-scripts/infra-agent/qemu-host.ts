@@ -23,28 +23,36 @@ export type QemuHostOptions = {
   readonly paths: HostPaths;
   readonly isRoot: boolean;
   /** A long-lived agent makes missing templates in the background; a one-shot verb ends too early for that. */
-  readonly background: AbortSignal | null;
+  readonly background: boolean;
   readonly log: (text: string) => void;
 };
 
+type BackgroundBuilder = { readonly want: (tier: Tier) => void; readonly close: () => Promise<void> };
+
 /** Makes wanted templates one after the other, each tier once at a time. */
-function backgroundBuilder(templates: () => TemplateAbility | null, options: QemuHostOptions): (tier: Tier) => void {
+function backgroundBuilder(templates: () => TemplateAbility | null, options: QemuHostOptions): BackgroundBuilder {
   const wanted = new Set<Tier>();
+  const ending = new AbortController();
   let last: Promise<void> = Promise.resolve();
-  return (tier) => {
-    const signal = options.background;
-    if (signal === null || wanted.has(tier)) return;
-    wanted.add(tier);
-    last = last.then(async () => {
-      try {
-        await templates()?.ensureTemplate(tier, { signal, stage: () => undefined, log: (_level, text) => options.log(text) });
-        options.log(`the template ${tier} is ready`);
-      } catch (error) {
-        if (!signal.aborted) options.log(`the template ${tier} could not be made: ${VesselError.from(error).message}`);
-      } finally {
-        wanted.delete(tier);
-      }
-    });
+  return {
+    want(tier) {
+      if (!options.background || wanted.has(tier) || ending.signal.aborted) return;
+      wanted.add(tier);
+      last = last.then(async () => {
+        try {
+          await templates()?.ensureTemplate(tier, { signal: ending.signal, stage: () => undefined, log: (_level, text) => options.log(text) });
+          options.log(`the template ${tier} is ready`);
+        } catch (error) {
+          if (!ending.signal.aborted) options.log(`the template ${tier} could not be made: ${VesselError.from(error).message}`);
+        } finally {
+          wanted.delete(tier);
+        }
+      });
+    },
+    async close() {
+      ending.abort(new VesselError('CANCELLED', 'the agent ends'));
+      await last;
+    },
   };
 }
 
@@ -53,7 +61,7 @@ export function qemuHost(options: QemuHostOptions): HostParts {
   const { paths, isRoot } = options;
   const store = new TemplateStore(paths.templates);
   const build = backgroundBuilder(() => driver.abilities.templates, options);
-  const driver = qemuDriver({ paths, isRoot, records: new RecordStore(paths.vms), templates: store, templateWanted: build });
+  const driver = qemuDriver({ paths, isRoot, records: new RecordStore(paths.vms), templates: store, templateWanted: build.want });
   const journal = new Journal(paths.journal);
   const stepsFor = (tiers: readonly Tier[]): readonly ProvisionStep[] => {
     const { templates } = driver.abilities;
@@ -65,6 +73,7 @@ export function qemuHost(options: QemuHostOptions): HostParts {
     driver, facts,
     doctor: () => examine(hostStages({ steps: stepsFor(DEFAULT_TIERS), facts, vms: () => driver.list(), signal: AbortSignal.timeout(120_000) })),
     provision: ({ dryRun, tiers }, context) => provision({ steps: stepsFor(tiers), journal, dryRun, signal: context.signal, report: context.steps, log: context.log }),
+    close: build.close,
     unprovision: async ({ dryRun }, context) => unprovisionHost({ paths, steps: stepsFor(allTiers), journal, dryRun, signal: context.signal, vms: await driver.list() }),
   };
 }

@@ -18,5 +18,7 @@ export type Host = {
 } & {
   /** The VMs as they are now, for the watcher. */
   readonly watchVms: () => Promise<readonly Vm[]>;
+  /** Ends work in the background; running VMs live on. */
+  readonly close: () => Promise<void>;
 };
 export type { HostParams };

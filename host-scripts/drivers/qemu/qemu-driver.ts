@@ -21,7 +21,7 @@ import { VM_FILES, startClone, startCold } from './start-machine.ts';
 import type { StartGiven } from './start-machine.ts';
 
 /** A clone that does not answer by then will not: the cold boot gets the rest of the time. In emulation a clone answers in 0.3 s. */
-const CLONE_DEADLINE_MS = 30_000;
+const CLONE_DEADLINE_MS = 45_000;
 
 export type QemuDriverOptions = {
   readonly paths: HostPaths;

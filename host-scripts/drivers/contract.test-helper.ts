@@ -1,0 +1,83 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterAll, describe, expect, it } from 'vitest';
+import { VesselError } from '#shared/errors.ts';
+import { guestHealth } from '../guest/guest-client.ts';
+import type { DriverWithAbilities, VmSpec, WorkContext } from './driver.ts';
+
+export type ContractSubject = {
+  /** A driver on the same folders as every other call gives: as a second agent on this host. */
+  readonly makeDriver: () => DriverWithAbilities;
+  readonly mode: VmSpec['mode'];
+  readonly cleanUp: () => Promise<void>;
+};
+
+const context = (signal = new AbortController().signal, stage: WorkContext['stage'] = () => undefined): WorkContext => ({ signal, stage, log: () => undefined });
+const codeOf = (work: Promise<unknown>): Promise<string> => work.then(() => 'it worked', (error: unknown) => VesselError.from(error).code);
+
+/** What every VM driver promises, see {@link DriverWithAbilities}. The test driver and the real one pass the same suite. */
+export function describeDriverContract(name: string, subject: ContractSubject): void {
+  describe(`the driver contract, kept by ${name}`, () => {
+    const driver = subject.makeDriver();
+    const spec = (id: string): VmSpec => ({ id, tier: 'medium', mode: subject.mode, timezone: 'Europe/Berlin', env: { GREETING: 'hello' }, deadlineMs: 240_000 });
+    const signal = new AbortController().signal;
+    afterAll(subject.cleanUp);
+
+    it('names a VM that does not exist in inspect, and finds nothing to destroy', async () => {
+      expect(await codeOf(driver.inspect('never-made'))).toBe('VM_NOT_FOUND');
+      expect(await codeOf(driver.logs('never-made', 10))).toBe('VM_NOT_FOUND');
+      expect(await driver.destroy('never-made')).toBe(false);
+      await driver.stop('never-made');
+    });
+
+    it('starts a VM whose agent answers with the new token only, seen alike by another process', async () => {
+      await driver.create(spec('contract-one'), context());
+      const vm = await driver.start(spec('contract-one'), context());
+      expect(vm).toMatchObject({ id: 'contract-one', state: 'running', driver: driver.name, problem: null });
+      expect(vm.address?.host).toBe('127.0.0.1');
+      const address = vm.address ?? { host: '', port: 0 };
+      const health = await guestHealth(address, vm.token ?? '', { signal, attemptMs: 10_000 });
+      expect(health.ideReady).toBe(true);
+      expect(await codeOf(guestHealth(address, 'x'.repeat(64), { signal, attemptMs: 10_000 }))).toBe('GUEST_UNAUTHORIZED');
+      expect(await subject.makeDriver().inspect('contract-one')).toEqual(vm);
+      expect((await driver.logs('contract-one', 50)).length).toBeGreaterThan(0);
+    });
+
+    it('refuses a second VM of the same name and leaves the first alone', async () => {
+      expect(await codeOf(driver.create(spec('contract-one'), context()))).toBe('VM_EXISTS');
+      expect((await driver.inspect('contract-one')).state).toBe('running');
+    });
+
+    it('shows a VM whose process was killed as broken, with the reason', async () => {
+      const { pid } = await driver.inspect('contract-one');
+      process.kill(pid ?? 0, 'SIGKILL');
+      await expect.poll(async () => (await driver.inspect('contract-one')).state, { timeout: 5_000 }).toBe('broken');
+      expect((await driver.inspect('contract-one')).problem).toMatch(/ended by itself/);
+    });
+
+    it('leaves nothing of a destroyed VM, and destroying it again changes nothing', async () => {
+      expect(await driver.destroy('contract-one')).toBe(true);
+      expect(await driver.destroy('contract-one')).toBe(false);
+      expect(await driver.list()).toEqual([]);
+    });
+
+    it('can be cancelled in the middle of a start, and what was made can be destroyed', async () => {
+      const cancel = new AbortController();
+      await driver.create(spec('contract-two'), context(cancel.signal));
+      const starting = codeOf(driver.start(spec('contract-two'), context(cancel.signal, (stage) => {
+        if (stage === 'hypervisor') void delay(20).then(() => cancel.abort(new VesselError('CANCELLED')));
+      })));
+      expect(await starting).toBe('CANCELLED');
+      expect(await driver.destroy('contract-two')).toBe(true);
+      expect(await driver.list()).toEqual([]);
+    });
+
+    it('stops without removing, and stopping twice is fine', async () => {
+      await driver.create(spec('contract-three'), context());
+      await driver.start(spec('contract-three'), context());
+      await driver.stop('contract-three');
+      await driver.stop('contract-three');
+      expect((await driver.inspect('contract-three')).state).not.toBe('running');
+      expect(await driver.destroy('contract-three')).toBe(true);
+    });
+  });
+}
