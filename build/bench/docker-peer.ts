@@ -1,5 +1,5 @@
 import { execFile, spawn } from 'node:child_process';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { get } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -15,7 +15,9 @@ const HOST_PORT = 38_321;
 /** The same IDE in a Docker container, from the same root file system as the golden image. */
 export type DockerPeer = {
   /** Starts one container and resolves when the IDE answers its health check. */
-  start(): Promise<{ readonly id: string; readonly pids: readonly number[] }>;
+  start(): Promise<{ readonly id: string }>;
+  /** Every process of the container, as the host sees it. */
+  processes(id: string): Promise<readonly number[]>;
   remove(id: string): Promise<void>;
   dispose(): Promise<void>;
 };
@@ -25,6 +27,7 @@ export type DockerPeerOptions = {
   readonly rootImage: string;
   /** What starts the IDE in the guest, from the image's agent configuration. */
   readonly argv: (port: number) => readonly string[];
+  readonly env: Readonly<Record<string, string>>;
   readonly healthPath: string;
   readonly log: (line: string) => void;
 };
@@ -61,7 +64,6 @@ export async function dockerPeer(options: DockerPeerOptions): Promise<DockerPeer
   options.log('importing the golden root into Docker');
   const tree = join(dir, 'tree');
   await mkdir(tree);
-  await writeFile(join(dir, 'mount.log'), '');
   await run('mount', ['-o', 'loop,ro', options.rootImage, tree]);
   try {
     await run('sh', ['-c', 'tar -C "$1" --exclude=./proc --exclude=./sys -c . | docker -H "$2" import - vessel-peer:bench', 'sh', tree, socket], { maxBuffer: 1e8 });
@@ -70,11 +72,11 @@ export async function dockerPeer(options: DockerPeerOptions): Promise<DockerPeer
   }
   return {
     start: async () => {
-      const id = await docker('run', '-d', '--user', '1000:1000', '-w', '/home/workspace', '-e', 'HOME=/home/vessel', '-p', `127.0.0.1:${HOST_PORT}:${CONTAINER_PORT}`, 'vessel-peer:bench', ...options.argv(CONTAINER_PORT));
+      const id = await docker('run', '-d', '--user', '1000:1000', '-w', '/home/workspace', '-e', 'HOME=/home/vessel', ...Object.entries(options.env).flatMap(([name, value]) => ['-e', `${name}=${value}`]), '-p', `127.0.0.1:${HOST_PORT}:${CONTAINER_PORT}`, 'vessel-peer:bench', ...options.argv(CONTAINER_PORT));
       await answers(HOST_PORT, options.healthPath);
-      const top = await docker('top', id, '-o', 'pid');
-      return { id, pids: top.split('\n').slice(1).map(Number) };
+      return { id };
     },
+    processes: async (id) => (await docker('top', id, '-o', 'pid')).split('\n').slice(1).map(Number),
     remove: async (id) => { await docker('rm', '-f', id); },
     dispose,
   };

@@ -1,0 +1,73 @@
+// Clone, cold boot and memory of an idle environment, beside a Docker container of the same IDE from the same root, in one run.
+import { join } from 'node:path';
+import { dockerPeer, memoryOf, type Memory } from './docker-peer.ts';
+import { benchHost, cacheFolder, ideAnswers, ideOfImage, note, processesOfVm, rounds } from './host.ts';
+import { repeat, stats, type Stats } from './stats.ts';
+
+/** Until an environment is as quiet as it gets: the agent's and the IDE's own start-up work has ended. */
+const SETTLE_MS = 8_000;
+const COLD_DEADLINE_MS = 180_000;
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+const host = await benchHost();
+let container: { readonly startMs: Stats; readonly memory: Memory } | string;
+try {
+  const imageKey = host.facts.image?.key ?? '';
+  const root = join(cacheFolder(), 'images', imageKey, 'root.img');
+  const runs = rounds();
+  const start = (mode: 'clone' | 'cold') => async (round: number): Promise<string> => {
+    const id = `bench-${mode}-${round}`;
+    const started = await host.link.request('start', { id, mode, deadlineMs: COLD_DEADLINE_MS });
+    await ideAnswers(host, started);
+    return id;
+  };
+  const stop = async (id: string): Promise<void> => { await host.link.request('stop', { id }); };
+
+  note('clone to IDE answering');
+  await stop(await start('clone')(999)); // the first run after a pause reads the template from disk
+  const clone = stats(await repeat(runs, start('clone'), stop));
+  note(`clone ${clone.median} ms`);
+
+  const idle = await start('clone')(998);
+  await pause(SETTLE_MS);
+  const memory = await memoryOf(await processesOfVm(host, idle));
+  await stop(idle);
+
+  const ide = await ideOfImage(root);
+  const peer = await dockerPeer({
+    rootImage: root, healthPath: ide.healthPath, log: note,
+    env: ide.env,
+    argv: (port) => ide.argv.map((argument) => argument.replace(`127.0.0.1:${ide.port}`, `0.0.0.0:${port}`)),
+  });
+  if (typeof peer === 'string') container = `skipped: ${peer}`;
+  else {
+    try {
+      await peer.remove((await peer.start()).id);
+      note('container to IDE answering');
+      const startMs = stats(await repeat(runs, () => peer.start(), ({ id }) => peer.remove(id)));
+      note(`container ${startMs.median} ms`);
+      const alive = await peer.start();
+      await pause(SETTLE_MS);
+      container = { startMs, memory: await memoryOf(await peer.processes(alive.id)) };
+      await peer.remove(alive.id);
+    } finally {
+      await peer.dispose();
+    }
+  }
+
+  note('cold boot to IDE answering');
+  const cold = stats(await repeat(runs, start('cold'), stop));
+  const ratio = (ours: number, theirs: number): number => Math.round(ours / theirs * 100) / 100;
+  process.stdout.write(`${JSON.stringify({
+    accelerator: host.facts.accelerator, image: imageKey,
+    cloneToAnsweringMs: clone, coldToAnsweringMs: cold, idleMemory: memory, container,
+    ratios: typeof container === 'string' ? null : {
+      cloneToContainer: ratio(clone.median, container.startMs.median),
+      privateMemoryToContainer: ratio(memory.privateMiB, container.memory.privateMiB),
+      proportionalMemoryToContainer: ratio(memory.proportionalMiB, container.memory.proportionalMiB),
+      coldToClone: ratio(cold.median, clone.median),
+    },
+  })}\n`);
+} finally {
+  await host.dispose();
+}
