@@ -25,8 +25,9 @@ export type Store = {
     list(projectId: string): readonly Revision[];
     get(projectId: string, rev: number): Revision | null;
     /**
-     * One transaction: adds the revision and moves the head to it if the head still is `expectedHead`. Otherwise the
-     * revision is kept without becoming the head, and `flipped` is false.
+     * One transaction: adds the revision and moves the head to it if the head still is `expectedHead`; an environment based
+     * on that head is then based on the new one, so that no crash makes its own last save look like somebody else's.
+     * Otherwise the revision is kept without becoming the head, and `flipped` is false.
      */
     append(revision: NewRevision, expectedHead: number | null): { readonly revision: Revision; readonly flipped: boolean };
     /** Puts back a revision of known number (rebuilding from manifests); the highest becomes the head. */

@@ -4,7 +4,6 @@ import { allCalls } from '#shared/contract.ts';
 import { VesselError } from '#shared/errors.ts';
 import type { ServiceContext } from './context.ts';
 import type { Environments } from './environments/environments.ts';
-import { requireRunning } from './environments/save.ts';
 import { verdictOf } from './environments/watchman.ts';
 import type { History } from './history.ts';
 import type { Imports } from './imports.ts';
@@ -17,7 +16,7 @@ export type Services = { readonly context: ServiceContext; readonly app: AppFact
 export function makeHandlers(services: Services): Handlers {
   const { context, app, environments, projects, imports, history } = services;
   const { store, operations, feed } = context;
-  const { hosts, live, records } = environments.context;
+  const { hosts, live } = environments.context;
   const started = ({ operationId }: { readonly operationId: string }): { operationId: string } => ({ operationId });
   const ok = { ok: true } as const;
 
@@ -49,17 +48,19 @@ export function makeHandlers(services: Services): Handlers {
     'projects.undelete': async ({ projectId }) => projects.undelete(projectId),
 
     'environments.open': async ({ projectId }) => started(environments.open(projectId)),
-    'environments.save': async ({ projectId }) => started(environments.save(projectId)),
-    'environments.close': async ({ projectId }) => started(environments.close(projectId)),
-    'environments.discard': async ({ projectId, confirm }) => started(environments.discard(projectId, confirm)),
+    'environments.save': async ({ projectId }) => { await environments.whenKnown(projectId); return started(environments.save(projectId)); },
+    'environments.close': async ({ projectId }) => { await environments.whenKnown(projectId); return started(environments.close(projectId)); },
+    'environments.discard': async ({ projectId, confirm }) => { await environments.whenKnown(projectId); return started(environments.discard(projectId, confirm)); },
     'environments.activity': async ({ projectId }, { signal }) => {
+      await environments.whenKnown(projectId);
       const running = live.get(projectId);
       const activity = await running.client.activity({ signal });
       const { idleStopAt, reasons } = verdictOf(environments.context, running, activity);
       return { ...activity, idleStopAt, reasons: [...reasons] };
     },
-    'environments.metrics': ({ projectId }, { signal }) => live.get(projectId).client.metrics({ signal }),
+    'environments.metrics': async ({ projectId }, { signal }) => { await environments.whenKnown(projectId); return live.get(projectId).client.metrics({ signal }); },
     'environments.ports': async ({ projectId }, { signal }) => {
+      await environments.whenKnown(projectId);
       const ports = await live.get(projectId).client.ports({ signal });
       const unique = new Map(ports.map((found) => [found.port, found.process]));
       return { ports: [...unique].map(([port, process]) => ({ port, process, url: context.gateway().urlFor({ projectId, port, frame: false }).url })) };
@@ -73,7 +74,7 @@ export function makeHandlers(services: Services): Handlers {
       return { lines: found.lines };
     },
     'environments.orphans': async () => ({ orphans: [...feed.orphans] }),
-    'environments.rescue': async ({ hostId, vmId }) => started(environments.rescue(hostId, vmId)),
+    'environments.rescue': async ({ hostId, vmId }) => { await environments.ensureReconciled(hostId); return started(environments.rescue(hostId, vmId)); },
 
     'history.list': async ({ projectId }) => { const { revisions, totalBytes } = history.list(projectId); return { revisions: [...revisions], totalBytes }; },
     'history.restore': async ({ projectId, rev }) => started(history.restore(projectId, rev)),
@@ -116,7 +117,7 @@ export function makeHandlers(services: Services): Handlers {
     streams: {
       'state.watch': (_input, { signal }) => feed.watch(signal),
       'operations.watch': ({ operationId, afterSeq }, { signal }) => operations.watch(operationId, afterSeq, signal),
-      'exec.run': ({ projectId, ...request }, { signal }) => { records.project(projectId); requireRunning(environments.context, projectId); return environments.execs.run(projectId, request, signal); },
+      'exec.run': ({ projectId, ...request }, { signal }) => environments.exec(projectId, request, signal),
     },
   };
 }

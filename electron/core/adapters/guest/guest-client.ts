@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { PassThrough, pipeline, type Readable } from 'node:stream';
+import { PassThrough, type Readable } from 'node:stream';
 import { z } from 'zod';
 import { VesselError } from '#shared/errors.ts';
 import { GuestActivitySchema, GuestHealthSchema, GuestMetricsSchema, WorkspaceInResultSchema, WorkspaceOutSummarySchema, type WorkspaceOutSummary } from '#shared/guest-protocol.ts';
@@ -61,7 +61,10 @@ function followSave(response: IncomingMessage, signal: AbortSignal | undefined):
   });
   // The transcoder awaits it after the last byte; until then a rejection is not yet anybody's.
   summary.catch(() => undefined);
-  pipeline(response, content, (error) => { if (error) content.destroy(guestError(error, signal)); });
+  // Not `pipeline`: it would hand on the raw transport error before it can be named.
+  response.once('error', (error) => content.destroy(guestError(error, signal)));
+  content.once('close', () => response.destroy());
+  response.pipe(content);
   return { content, summary };
 }
 

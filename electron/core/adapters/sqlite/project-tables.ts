@@ -49,6 +49,7 @@ export function makeProjectTables(database: Database): Pick<Store, 'projects' | 
         const revision: Revision = { ...draft, rev: last + 1, parentRev: expectedHead };
         insertRevision(revision, false);
         const flipped = database.run('UPDATE projects SET headRev = ?, updatedAt = ? WHERE id = ? AND headRev IS ?', revision.rev, revision.createdAt, draft.projectId, expectedHead) === 1;
+        if (flipped) database.run('UPDATE environments SET baseRev = ? WHERE projectId = ? AND baseRev IS ?', revision.rev, draft.projectId, expectedHead);
         return { revision, flipped };
       }),
       adopt: (revision) => database.transaction(() => {

@@ -73,6 +73,16 @@ describe('the store', () => {
     expect(store.operations.list({ limit: 50 }).map(({ id }) => id)).toEqual(['o7', 'o6', 'old-running']);
   });
 
+  it('moves the base of an environment together with the head, so that no crash comes between them', () => {
+    insert('a');
+    store.revisions.append(draft('a'), null);
+    store.environments.put({ projectId: 'a', hostId: 'local', state: 'running', since: 1, startedAt: 1, lastActivityAt: null, dirty: true, baseRev: 1, startKind: 'clone', error: null, savedCounter: 5 });
+    store.revisions.append(draft('a', 'bb'), 1);
+    expect(store.environments.get('a')).toMatchObject({ baseRev: 2, savedCounter: 5 });
+    store.revisions.append(draft('a', 'cc'), 1);
+    expect(store.environments.get('a')).toMatchObject({ baseRev: 2 });
+  });
+
   it('pages events backwards by project', () => {
     for (let index = 0; index < 5; index += 1) store.events.add({ at: index, kind: 'k', projectId: index % 2 === 0 ? 'a' : 'b', hostId: null, operationId: null, text: `${index}`, data: {} });
     const [first] = store.events.list({ projectId: 'a', limit: 1 });

@@ -1,4 +1,5 @@
 import { VesselError } from '#shared/errors.ts';
+import type { HostLink } from '../../ports/host-link.ts';
 import type { StepContext, StepDefinition } from '../operations/definition.ts';
 import type { StartedOperation } from '../operations/operations.ts';
 import type { EnvironmentContext } from './environment-context.ts';
@@ -9,6 +10,8 @@ import { requireRunning, saveStateOf } from './save.ts';
 const EDITOR_FLUSH_MS = 1_200;
 /** Something inside that writes without pause must not keep us here for ever. */
 const MAX_SAVES = 4;
+/** More deaths of infra-agent in a row are no accident. */
+const STOP_ATTEMPTS = 3;
 
 /**
  * Save & Exit. The route closes first, so that nobody types into a workspace that is being saved for the last time; the VM
@@ -18,14 +21,16 @@ const MAX_SAVES = 4;
 export function closeEnvironment(context: EnvironmentContext, projectId: string, reason: 'exit' | 'idle' = 'exit'): StartedOperation {
   const project = context.records.project(projectId);
   const active = context.operations.active(projectId, null);
-  if (active?.kind !== 'close') requireRunning(context, projectId);
+  // An end that was decided and got stuck is only finished: what was to be saved is.
+  const ending = context.records.find(projectId)?.state === 'destroying';
+  if (active?.kind !== 'close' && !ending) requireRunning(context, projectId);
   return context.operations.start<SaveState>({
     kind: 'close', title: reason === 'idle' ? `Save and stop idle ${project.name}` : `Save & Exit ${project.name}`, projectId, hostId: project.hostId, cancellable: true,
     request: { call: 'environments.close', input: { projectId } },
     // A running autosave is no reason to refuse: it is awaited, and what it saved need not be saved again.
     after: active?.kind === 'save' ? active.id : null,
-    state: saveStateOf(context, projectId, reason),
-    steps: closeSteps(context),
+    state: { ...saveStateOf(context, projectId, reason), revision: ending ? project.head : null },
+    steps: closeSteps(context).filter(({ id }) => !ending || id === 'destroy'),
     result: saveResult,
     onFailure: (error, { log }) => {
       const state = context.records.find(projectId)?.state;
@@ -94,9 +99,21 @@ export async function destroyVm(context: EnvironmentContext, projectId: string, 
   const link = context.hosts.link(hostId);
   context.live.remove(projectId);
   context.runtime.fault('destroy.before-stop');
-  await link.request('stop', { id: projectId }, signal === null ? {} : { signal });
+  await stopVm(link, projectId, signal);
   context.runtime.fault('destroy.after-stop');
   context.records.move(projectId, 'destroyed', { error: null, dirty: false, startedAt: null });
+}
+
+/** Stopping may be repeated, and an infra-agent that died in the middle is started anew by the next request. */
+async function stopVm(link: HostLink, projectId: string, signal: AbortSignal | null): Promise<void> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      await link.request('stop', { id: projectId }, signal === null ? {} : { signal });
+      return;
+    } catch (error) {
+      if (VesselError.from(error).code !== 'AGENT_LOST' || attempt >= STOP_ATTEMPTS) throw error;
+    }
+  }
 }
 
 function pause(ms: number, signal: AbortSignal): Promise<void> {

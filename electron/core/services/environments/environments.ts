@@ -1,6 +1,8 @@
 import { VesselError } from '#shared/errors.ts';
+import type { StreamItem } from '#shared/contract.ts';
 import type { Vm } from '#shared/host-protocol.ts';
 import type { RouteTable } from '../../ports/gateway.ts';
+import type { GuestExecRequest } from '../../ports/guest.ts';
 import type { HostLink } from '../../ports/host-link.ts';
 import type { ServiceContext } from '../context.ts';
 import { Hosts } from '../hosts.ts';
@@ -67,11 +69,23 @@ export class Environments {
     return attempt;
   }
 
+  /**
+   * Resolves once it is known what really runs for a project: right after a start of Vessel the stored state may be
+   * a past one. Throws NOT_FOUND, or why the host cannot be asked.
+   */
+  whenKnown(projectId: string): Promise<void> { return this.ensureReconciled(this.context.records.project(projectId).hostId); }
+
   open(projectId: string): StartedOperation { return openEnvironment(this.context, projectId, (hostId) => this.ensureReconciled(hostId)); }
   save(projectId: string): StartedOperation { requireRunning(this.context, projectId); return saveEnvironment(this.context, projectId, 'save'); }
   close(projectId: string): StartedOperation { return closeEnvironment(this.context, projectId); }
   discard(projectId: string, confirm: string): StartedOperation { return discardEnvironment(this.context, projectId, confirm); }
   rescue(hostId: string, vmId: string): StartedOperation { return rescueOrphan(this.context, hostId, vmId); }
+
+  /** Runs a command inside; ends it when the iteration ends. */
+  async *exec(projectId: string, request: GuestExecRequest, signal: AbortSignal): AsyncGenerator<StreamItem<'exec.run'>, void> {
+    await this.whenKnown(projectId);
+    yield* this.execs.run(projectId, request, signal);
+  }
 
   /** Lets go of the running environments without touching them. */
   async dispose(): Promise<void> {

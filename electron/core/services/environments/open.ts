@@ -5,12 +5,17 @@ import type { StepContext, StepDefinition } from '../operations/definition.ts';
 import type { StartedOperation } from '../operations/operations.ts';
 import type { EnvironmentContext } from './environment-context.ts';
 import { destroyVm } from './close.ts';
+import { settleProject } from './reconcile.ts';
 
 type OpenState = {
   readonly projectId: string;
   readonly calledAt: number;
   readonly timings: { stage: string; ms: number }[];
   start: StartResult | null;
+  /** Found running when the host was asked: somebody's work is in it. */
+  adopted: boolean;
+  /** From here on a VM of this project is this operation's own. */
+  begun: boolean;
 };
 
 /**
@@ -20,7 +25,7 @@ type OpenState = {
 export function openEnvironment(context: EnvironmentContext, projectId: string, ensureHost: (hostId: string) => Promise<void>): StartedOperation {
   const project = context.records.project(projectId);
   if (project.deletedAt !== null) throw new VesselError('NOT_FOUND', 'This project is deleted', { hint: 'Undelete it first.' });
-  const state: OpenState = { projectId, calledAt: context.runtime.now(), timings: [], start: null };
+  const state: OpenState = { projectId, calledAt: context.runtime.now(), timings: [], start: null, adopted: false, begun: false };
   const definition = {
     kind: 'open' as const, title: `Open ${project.name}`, projectId, hostId: project.hostId, cancellable: true,
     request: { call: 'environments.open', input: { projectId } }, state, result: (ended: OpenState) => openResult(context, ended),
@@ -35,7 +40,8 @@ export function openEnvironment(context: EnvironmentContext, projectId: string, 
     steps: openSteps(context, ensureHost),
     onFailure: async (error, { log }) => {
       const present = context.records.find(projectId)?.state;
-      if (present === undefined || !['requested', 'provisioning', 'starting', 'running'].includes(present)) return;
+      // What ran before this operation is not its to remove.
+      if (!state.begun || present === undefined || !['requested', 'provisioning', 'starting', 'running'].includes(present)) return;
       // Nothing of value is in a VM that nobody was let into yet.
       if (state.start !== null || present !== 'requested') {
         log('Removing what was started');
@@ -56,21 +62,29 @@ function openSteps(context: EnvironmentContext, ensureHost: (hostId: string) => 
     step.state.timings.push({ stage, ms: Math.round(performance.now() - began) });
     return evidence;
   };
+  const needed = (state: OpenState): boolean => !state.adopted;
   return [
     { id: 'host', title: 'Reach the host', weight: 2, run: timed('host', (step) => reachHost(context, step, ensureHost)) },
-    { id: 'start', title: 'Start the microVM', weight: 60, run: (step) => startVm(context, step) },
-    { id: 'hydrate', title: 'Fill the workspace from the last verified revision', weight: 25, run: timed('hydrate', (step) => hydrate(context, step)) },
+    { id: 'start', title: 'Start the microVM', weight: 60, needed, run: (step) => startVm(context, step) },
+    { id: 'hydrate', title: 'Fill the workspace from the last verified revision', weight: 25, needed, run: timed('hydrate', (step) => hydrate(context, step)) },
     { id: 'ide', title: 'VS Code answers', weight: 15, run: timed('ide', (step) => letIn(context, step)) },
   ];
 }
 
 async function reachHost(context: EnvironmentContext, { state }: StepContext<OpenState>, ensureHost: (hostId: string) => Promise<void>): Promise<string> {
-  const { hostId } = context.records.project(state.projectId);
+  const { projectId } = state;
+  const { hostId } = context.records.project(projectId);
   await ensureHost(hostId);
-  const present = context.records.find(state.projectId)?.state;
-  if (present === 'running') throw new VesselError('CONFLICT', 'The environment turned out to be running', { hint: 'Open it again: it is there.' });
-  if (present === 'stopped') context.records.move(state.projectId, 'destroyed');
-  context.records.move(state.projectId, 'requested', { error: null });
+  // Reconciling leaves a project alone that an operation works on: so this one looks after its own.
+  await settleProject(context, projectId);
+  const present = context.records.find(projectId)?.state;
+  if (present === 'running') {
+    state.adopted = true;
+    return 'The environment was found running';
+  }
+  if (present === 'stopped') context.records.move(projectId, 'destroyed');
+  context.records.move(projectId, 'requested', { error: null });
+  state.begun = true;
   return `Host ${hostId} answers`;
 }
 
@@ -131,6 +145,10 @@ async function hydrate(context: EnvironmentContext, { state, signal, progress }:
 async function letIn(context: EnvironmentContext, { state, signal }: StepContext<OpenState>): Promise<string> {
   const { projectId } = state;
   const now = context.runtime.now();
+  if (state.adopted) {
+    await context.probeIde(projectId, signal);
+    return context.gateway().urlFor({ projectId, frame: false }).origin;
+  }
   // Stored as running before anybody is let in: after a crash an environment that somebody may have typed into is adopted, not removed.
   context.records.move(projectId, 'running', { startedAt: now, lastActivityAt: now, error: null });
   context.live.openRoute(context.live.get(projectId));

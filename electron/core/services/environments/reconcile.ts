@@ -31,6 +31,15 @@ export async function reconcileHost(context: EnvironmentContext, link: HostLink)
   context.feed.setOrphans(orphansOf(context, link, vms));
 }
 
+/** The same for one project, on behalf of the operation that works on it. Throws when the host or the found VM cannot be asked. */
+export async function settleProject(context: EnvironmentContext, projectId: string): Promise<void> {
+  const record = context.records.find(projectId);
+  if (record === null || record.state === 'destroyed' || record.state === 'stopped') return;
+  const link = context.hosts.link(record.hostId);
+  const { vms } = await link.request('list', {});
+  await settleOne(context, link, record, vms.find((vm) => vm.id === projectId) ?? null);
+}
+
 async function settleOne(context: EnvironmentContext, link: HostLink, record: EnvironmentRecord, vm: Vm | null): Promise<void> {
   const { projectId, state } = record;
   const runs = vm !== null && vm.state === 'running';

@@ -1,0 +1,148 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { connect } from 'node:net';
+import { duplexPair, Readable, type Duplex } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { WebSocketServer } from 'ws';
+import { VesselError } from '#shared/errors.ts';
+import { EXEC_FRAME } from '#shared/guest-protocol.ts';
+import type { GuestClient } from '../../ports/guest.ts';
+import { connectGuest } from './guest-client.ts';
+
+const TOKEN = 'x'.repeat(40);
+let server: Server;
+let port: number;
+let client: GuestClient;
+let respond: (request: IncomingMessage, response: ServerResponse) => void;
+let dials: number;
+const dial = (): Promise<Duplex> => new Promise((resolve, reject) => {
+  dials += 1;
+  const socket = connect(port, '127.0.0.1', () => resolve(socket)).once('error', (error) => reject(new VesselError('GUEST_UNREACHABLE', error.message)));
+});
+const json = (response: ServerResponse, body: unknown, status = 200): void => { response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body)); };
+const METRICS = { cpuPercent: 1, memoryUsedBytes: 1, memoryTotalBytes: 2, diskUsedBytes: 1, diskTotalBytes: 2, load1: 0, processes: 3 };
+
+beforeEach(async () => {
+  dials = 0;
+  server = createServer((request, response) => respond(request, response));
+  await new Promise<void>((resolve) => { server.listen(0, '127.0.0.1', resolve); });
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  ({ port } = address);
+  client = connectGuest({ dial, token: TOKEN });
+});
+afterEach(async () => {
+  client.close();
+  server.closeAllConnections();
+  await new Promise((resolve) => { server.close(resolve); });
+});
+
+describe('the guest client', () => {
+  it('says GUEST_UNREACHABLE when nobody is there', async () => {
+    const lost = connectGuest({ token: TOKEN, dial: () => Promise.reject(new VesselError('GUEST_UNREACHABLE', 'no route')) });
+    await expect(lost.metrics()).rejects.toThrow(expect.objectContaining({ code: 'GUEST_UNREACHABLE' }));
+    await expect(lost.exec({ argv: ['x'], cwd: '', env: {}, pty: null })).rejects.toThrow(expect.objectContaining({ code: 'GUEST_UNREACHABLE' }));
+  });
+  it('says GUEST_UNAUTHORIZED for a refused token, and never repeats the token in the error', async () => {
+    respond = (_request, response) => json(response, { error: new VesselError('GUEST_UNAUTHORIZED').toShape() }, 401);
+    const error: unknown = await client.health().catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ code: 'GUEST_UNAUTHORIZED' });
+    expect(JSON.stringify(error)).not.toContain(TOKEN);
+  });
+  it('throws the very error that the agent names', async () => {
+    respond = (_request, response) => json(response, { error: new VesselError('ARCHIVE_UNSAFE', 'entry x', { details: { entry: 'x' } }).toShape() }, 400);
+    await expect(client.metrics()).rejects.toThrow(expect.objectContaining({ code: 'ARCHIVE_UNSAFE', details: { entry: 'x' } }));
+  });
+  it('refuses an answer of unknown shape and one that never ends', async () => {
+    respond = (_request, response) => json(response, { cpuPercent: 'many' });
+    await expect(client.metrics()).rejects.toThrow(expect.objectContaining({ code: 'GUEST_UNREACHABLE' }));
+    respond = (_request, response) => { response.writeHead(200); Readable.from((function* () { for (;;) yield Buffer.alloc(1_000_000, 'x'); })()).pipe(response); };
+    await expect(client.metrics()).rejects.toThrow(expect.objectContaining({ code: 'GUEST_UNREACHABLE' }));
+  });
+  it('gives up when cancelled while the guest is silent', async () => {
+    respond = () => undefined;
+    const abort = new AbortController();
+    const asking = client.activity({ signal: abort.signal });
+    setTimeout(() => abort.abort(), 20);
+    await expect(asking).rejects.toThrow(expect.objectContaining({ code: 'CANCELLED' }));
+  });
+  it('uses one connection for questions that follow each other', async () => {
+    respond = (request, response) => { expect(request.headers.authorization).toBe(`Bearer ${TOKEN}`); json(response, METRICS); };
+    for (let index = 0; index < 5; index += 1) await client.metrics();
+    expect(dials).toBe(1);
+  });
+  it('speaks over any byte stream, not only a socket', async () => {
+    respond = (_request, response) => json(response, METRICS);
+    const over = connectGuest({ token: TOKEN, dial: async () => {
+      const [near, far] = duplexPair();
+      const socket = await dial();
+      far.pipe(socket).pipe(far);
+      return near;
+    } });
+    expect(await over.metrics()).toEqual(METRICS);
+    expect(await over.metrics()).toEqual(METRICS);
+    over.close();
+  });
+
+  const summary = { entries: 1, files: 1, contentBytes: 3, leftOut: [], changedWhileReading: [], changeCounter: 4 };
+  it('gives the workspace with its summary', async () => {
+    respond = (_request, response) => { response.writeHead(200, { trailer: 'x-vessel-summary' }); response.write('zip'); response.addTrailers({ 'x-vessel-summary': Buffer.from(JSON.stringify(summary)).toString('base64url') }); response.end(); };
+    const saved = await client.saveWorkspace({ preset: 'safe', rules: [] });
+    expect((await buffer(saved.content)).toString()).toBe('zip');
+    expect(await saved.summary).toEqual(summary);
+  });
+  it('fails both halves of a workspace that is cut', async () => {
+    respond = (_request, response) => { response.writeHead(200); response.write('zi'); setTimeout(() => response.destroy(), 20); };
+    const saved = await client.saveWorkspace({ preset: 'safe', rules: [] });
+    await expect(buffer(saved.content)).rejects.toThrow(expect.objectContaining({ code: 'GUEST_UNREACHABLE' }));
+    await expect(saved.summary).rejects.toThrow(expect.objectContaining({ code: 'GUEST_UNREACHABLE' }));
+  });
+  it('fails a workspace that ends without its summary', async () => {
+    respond = (_request, response) => { response.end('zip'); };
+    const saved = await client.saveWorkspace({ preset: 'safe', rules: [] });
+    await buffer(saved.content);
+    await expect(saved.summary).rejects.toThrow(expect.objectContaining({ code: 'ARCHIVE_CORRUPT' }));
+  });
+  it('does not complete a workspace upload whose source breaks', async () => {
+    let aborted = false;
+    respond = (request, response) => { request.on('aborted', () => { aborted = true; }).on('end', () => json(response, { entries: 0, files: 0, contentBytes: 0 })).resume(); };
+    const broken = Readable.from((async function* () { yield Buffer.from('half'); await new Promise((resolve) => setTimeout(resolve, 20)); throw new VesselError('ARCHIVE_CORRUPT', 'not what was verified'); })());
+    await expect(client.putWorkspace(broken, { links: 'keep', bytes: null, maxBytes: 1, maxEntries: 1 })).rejects.toThrow(expect.objectContaining({ code: 'ARCHIVE_CORRUPT' }));
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(aborted).toBe(true);
+  });
+
+  describe('exec', () => {
+    let sockets: WebSocketServer;
+    beforeEach(() => { sockets = new WebSocketServer({ server }); });
+    afterEach(() => sockets.close());
+    const request = { argv: ['cat'], cwd: '', env: {}, pty: null };
+
+    it('carries input, output and the exit', async () => {
+      sockets.on('connection', (socket) => {
+        socket.on('message', (data: Buffer, isBinary) => {
+          if (isBinary) { socket.send(Buffer.concat([Buffer.from([EXEC_FRAME.stdout]), data.subarray(1)]), { binary: true }); return; }
+          const message = JSON.parse(data.toString()) as { readonly type: string };
+          if (message.type === 'start') socket.send(JSON.stringify({ type: 'started', pid: 7 }));
+          if (message.type === 'stdin-end') { socket.send(Buffer.concat([Buffer.from([EXEC_FRAME.stderr]), Buffer.from('bye')]), { binary: true }); socket.send(JSON.stringify({ type: 'exit', code: 3, signal: null })); }
+        });
+      });
+      const exec = await client.exec(request);
+      exec.write(Buffer.from('hello'));
+      exec.endInput();
+      const output: string[] = [];
+      for await (const { stream, data } of exec.output) output.push(`${stream} ${data.toString()}`);
+      expect(output).toEqual(['stdout hello', 'stderr bye']);
+      expect(await exec.exit).toEqual({ code: 3, signal: null });
+    });
+    it('passes on why a command could not be started', async () => {
+      sockets.on('connection', (socket) => { socket.on('message', () => socket.send(JSON.stringify({ type: 'error', error: new VesselError('EXEC_FAILED', 'no such program').toShape() }))); });
+      await expect(client.exec(request)).rejects.toThrow(expect.objectContaining({ code: 'EXEC_FAILED', message: 'no such program' }));
+    });
+    it('fails the exit when the connection is cut', async () => {
+      sockets.on('connection', (socket) => { socket.on('message', () => { socket.send(JSON.stringify({ type: 'started', pid: 7 })); setTimeout(() => socket.terminate(), 20); }); });
+      const exec = await client.exec(request);
+      await expect(exec.exit).rejects.toThrow(expect.objectContaining({ code: 'GUEST_UNREACHABLE' }));
+    });
+  });
+});
