@@ -56,4 +56,9 @@ export const COMMON_SETTINGS: Readonly<Record<string, unknown>> = {
   'files.autoSaveDelay': 300,
   'git.openRepositoryInParentFolders': 'never',
   'chat.disableAIFeatures': true,
+  // Nothing lives there without the assistants.
+  'workbench.secondarySideBar.defaultVisibility': 'hidden',
+  // Vessel shows the guest's ports itself, and its gateway serves them at addresses of their own.
+  'remote.autoForwardPorts': false,
+  'terminal.integrated.initialHint': false,
 };
