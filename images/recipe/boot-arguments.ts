@@ -9,13 +9,19 @@ import type { GoldenImage } from './golden-image.ts';
  */
 export const KERNEL_COMMAND_LINE = 'console=ttyS0 reboot=t panic=-1 quiet loglevel=3 tsc=reliable random.trust_cpu=on audit=0 nokaslr mitigations=off';
 
+/** Timer ticks a second of Debian's and Ubuntu's kernels (CONFIG_HZ). */
+const KERNEL_HZ = 250;
+
 /**
- * The command line for one accelerator. An emulated guest is told the frequency of the host's time stamp counter (see
- * `measureTscKhz`), without which it hangs on a busy host; KVM tells it by itself. The number belongs to the host, not to the image
- * or a template: leave it out of keys.
+ * The command line for one accelerator. On a busy host an emulated guest's timer ticks come late, and whatever the kernel
+ * measures or tests with them at boot fails for good. So it is told the frequency of the host's time stamp counter (see
+ * `measureTscKhz`) and its loops per jiffy (else the second processor waits for ticks that cannot come), and does not test the
+ * timer's route (`no_timer_check`: a late tick counts as a broken one, and then every timer stays masked). KVM tells a guest all
+ * this by itself. The numbers belong to the host, not to the image or a template: leave them out of keys.
  */
 export function kernelCommandLine(image: Pick<GoldenImage, 'commandLine'>, accelerator: { readonly kind: 'kvm' } | { readonly kind: 'tcg'; readonly tscKhz: number }): string {
-  return accelerator.kind === 'kvm' ? image.commandLine : `${image.commandLine} tsc_early_khz=${accelerator.tscKhz}`;
+  if (accelerator.kind === 'kvm') return image.commandLine;
+  return `${image.commandLine} no_timer_check tsc_early_khz=${accelerator.tscKhz} lpj=${Math.round(accelerator.tscKhz * 1000 / KERNEL_HZ)}`;
 }
 
 /**
