@@ -42,6 +42,12 @@ export function openEnvironment(context: EnvironmentContext, projectId: string, 
       const present = context.records.find(projectId)?.state;
       // What ran before this operation is not its to remove.
       if (!state.begun || present === undefined || !['requested', 'provisioning', 'starting', 'running'].includes(present)) return;
+      if (error.code === 'VM_EXISTS') {
+        // That VM is not ours: it may hold somebody's unsaved work and is left for rescue.
+        context.live.remove(projectId);
+        context.records.move(projectId, 'error', { error: error.toShape(), startedAt: null });
+        return;
+      }
       // Nothing of value is in a VM that nobody was let into yet.
       if (state.start !== null || present !== 'requested') {
         log('Removing what was started');
@@ -93,6 +99,9 @@ async function startVm(context: EnvironmentContext, step: StepContext<OpenState>
   const project = context.records.project(state.projectId);
   const link = context.hosts.link(project.hostId);
   context.records.move(state.projectId, 'starting');
+  if (context.feed.orphans.some((orphan) => orphan.hostId === project.hostId && orphan.vmId === state.projectId)) {
+    await removeRemains(context, state.projectId, await link.request('inspect', { id: state.projectId }, { signal }), step);
+  }
   const params: HostParams<'start'> = { id: state.projectId, tier: project.settings.tier, timezone: Intl.DateTimeFormat().resolvedOptions().timeZone };
   const ask = (): Promise<StartResult> => link.request('start', params, { signal, onMessage: (message) => {
     if (message.type === 'stage') step.progress(message.progress, message.stage);
