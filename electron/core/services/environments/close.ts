@@ -4,7 +4,7 @@ import type { StepContext, StepDefinition } from '../operations/definition.ts';
 import type { StartedOperation } from '../operations/operations.ts';
 import type { EnvironmentContext } from './environment-context.ts';
 import { saveOnce, saveResult, saveSteps, type SaveState } from './save-steps.ts';
-import { requireRunning, saveStateOf } from './save.ts';
+import { foundChanges, requireRunning, saveStateOf } from './save.ts';
 
 /** VS Code writes an edit to disk one second after the last key; whoever was typing just now is given that second. */
 const EDITOR_FLUSH_MS = 1_200;
@@ -32,11 +32,11 @@ export function closeEnvironment(context: EnvironmentContext, projectId: string,
     state: { ...saveStateOf(context, projectId, reason), revision: ending ? project.head : null },
     steps: closeSteps(context).filter(({ id }) => !ending || id === 'destroy'),
     result: saveResult,
-    onFailure: (error, { log }) => {
+    onFailure: (error, { log, state: saving }) => {
       const state = context.records.find(projectId)?.state;
       const live = context.live.find(projectId);
       if (state === 'stopping' && live !== null) {
-        context.records.move(projectId, 'running', { error: error.code === 'CANCELLED' ? null : error.toShape() });
+        context.records.move(projectId, 'running', { error: error.code === 'CANCELLED' ? null : error.toShape(), ...(foundChanges(saving) ? { dirty: true } : {}) });
         context.live.openRoute(live);
         log('The environment is kept and open again', 'warn');
       }

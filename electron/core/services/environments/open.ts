@@ -1,6 +1,8 @@
+import type { Readable } from 'node:stream';
 import type { OpenResult } from '#shared/contract.ts';
 import { VesselError } from '#shared/errors.ts';
 import type { HostParams, StartResult, Vm } from '#shared/host-protocol.ts';
+import type { Revision } from '#shared/project.ts';
 import type { StepContext, StepDefinition } from '../operations/definition.ts';
 import type { StartedOperation } from '../operations/operations.ts';
 import type { EnvironmentContext } from './environment-context.ts';
@@ -141,7 +143,7 @@ async function hydrate(context: EnvironmentContext, { state, signal, progress }:
   let evidence = 'The project is empty';
   if (head !== null) {
     const { limits } = context.store.settings.get();
-    const archive = await context.cold.open(state.projectId, head.sha256);
+    const archive = await openHead(context, head);
     const guarded = context.files.guarded(archive, head.sha256, (bytes) => progress(bytes / Math.max(1, head.bytes) * 0.9));
     const filled = await client.putWorkspace(guarded, { links: 'keep', bytes: head.bytes, maxBytes: limits.maxArchiveBytes, maxEntries: limits.maxEntries, signal });
     evidence = `Revision ${head.rev}: ${filled.files} files`;
@@ -149,6 +151,16 @@ async function hydrate(context: EnvironmentContext, { state, signal, progress }:
   const { changeCounter } = await client.activity({ signal });
   context.records.patch(state.projectId, { baseRev: head?.rev ?? null, savedCounter: changeCounter, dirty: false });
   return evidence;
+}
+
+/** A lost archive is a damaged one to whoever opens the project: an earlier revision is the way on. */
+async function openHead(context: EnvironmentContext, head: Revision): Promise<Readable> {
+  try {
+    return await context.cold.open(head.projectId, head.sha256);
+  } catch (error) {
+    if (VesselError.from(error).code !== 'NOT_FOUND') throw error;
+    throw new VesselError('ARCHIVE_CORRUPT', `The archive of revision ${head.rev} is missing in the cold store`, { cause: error, details: { rev: head.rev, sha256: head.sha256 } });
+  }
 }
 
 async function letIn(context: EnvironmentContext, { state, signal }: StepContext<OpenState>): Promise<string> {

@@ -16,12 +16,17 @@ export function saveEnvironment(context: EnvironmentContext, projectId: string, 
     state: saveStateOf(context, projectId, reason),
     steps: saveSteps(context),
     result: saveResult,
-    onFailure: (error) => {
-      if (error.code !== 'CANCELLED' && context.records.find(projectId)?.state === 'running') context.records.patch(projectId, { error: error.toShape() });
+    onFailure: (error, { state }) => {
+      if (context.records.find(projectId)?.state === 'running') {
+        context.records.patch(projectId, { ...(error.code === 'CANCELLED' ? {} : { error: error.toShape() }), ...(foundChanges(state) ? { dirty: true } : {}) });
+      }
       return Promise.resolve();
     },
   });
 }
+
+/** True when a save that failed had seen changes which are not safe yet. */
+export const foundChanges = (state: SaveState): boolean => state.counter !== null && !state.unchanged;
 
 /** The save of a live environment: keeps its record in step with what is safe. */
 export function saveStateOf(context: EnvironmentContext, projectId: string, reason: Revision['reason']): SaveState {
