@@ -1,0 +1,65 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Operation } from '#shared/operation.ts';
+import { KillBench, type SweptKind, type Victim } from './kill-bench.ts';
+
+const VICTIMS: readonly Victim[] = ['vessel', 'infra-agent', 'guest'];
+const NAMES: Readonly<Record<Victim, string>> = { vessel: 'Vessel', 'infra-agent': 'infra-agent', guest: 'the guest\'s machine' };
+const KINDS: readonly SweptKind[] = ['open', 'save', 'close'];
+const SWEEP_DEADLINE_MS = 5 * 60_000;
+
+export type SweepOptions = {
+  readonly driver: 'process' | 'qemu';
+  /** Whether to kill at this point too; `points` are all points of the operation in their order. */
+  readonly chosen: (point: string, points: readonly string[]) => boolean;
+};
+
+/**
+ * `kill -9` of each process at every named boundary that open, save and close pass: the boundaries are those that one run of
+ * each really passed, and they must cover every step of the operation's own list.
+ */
+export function killSweep({ driver, chosen }: SweepOptions): void {
+  describe(`kill -9 at every step (${driver} driver)`, () => {
+    let bench: KillBench;
+    const passed = new Map<SweptKind, { readonly points: readonly string[]; readonly operation: Operation }>();
+
+    beforeAll(async () => {
+      bench = await KillBench.start(driver);
+      for (const kind of KINDS) passed.set(kind, await bench.passedBy(kind));
+      await bench.clearAway();
+    });
+    afterAll(async () => { await bench.end(); });
+
+    it('knows a boundary before and after every step', () => {
+      for (const [kind, { points, operation }] of passed) {
+        const wanted = operation.steps.flatMap(({ id }) => [`${kind}.${id}.before`, `${kind}.${id}.after`]);
+        expect(points).toEqual(expect.arrayContaining(wanted));
+      }
+      expect(passed.get('open')?.points.filter((point) => point.startsWith('agent.')).length).toBeGreaterThanOrEqual(4);
+      expect(passed.get('close')?.points.filter((point) => point.startsWith('agent.')).length).toBeGreaterThanOrEqual(3);
+    });
+
+    for (const kind of KINDS) {
+      for (const victim of VICTIMS) {
+        it(`of ${kind}, ${NAMES[victim]}: nothing lost, nothing leaked, a clear state, recovery by clicking`, { timeout: SWEEP_DEADLINE_MS }, async (test) => {
+          const all = passed.get(kind)?.points ?? [];
+          const failures: string[] = [];
+          let killed = 0;
+          for (const point of all.filter((candidate) => chosen(candidate, all))) {
+            const began = Date.now();
+            try {
+              if (await bench.killAt(kind, point, victim)) killed += 1;
+            } catch (error) {
+              failures.push(`${point}: ${error instanceof Error ? error.message : String(error)}`);
+              await bench.startAfresh(`${kind}-${point}-${victim}`);
+            }
+            if (process.env['VESSEL_SWEEP_VERBOSE'] !== undefined) process.stderr.write(`${kind} ${victim} ${point} ${Date.now() - began} ms\n`);
+          }
+          expect(failures).toEqual([]);
+          // Before a machine exists there is none to kill, so not every point counts for every victim; some must.
+          expect(killed).toBeGreaterThan(3);
+          test.annotate(`${killed} kills`);
+        });
+      }
+    }
+  });
+}
