@@ -24,7 +24,7 @@ import { History } from './services/history.ts';
 import { Imports } from './services/imports.ts';
 import { Operations } from './services/operations/operations.ts';
 import { Projects } from './services/projects.ts';
-import { healManifests, reindex } from './services/reindex.ts';
+import { healManifests, reindex, sweepArchives } from './services/reindex.ts';
 import { StateFeed } from './services/state-feed.ts';
 import { TEMPLATES } from './templates/index.ts';
 
@@ -117,6 +117,7 @@ async function assemble(options: CoreOptions, undo: (() => Promise<void> | void)
     try {
       await healManifests(context);
       await projects.purge();
+      await sweepArchives(context, (projectId) => operations.active(projectId, null) !== null);
     } catch (error) {
       runtime.log(`housekeeping: ${VesselError.from(error).message}`);
     }

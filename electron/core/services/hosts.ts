@@ -122,7 +122,7 @@ class StepClock {
       if (over && !this.#ended.has(step.id)) this.#ended.set(step.id, this.#now());
       const plan = step.plan.join('; ');
       return {
-        id: step.id, title: step.title, weight: step.weight, state, progress: over ? 1 : 0, detail: step.evidence === '' ? plan : step.evidence,
+        id: step.id, title: step.title, weight: step.weight, state, progress: over ? 1 : step.progress ?? 0, detail: step.evidence === '' ? plan : step.evidence,
         startedAt: this.#started.get(step.id) ?? null, endedAt: over ? this.#ended.get(step.id) ?? null : null,
       };
     });

@@ -27,3 +27,24 @@ export async function reindex(needs: Needs): Promise<number> {
 export async function healManifests(needs: Needs): Promise<void> {
   for (const revision of needs.store.revisions.withoutManifest()) await writeManifest(needs, revision);
 }
+
+/**
+ * Removes archives that no revision names: what a crash left between writing and recording. Only where nothing runs and nothing
+ * ended by itself, because next to a dead environment such an archive may be the newest copy there is.
+ */
+export async function sweepArchives(needs: Needs, isBusy: (projectId: string) => boolean): Promise<number> {
+  const { store, cold, runtime } = needs;
+  let removed = 0;
+  for (const { id, head, environment } of store.projects.list(true)) {
+    // Without a head the project is just being made.
+    const rests = head !== null && (environment === null || environment.state === 'destroyed');
+    if (!rests || isBusy(id)) continue;
+    for (const { sha256 } of await cold.list(id)) {
+      if (store.revisions.isUsed(id, sha256) || isBusy(id)) continue;
+      await cold.remove(id, sha256);
+      removed += 1;
+    }
+  }
+  if (removed > 0) runtime.log(`removed ${removed} archives that no revision names`);
+  return removed;
+}

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { VesselError } from '#shared/errors.ts';
-import { makeWorld, type World } from './world.fixture.ts';
+import { makeWorld, type World } from './world.ts';
 
 let world: World;
 beforeEach(async () => { world = await makeWorld(); });
@@ -41,9 +41,8 @@ describe('opening', () => {
 
   it('never lets a damaged archive in: the guest does not get its end, and the VM is removed', async () => {
     const project = await world.projects.create({ name: 'A', template: 'node', hostId: 'local', settings: {} });
-    const { open } = world.cold;
     const original = world.cold.open.bind(world.cold);
-    Object.assign(world.cold, { open: async (...args: Parameters<typeof open>) => (await original(...args)).map((chunk: Buffer) => { const harmed = Buffer.from(chunk); harmed[40] = (harmed[40] ?? 0) ^ 1; return harmed; }) });
+    Object.assign(world.cold, { open: async (...args: Parameters<typeof original>) => (await original(...args)).map((chunk: Buffer) => { const harmed = Buffer.from(chunk); harmed[40] = (harmed[40] ?? 0) ^ 1; return harmed; }) });
     expect(await world.environments.open(project.id).done).toMatchObject({ state: 'failed', error: { code: 'ARCHIVE_CORRUPT' } });
     expect(world.host.vms.size).toBe(0);
     expect(world.guest(project.id).hydrated).toBeNull();

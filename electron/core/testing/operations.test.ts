@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { VesselError } from '#shared/errors.ts';
 import type { OperationEvent } from '#shared/operation.ts';
-import { openStore } from '../../adapters/sqlite/store.ts';
-import type { Store } from '../../ports/store.ts';
-import type { OperationDefinition, StepDefinition } from './definition.ts';
-import { KEEP_LOG_LINES } from './live-operation.ts';
-import { Operations } from './operations.ts';
+import { openStore } from '../adapters/sqlite/store.ts';
+import type { Store } from '../ports/store.ts';
+import type { OperationDefinition, StepDefinition } from '../services/operations/definition.ts';
+import { KEEP_LOG_LINES } from '../services/operations/live-operation.ts';
+import { Operations } from '../services/operations/operations.ts';
 
 let folder: string;
 let store: Store;
