@@ -47,17 +47,17 @@ export async function rememberImage(paths: HostPaths, image: Pick<GoldenImage, '
   await writeFileAtomic(pointerPath(paths), `${JSON.stringify(pointer)}\n`, { mode: 0o644, durable: false });
 }
 
-/** The image that new machines boot, or null when it is not on this host. */
-export async function rememberedImage(paths: HostPaths): Promise<GoldenImage | null> {
+/** The image that was made the current one, or null when there is none for this infra-agent. Cheap: two small files. */
+export async function pointedImage(paths: HostPaths): Promise<GoldenImage | null> {
   const text = await readFileOrNull(pointerPath(paths));
   const pointer = text === null ? null : PointerSchema.safeParse(JSON.parse(text));
-  if (pointer?.success === true && pointer.data.guestAgentSha256 === sha256(await guestAgentText())) {
-    const image = await readGoldenImage(paths.cache, pointer.data.key);
-    if (image !== null) return image;
-  }
-  const found = await findGoldenImage({ cacheDir: paths.cache, guestAgentSource: await guestAgentText() });
-  if (found !== null) await rememberImage(paths, found);
-  return found;
+  if (pointer?.success !== true || pointer.data.guestAgentSha256 !== sha256(await guestAgentText())) return null;
+  return readGoldenImage(paths.cache, pointer.data.key);
+}
+
+/** The image that new machines boot, or null when it is not on this host. Changes nothing. */
+export async function currentImage(paths: HostPaths): Promise<GoldenImage | null> {
+  return await pointedImage(paths) ?? findGoldenImage({ cacheDir: paths.cache, guestAgentSource: await guestAgentText() });
 }
 
 /** Makes the common base of all writable disks unless it is there. Resolves to whether it was made. */
@@ -74,10 +74,12 @@ export async function ensureDataDisk(paths: HostPaths, signal: AbortSignal): Pro
   return true;
 }
 
-/** What machines boot from. Throws IMAGE_MISSING. */
-export async function bootImage(paths: HostPaths): Promise<BootImage> {
-  const image = await rememberedImage(paths);
+/** What machines boot from. A start notes it down, so that the next one finds it at once. Throws IMAGE_MISSING. */
+export async function bootImage(paths: HostPaths, purpose: 'start' | 'look'): Promise<BootImage> {
+  const pointed = await pointedImage(paths);
+  const image = pointed ?? await currentImage(paths);
   if (image === null) throw new VesselError('IMAGE_MISSING');
+  if (pointed === null && purpose === 'start') await rememberImage(paths, image);
   try {
     const path = dataDiskPath(paths);
     return { image, dataDisk: { path, modifiedMs: (await stat(path)).mtimeMs } };

@@ -2,7 +2,7 @@ import type { HostFacts } from '#shared/host-protocol.ts';
 import { TIERS } from '#shared/project.ts';
 import { VesselError } from '#shared/errors.ts';
 import { rememberedVerdict } from '../accelerator/accelerator.ts';
-import { rememberedImage } from '../current-image.ts';
+import { currentImage } from '../current-image.ts';
 import type { DriverWithAbilities } from '../drivers/driver.ts';
 import { qemuVersion } from '../drivers/qemu/qemu-version.ts';
 import { computerFacts } from '../host-facts.ts';
@@ -26,7 +26,7 @@ async function measuredBytes(driver: DriverWithAbilities, ids: readonly string[]
 
 async function imageOrNull(paths: HostPaths): Promise<HostFacts['image']> {
   try {
-    const image = await rememberedImage(paths);
+    const image = await currentImage(paths);
     return image === null ? null : { key: image.key, ide: image.ide.name, ideVersion: image.ide.version, bytes: image.bytes, builtAt: image.builtAt, ideStaticDir: image.ideStaticDir };
   } catch (error) {
     // An unsupported distribution has no image of its own; that is told by the doctor, facts stay answerable.

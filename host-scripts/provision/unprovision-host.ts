@@ -1,5 +1,5 @@
 import { rm, rmdir } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { VesselError } from '#shared/errors.ts';
 import type { HostResult, Vm } from '#shared/host-protocol.ts';
 import type { HostPaths } from '../paths.ts';
@@ -34,11 +34,9 @@ export async function unprovisionHost(options: UnprovisionHostOptions): Promise<
   }
   const ownFolders = (await journal.standing()).filter(({ step, item }) => step === 'directories' && paths.journal.startsWith(`${item}/`)).map(({ item }) => item);
   const result = await unprovision(options);
-  if (options.dryRun || result.kept.length > 0 || ownFolders.length === 0) return result;
+  if (options.dryRun || result.kept.length > 0) return result;
   await rm(join(paths.state, 'image.json'), { force: true });
-  // The service's run folder is empty by now: no machine has a socket.
-  await removeIfEmpty(paths.run);
-  for (const folder of ownFolders.toSorted((one, other) => other.length - one.length)) await removeIfEmpty(folder);
-  await removeIfEmpty(dirname(paths.journal));
+  // No machine has a socket, and the journal that lay in the state folder is gone: what is empty now was Vessel's.
+  for (const folder of [paths.run, paths.state, ...ownFolders.toSorted((one, other) => other.length - one.length)]) await removeIfEmpty(folder);
   return result;
 }

@@ -16,7 +16,7 @@ const BLOCK_BYTES = 512;
 export type TemplateKeeperOptions = {
   readonly store: TemplateStore;
   readonly run: string;
-  readonly runtime: (signal: AbortSignal) => Promise<QemuRuntime>;
+  readonly runtime: (purpose: 'start' | 'look', signal: AbortSignal) => Promise<QemuRuntime>;
   /** Isolation must hold before any guest runs, also one that becomes a template. */
   readonly beforeBoot: (runtime: QemuRuntime) => Promise<void>;
 };
@@ -39,7 +39,7 @@ export function templateKeeper(options: TemplateKeeperOptions): TemplateAbility 
 
   return {
     async ensureTemplate(tier: Tier, context: WorkContext): Promise<boolean> {
-      const runtime = await options.runtime(context.signal);
+      const runtime = await options.runtime('start', context.signal);
       const key = runtime.templateKey(tier);
       if ((await store.lookup(key)).template !== null) return false;
       await mkdir(store.root, { recursive: true, mode: 0o711 });
@@ -53,7 +53,7 @@ export function templateKeeper(options: TemplateKeeperOptions): TemplateAbility 
       });
     },
     async templateStates() {
-      const runtime = await options.runtime(AbortSignal.timeout(60_000));
+      const runtime = await options.runtime('look', new AbortController().signal);
       const present = await Promise.all((await store.keys()).map((key) => store.lookup(key)));
       return Promise.all(tiers.map(async (tier) => {
         const key = runtime.templateKey(tier);

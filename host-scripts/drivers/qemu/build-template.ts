@@ -8,6 +8,7 @@ import type { Tier } from '#shared/project.ts';
 import { guestHealth } from '../../guest/guest-client.ts';
 import { makeToken } from '../../guest/introduce.ts';
 import { reachGuest } from '../../guest/reach-guest.ts';
+import { rehearse } from '../../guest/rehearse.ts';
 import { endProcess } from '../../system/end-process.ts';
 import { freePort } from '../../system/free-port.ts';
 import { findProcesses } from '../../system/process-identity.ts';
@@ -45,7 +46,8 @@ export async function sweepInterruptedBuilds(store: TemplateStore, run: string, 
   }
 }
 
-async function bootUntilReady(machine: Machine, token: string, context: WorkContext): Promise<void> {
+/** Returns the bootstrap token of the clones to come. */
+async function bootAndRehearse(machine: Machine, token: string, context: WorkContext): Promise<string> {
   const deadline = Date.now() + BUILD_DEADLINE_MS;
   const address = { host: '127.0.0.1', port: machine.port };
   await reachGuest(address, token, context, { deadline, alive: () => machineLives(machine) });
@@ -53,7 +55,10 @@ async function bootUntilReady(machine: Machine, token: string, context: WorkCont
   await waitUntil(async () => (await guestHealth(address, token, { signal: context.signal, attemptMs: ATTEMPT_MS })).ideReady, {
     pollMs: READY_POLL_MS, deadline, signal: context.signal, what: 'VS Code in the template',
   });
+  context.stage('rehearse');
+  const last = await rehearse(address, token, 'template', ['/healthz'], context.signal);
   await delay(SETTLE_MS, undefined, { signal: context.signal });
+  return last;
 }
 
 async function meta(folder: string, given: Pick<TemplateMeta, 'key' | 'tier' | 'imageKey' | 'bootstrapToken'>, startedAt: number): Promise<TemplateMeta> {
@@ -100,13 +105,13 @@ export async function buildTemplate(store: TemplateStore, run: string, runtime: 
       files, port: await freePort(), socketDir, user: runtime.user, started: (_role, identity) => { processes.push(identity); },
     });
     await machine.qmp.execute('qmp_capabilities');
-    await bootUntilReady(machine, token, context);
+    const bootstrapToken = await bootAndRehearse(machine, token, context);
     context.stage('freeze');
     await freeze(machine.qmp, { statePath: at(TEMPLATE_FILES.state), socketDir, user: runtime.user, signal: context.signal });
     await waitUntil(async () => !await machineLives(machine), { pollMs: 10, deadline: Date.now() + ATTEMPT_MS, signal: context.signal, what: 'the frozen hypervisor to end' });
     await makeOverlay(at(TEMPLATE_FILES.overlay), { path: at(TEMPLATE_FILES.disk), format: 'qcow2' });
     await Promise.all(['token', 'console.log', 'hypervisor.log'].map((name) => rm(at(name), { force: true })));
-    await store.publish(folder, await meta(folder, { key, tier, imageKey: image.key, bootstrapToken: token }, startedAt));
+    await store.publish(folder, await meta(folder, { key, tier, imageKey: image.key, bootstrapToken }, startedAt));
   } catch (error) {
     const failure = VesselError.from(error);
     const tail = [...await logTail(at('hypervisor.log'), 10), ...await logTail(at('console.log'), 20)];

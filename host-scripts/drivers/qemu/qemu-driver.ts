@@ -54,7 +54,7 @@ export function qemuDriver(options: QemuDriverOptions): DriverWithAbilities {
   }
 
   async function create(spec: VmSpec, context: WorkContext): Promise<void> {
-    const runtime = await qemuRuntime(paths, options.isRoot, context.signal);
+    const runtime = await qemuRuntime(paths, options.isRoot, 'start', context.signal);
     const found = spec.mode === 'cold' ? null : await templates.lookup(runtime.templateKey(spec.tier));
     if (spec.mode === 'clone' && found?.template == null) throw new VesselError('TEMPLATE_MISSING', `no usable template for ${spec.tier}: ${found?.why ?? ''}`);
     await records.create(await newRecord({ id: spec.id, driver: 'qemu', tier: spec.tier, imageKey: runtime.boot.image.key, socketDir: recognition(spec.id).socketDir }));
@@ -124,7 +124,7 @@ export function qemuDriver(options: QemuDriverOptions): DriverWithAbilities {
           return sizes.reduce((sum, size) => sum + size, 0);
         },
       },
-      templates: templateKeeper({ store: templates, run: paths.run, runtime: (signal) => qemuRuntime(paths, options.isRoot, signal), beforeBoot: isolate }),
+      templates: templateKeeper({ store: templates, run: paths.run, runtime: (purpose, signal) => qemuRuntime(paths, options.isRoot, purpose, signal), beforeBoot: isolate }),
     },
   };
 }

@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises';
 import { VesselError } from '#shared/errors.ts';
 import type { Tier } from '#shared/project.ts';
 import { kernelCommandLine } from '../../../images/recipe/index.ts';
-import { decideAccelerator } from '../../accelerator/accelerator.ts';
+import { decideAccelerator, rememberedVerdict } from '../../accelerator/accelerator.ts';
 import { bootImage } from '../../current-image.ts';
 import type { BootImage } from '../../current-image.ts';
 import type { HostPaths } from '../../paths.ts';
@@ -45,11 +45,16 @@ export async function requireRunUser(isRoot: boolean): Promise<RunUser | null> {
   return { ...user, gid: await kvmGroup() ?? user.gid };
 }
 
-/** Collects what a start needs to know. Throws HOST_NOT_READY, IMAGE_MISSING. */
-export async function qemuRuntime(paths: HostPaths, isRoot: boolean, signal: AbortSignal): Promise<QemuRuntime> {
-  const [version, user, boot] = await Promise.all([qemuVersion(), requireRunUser(isRoot), bootImage(paths)]);
+/**
+ * Collects what a start needs to know. To `start` it may probe the accelerator and note down the image; a mere `look` changes
+ * nothing. Throws HOST_NOT_READY, IMAGE_MISSING.
+ */
+export async function qemuRuntime(paths: HostPaths, isRoot: boolean, purpose: 'start' | 'look', signal: AbortSignal): Promise<QemuRuntime> {
+  const [version, user, boot] = await Promise.all([qemuVersion(), requireRunUser(isRoot), bootImage(paths, purpose)]);
   if (version === null) throw new VesselError('HOST_NOT_READY', 'QEMU is not installed on this host');
-  const { kind, tscKhz } = await decideAccelerator(paths.cache, boot.image, user, signal);
+  const verdict = purpose === 'start' ? await decideAccelerator(paths.cache, boot.image, user, signal) : await rememberedVerdict(paths.cache, user);
+  if (verdict === null) throw new VesselError('HOST_NOT_READY', 'the accelerator was not probed since this host booted');
+  const { kind, tscKhz } = verdict;
   const processor = await processorIdentity(kind);
   return {
     boot, accelerator: kind, qemuVersion: version, user,

@@ -17,7 +17,7 @@ export function acceleratorStep(paths: HostPaths): ProvisionStep {
         : { present: true, evidence: `${verdict.kind === 'kvm' ? 'KVM' : 'emulation'}: ${verdict.why}`, plan: [] };
     },
     async run({ signal }) {
-      const [user, { image }] = await Promise.all([requireRunUser(agentIsRoot()), bootImage(paths)]);
+      const [user, { image }] = await Promise.all([requireRunUser(agentIsRoot()), bootImage(paths, 'start')]);
       await decideAccelerator(paths.cache, image, user, signal);
     },
   };

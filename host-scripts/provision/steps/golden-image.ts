@@ -1,6 +1,8 @@
 import { rm, stat } from 'node:fs/promises';
-import { buildGoldenImage, findGoldenImage } from '../../../images/recipe/index.ts';
-import { dataDiskPath, ensureDataDisk, guestAgentText, rememberImage, rememberedImage } from '../../current-image.ts';
+import { join } from 'node:path';
+import { codeServer } from '../../../images/ide/code-server.ts';
+import { buildGoldenImage, findGoldenImage, goldenImageKey, readImageInputs } from '../../../images/recipe/index.ts';
+import { dataDiskPath, ensureDataDisk, guestAgentText, pointedImage, rememberImage } from '../../current-image.ts';
 import type { HostPaths } from '../../paths.ts';
 import { errnoOf } from '../../system/errno.ts';
 import type { Check, ProvisionStep } from '../step.ts';
@@ -23,7 +25,7 @@ export function goldenImageStep(paths: HostPaths): ProvisionStep {
     const found = await findGoldenImage({ cacheDir: paths.cache, guestAgentSource: await guestAgentText() });
     const disk = await isThere(dataDiskPath(paths));
     if (found !== null && disk) {
-      if ((await rememberedImage(paths))?.key !== found.key) return { present: false, evidence: 'an older image is in use', plan: [`use image ${found.key}`] };
+      if ((await pointedImage(paths))?.key !== found.key) return { present: false, evidence: 'the image is there but not in use', plan: [`use image ${found.key}`] };
       return { present: true, evidence: `image ${found.key} with ${found.ide.name} ${found.ide.version}, ${Math.round(found.bytes / MEGABYTE)} MB`, plan: [] };
     }
     return {
@@ -34,12 +36,14 @@ export function goldenImageStep(paths: HostPaths): ProvisionStep {
   return {
     id: 'image', title: 'Golden image with VS Code', weight: 240, check,
     async run({ signal, progress, log, journal }) {
+      const guestAgentSource = await guestAgentText();
+      const folder = join(paths.images, goldenImageKey(await readImageInputs(codeServer, guestAgentSource)));
+      // Only what this run makes: an image that was there before belongs to somebody else too.
+      for (const path of [folder, dataDiskPath(paths)]) if (!await isThere(path)) await journal.record('image', path);
       const image = await buildGoldenImage({
-        cacheDir: paths.cache, guestAgentSource: await guestAgentText(), signal, log: (line) => log('debug', line),
+        cacheDir: paths.cache, guestAgentSource, signal, log: (line) => log('debug', line),
         onProgress: (state) => progress(state.progress * 0.98, state.message),
       });
-      const standing = await journal.standing();
-      for (const item of [image.dir, dataDiskPath(paths)]) if (!standing.some((entry) => entry.item === item)) await journal.record('image', item);
       progress(0.98, 'formatting the data disk');
       await ensureDataDisk(paths, signal);
       await rememberImage(paths, image);
