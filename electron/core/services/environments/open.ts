@@ -32,7 +32,9 @@ export function openEnvironment(context: EnvironmentContext, projectId: string, 
     kind: 'open' as const, title: `Open ${project.name}`, projectId, hostId: project.hostId, cancellable: true,
     request: { call: 'environments.open', input: { projectId } }, state, result: (ended: OpenState) => openResult(context, ended),
   };
-  if (context.records.find(projectId)?.state === 'running' && context.live.find(projectId)?.routeOpen === true) {
+  // What is about to end is refused as BUSY, although its route may still be open.
+  const ending = ['close', 'discard'].includes(context.operations.active(projectId, null)?.kind ?? '');
+  if (!ending && context.records.find(projectId)?.state === 'running' && context.live.find(projectId)?.routeOpen === true) {
     return context.operations.start<OpenState>({ ...definition, exclusive: false, steps: [
       { id: 'ide', title: 'VS Code answers', weight: 1, run: (step) => context.probeIde(projectId, step.signal) },
     ] });
@@ -96,6 +98,20 @@ async function reachHost(context: EnvironmentContext, { state }: StepContext<Ope
   return `Host ${hostId} answers`;
 }
 
+/** The host's stages of a start in words for people; it may know more than these. */
+const START_STAGES: Readonly<Record<string, string>> = {
+  record: 'Writing down what is about to be started',
+  disk: 'Laying a writable disk over the golden image',
+  network: 'Giving it a network of its own',
+  hypervisor: 'Starting QEMU as an unprivileged user',
+  restore: 'Restoring the frozen machine from its template',
+  resume: 'Resuming it',
+  boot: 'Booting',
+  identity: 'Giving it a name, a clock, fresh entropy and a token',
+  ready: 'Waiting for VS Code inside it',
+  route: 'Writing its route',
+};
+
 async function startVm(context: EnvironmentContext, step: StepContext<OpenState>): Promise<string> {
   const { state, signal } = step;
   const project = context.records.project(state.projectId);
@@ -106,7 +122,11 @@ async function startVm(context: EnvironmentContext, step: StepContext<OpenState>
   }
   const params: HostParams<'start'> = { id: state.projectId, tier: project.settings.tier, timezone: Intl.DateTimeFormat().resolvedOptions().timeZone };
   const ask = (): Promise<StartResult> => link.request('start', params, { signal, onMessage: (message) => {
-    if (message.type === 'stage') step.progress(message.progress, message.stage);
+    if (message.type === 'stage') {
+      const stage = START_STAGES[message.stage] ?? message.stage;
+      step.progress(message.progress, stage);
+      step.log(stage, 'debug');
+    }
     else if (message.type === 'log') step.log(message.text, message.level);
   } });
   let started: StartResult;

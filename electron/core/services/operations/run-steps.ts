@@ -32,6 +32,8 @@ async function runStep<S>(step: StepDefinition<S>, definition: OperationDefiniti
     runtime.fault(faultPoint(definition.kind, step.id, 'before'));
     const evidence = await step.run(contextOf(step.id, definition.state, live, signal));
     runtime.fault(faultPoint(definition.kind, step.id, 'after'));
+    // The log tells the whole story: somebody who reads only it knows what was found and done.
+    live.log(step.id, 'info', evidence ? `${step.title}: ${evidence}` : step.title);
     live.stepEnded(step.id, 'done', evidence ?? undefined);
   } catch (error) {
     const known = VesselError.from(error);
