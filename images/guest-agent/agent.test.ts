@@ -40,7 +40,7 @@ test('activity, metrics and ports follow the protocol', async () => {
   await new Promise((resolve) => { server.once('listening', resolve); });
   const { port } = server.address() as AddressInfo;
   const { ports } = await agent.json<{ ports: { port: number; address: string; process: string | null }[] }>('/_vessel/v1/ports');
-  expect(ports.find((row) => row.port === port)).toMatchObject({ address: '::1' });
+  expect(ports.find((row) => row.port === port)).toMatchObject({ address: '::1', process: expect.stringMatching(/^(?!MainThread)./) as string });
   expect(ports.map((row) => row.port)).not.toContain(agent.idePort);
   server.close();
 });

@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { basename } from 'node:path';
 
 export type ListeningPort = { readonly port: number; readonly address: string; readonly process: string | null };
 
@@ -34,6 +35,16 @@ function readTable(path: string): { readonly port: number; readonly address: str
   });
 }
 
+/** Node 24 calls its first thread, and so its process, `MainThread`: the program's name says more. */
+const NAMELESS = 'MainThread';
+
+function processName(pid: string): string {
+  const name = readFileSync(`/proc/${pid}/comm`, 'utf8').trim();
+  if (name !== NAMELESS) return name;
+  const program = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')[0] ?? '';
+  return basename(program) || 'node';
+}
+
 function processNames(inodes: ReadonlySet<string>): ReadonlyMap<string, string> {
   const names = new Map<string, string>();
   for (const pid of readdirSync('/proc')) {
@@ -41,7 +52,7 @@ function processNames(inodes: ReadonlySet<string>): ReadonlyMap<string, string> 
     try {
       for (const fd of readdirSync(`/proc/${pid}/fd`)) {
         const inode = /^socket:\[(\d+)\]$/.exec(readlinkSync(`/proc/${pid}/fd/${fd}`))?.[1];
-        if (inode !== undefined && inodes.has(inode)) names.set(inode, readFileSync(`/proc/${pid}/comm`, 'utf8').trim());
+        if (inode !== undefined && inodes.has(inode)) names.set(inode, processName(pid));
       }
     } catch {
       // The process ended meanwhile, or belongs to somebody else (process driver).
