@@ -5,7 +5,7 @@ import { VesselError } from '#shared/errors.ts';
 import { runDirectory } from '#shared/paths.ts';
 import { makeArchiver } from './adapters/archive/archiver.ts';
 import { openLocalColdStore } from './adapters/cold-local/cold-store.ts';
-import { makeLocalFiles } from './adapters/files/local-files.ts';
+import { makeLocalFiles, sweepSpool } from './adapters/files/local-files.ts';
 import { createGateway } from './adapters/gateway/create-gateway.ts';
 import { connectGuest } from './adapters/guest/guest-client.ts';
 import { probeIde } from './adapters/ide-probe/probe-ide.ts';
@@ -81,6 +81,7 @@ async function assemble(options: CoreOptions, undo: (() => Promise<void> | void)
   const began = Date.now();
   const runtime: Runtime = { now: () => Date.now(), log: (line) => options.log(redact(line)), fault: makeFault(process.env['VESSEL_FAULT']) };
   const cold = await openLocalColdStore(join(home, 'cold'));
+  await sweepSpool(join(home, 'spool'));
   const { store, corruption } = openOrReplace(join(home, 'vessel.db'));
   undo.push(() => store.close());
   const operations = new Operations(store, runtime);

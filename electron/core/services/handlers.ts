@@ -44,7 +44,7 @@ export function makeHandlers(services: Services): Handlers {
     'projects.create': (input) => projects.create(input),
     'projects.import': ({ path, name, hostId }) => imports.fromPath(path, name, hostId),
     'projects.update': ({ projectId, name, settings }) => projects.update(projectId, { name, settings }),
-    'projects.delete': async ({ projectId }) => projects.delete(projectId),
+    'projects.delete': async ({ projectId }) => { await environments.clearRemains(projectId); return projects.delete(projectId); },
     'projects.undelete': async ({ projectId }) => projects.undelete(projectId),
 
     'environments.open': async ({ projectId }) => started(environments.open(projectId)),

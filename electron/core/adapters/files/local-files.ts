@@ -10,6 +10,9 @@ import { writeHashed } from '../cold-local/write-hashed.ts';
 /** The last bytes are kept back until the hash of all is known; more than any zip's end record, so a cut archive is unreadable. */
 const WITHHELD_BYTES = 64 * 1024;
 
+/** Removes the uploads that a crash cut off. Only while no upload can be under way. */
+export const sweepSpool = (spoolRoot: string): Promise<void> => rm(spoolRoot, { recursive: true, force: true });
+
 /** Files of this computer; uploads are spooled below `spoolRoot`. */
 export function makeLocalFiles(spoolRoot: string): LocalFiles {
   return {

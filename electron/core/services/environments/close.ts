@@ -3,6 +3,7 @@ import type { HostLink } from '../../ports/host-link.ts';
 import type { StepContext, StepDefinition } from '../operations/definition.ts';
 import type { StartedOperation } from '../operations/operations.ts';
 import type { EnvironmentContext } from './environment-context.ts';
+import { nameDeath } from './reconcile.ts';
 import { saveOnce, saveResult, saveSteps, type SaveState } from './save-steps.ts';
 import { foundChanges, requireRunning, saveStateOf } from './save.ts';
 
@@ -32,7 +33,8 @@ export function closeEnvironment(context: EnvironmentContext, projectId: string,
     state: { ...saveStateOf(context, projectId, reason), revision: ending ? project.head : null },
     steps: closeSteps(context).filter(({ id }) => !ending || id === 'destroy'),
     result: saveResult,
-    onFailure: (error, { log, state: saving }) => {
+    onFailure: async (failure, { log, state: saving }) => {
+      const error = await nameDeath(context, projectId, failure);
       const state = context.records.find(projectId)?.state;
       const live = context.live.find(projectId);
       if (state === 'stopping' && live !== null) {
@@ -40,7 +42,7 @@ export function closeEnvironment(context: EnvironmentContext, projectId: string,
         context.live.openRoute(live);
         log('The environment is kept and open again', 'warn');
       }
-      return Promise.resolve();
+      return error;
     },
   });
 }

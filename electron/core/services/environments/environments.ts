@@ -7,7 +7,7 @@ import type { HostLink } from '../../ports/host-link.ts';
 import type { ServiceContext } from '../context.ts';
 import { Hosts } from '../hosts.ts';
 import type { StartedOperation } from '../operations/operations.ts';
-import { closeEnvironment } from './close.ts';
+import { closeEnvironment, destroyVm } from './close.ts';
 import { discardEnvironment } from './discard.ts';
 import type { EnvironmentContext } from './environment-context.ts';
 import { EnvironmentRecords } from './environment-records.ts';
@@ -80,6 +80,16 @@ export class Environments {
   close(projectId: string): StartedOperation { return closeEnvironment(this.context, projectId); }
   discard(projectId: string, confirm: string): StartedOperation { return discardEnvironment(this.context, projectId, confirm); }
   rescue(hostId: string, vmId: string): StartedOperation { return rescueOrphan(this.context, hostId, vmId); }
+
+  /** Removes what a machine that died or never started has left on its host; its project is about to be deleted. */
+  async clearRemains(projectId: string): Promise<void> {
+    if (this.context.records.find(projectId)?.state !== 'error') return;
+    await this.ensureReconciled(this.context.records.project(projectId).hostId);
+    const { vms } = await this.context.hosts.link(this.context.records.project(projectId).hostId).request('list', {});
+    // One that runs may hold unsaved work: that is for a person to discard or to rescue.
+    if (vms.some(({ id, state }) => id === projectId && state === 'running')) throw new VesselError('ILLEGAL_TRANSITION', 'The environment still runs', { hint: 'Open it and Save & Exit, or discard it.', details: { projectId } });
+    if (this.context.operations.active(projectId, null) === null && this.context.records.find(projectId)?.state === 'error') await destroyVm(this.context, projectId, null);
+  }
 
   /** Runs a command inside; ends it when the iteration ends. */
   async *exec(projectId: string, request: GuestExecRequest, signal: AbortSignal): AsyncGenerator<StreamItem<'exec.run'>, void> {

@@ -1,16 +1,14 @@
-import type { Readable } from 'node:stream';
 import type { OpenResult } from '#shared/contract.ts';
 import { VesselError } from '#shared/errors.ts';
 import type { HostParams, StartResult, Vm } from '#shared/host-protocol.ts';
-import type { Revision } from '#shared/project.ts';
 import type { StepContext, StepDefinition } from '../operations/definition.ts';
 import type { StartedOperation } from '../operations/operations.ts';
 import type { EnvironmentContext } from './environment-context.ts';
 import { destroyVm } from './close.ts';
+import { checkHead, hydrate, type HydrateState } from './hydrate.ts';
 import { settleProject } from './reconcile.ts';
 
-type OpenState = {
-  readonly projectId: string;
+type OpenState = HydrateState & {
   readonly calledAt: number;
   readonly timings: { stage: string; ms: number }[];
   start: StartResult | null;
@@ -27,7 +25,7 @@ type OpenState = {
 export function openEnvironment(context: EnvironmentContext, projectId: string, ensureHost: (hostId: string) => Promise<void>): StartedOperation {
   const project = context.records.project(projectId);
   if (project.deletedAt !== null) throw new VesselError('NOT_FOUND', 'This project is deleted', { hint: 'Undelete it first.' });
-  const state: OpenState = { projectId, calledAt: context.runtime.now(), timings: [], start: null, adopted: false, begun: false };
+  const state: OpenState = { projectId, calledAt: context.runtime.now(), timings: [], start: null, adopted: false, begun: false, checked: null };
   const definition = {
     kind: 'open' as const, title: `Open ${project.name}`, projectId, hostId: project.hostId, cancellable: true,
     request: { call: 'environments.open', input: { projectId } }, state, result: (ended: OpenState) => openResult(context, ended),
@@ -117,6 +115,7 @@ async function startVm(context: EnvironmentContext, step: StepContext<OpenState>
   const project = context.records.project(state.projectId);
   const link = context.hosts.link(project.hostId);
   context.records.move(state.projectId, 'starting');
+  checkHead(context, state);
   if (context.feed.orphans.some((orphan) => orphan.hostId === project.hostId && orphan.vmId === state.projectId)) {
     await removeRemains(context, state.projectId, await link.request('inspect', { id: state.projectId }, { signal }), step);
   }
@@ -155,32 +154,6 @@ async function removeRemains(context: EnvironmentContext, projectId: string, vm:
   }
   step.log(`Removing the remains of an environment that ended (${vm.problem ?? vm.state})`);
   await context.hosts.link(context.records.project(projectId).hostId).request('stop', { id: projectId }, { signal: step.signal });
-}
-
-async function hydrate(context: EnvironmentContext, { state, signal, progress }: StepContext<OpenState>): Promise<string> {
-  const { head } = context.records.project(state.projectId);
-  const { client } = context.live.get(state.projectId);
-  let evidence = 'The project is empty';
-  if (head !== null) {
-    const { limits } = context.store.settings.get();
-    const archive = await openHead(context, head);
-    const guarded = context.files.guarded(archive, head.sha256, (bytes) => progress(bytes / Math.max(1, head.bytes) * 0.9));
-    const filled = await client.putWorkspace(guarded, { links: 'keep', bytes: head.bytes, maxBytes: limits.maxArchiveBytes, maxEntries: limits.maxEntries, signal });
-    evidence = `Revision ${head.rev}: ${filled.files} files`;
-  }
-  const { changeCounter } = await client.activity({ signal });
-  context.records.patch(state.projectId, { baseRev: head?.rev ?? null, savedCounter: changeCounter, dirty: false });
-  return evidence;
-}
-
-/** A lost archive is a damaged one to whoever opens the project: an earlier revision is the way on. */
-async function openHead(context: EnvironmentContext, head: Revision): Promise<Readable> {
-  try {
-    return await context.cold.open(head.projectId, head.sha256);
-  } catch (error) {
-    if (VesselError.from(error).code !== 'NOT_FOUND') throw error;
-    throw new VesselError('ARCHIVE_CORRUPT', `The archive of revision ${head.rev} is missing in the cold store`, { cause: error, details: { rev: head.rev, sha256: head.sha256 } });
-  }
 }
 
 async function letIn(context: EnvironmentContext, { state, signal }: StepContext<OpenState>): Promise<string> {

@@ -1,5 +1,5 @@
 import type { Orphan } from '#shared/contract.ts';
-import { VesselError } from '#shared/errors.ts';
+import { VesselError, type ErrorCode } from '#shared/errors.ts';
 import type { Vm } from '#shared/host-protocol.ts';
 import type { HostLink } from '../../ports/host-link.ts';
 import type { EnvironmentRecord } from '../../ports/store.ts';
@@ -86,6 +86,23 @@ export function died(context: EnvironmentContext, record: EnvironmentRecord, vm:
   context.live.remove(projectId);
   const error = new VesselError('VM_DIED', `The microVM ended by itself. ${safe}${lost}.`, { details: { lastRev: head?.rev ?? null, verifiedAt: head?.verifiedAt ?? null, problem: vm?.problem ?? null } });
   context.records.fail(projectId, error.toShape());
+}
+
+/** How the death of a machine looks to whoever was talking to it. */
+const SYMPTOMS: ReadonlySet<ErrorCode> = new Set(['GUEST_UNREACHABLE', 'GUEST_TIMEOUT', 'ARCHIVE_CORRUPT', 'VM_NOT_FOUND']);
+
+/** The failure of a talk with a guest, or VM_DIED when the host says that the machine is gone; the record then says so too. */
+export async function nameDeath(context: EnvironmentContext, projectId: string, failure: VesselError): Promise<VesselError> {
+  const record = context.records.find(projectId);
+  if (record === null || !SYMPTOMS.has(failure.code)) return failure;
+  if (record.state === 'running' || record.state === 'stopping') {
+    const { vms } = await context.hosts.link(record.hostId).request('list', {});
+    const vm = vms.find(({ id }) => id === projectId) ?? null;
+    if (vm?.state === 'running') return failure;
+    died(context, record, vm);
+  }
+  const { error } = context.records.find(projectId) ?? { error: null };
+  return error?.code === 'VM_DIED' ? VesselError.fromShape(error) : failure;
 }
 
 /** VMs of the host that belong to no live environment of the store. */

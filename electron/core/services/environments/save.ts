@@ -2,6 +2,7 @@ import { VesselError } from '#shared/errors.ts';
 import type { Revision } from '#shared/project.ts';
 import type { StartedOperation } from '../operations/operations.ts';
 import type { EnvironmentContext } from './environment-context.ts';
+import { nameDeath } from './reconcile.ts';
 import { newSaveState, saveResult, saveSteps, type SaveState } from './save-steps.ts';
 
 const TITLES = { save: 'Save', autosave: 'Autosave' } as const;
@@ -16,11 +17,12 @@ export function saveEnvironment(context: EnvironmentContext, projectId: string, 
     state: saveStateOf(context, projectId, reason),
     steps: saveSteps(context),
     result: saveResult,
-    onFailure: (error, { state }) => {
+    onFailure: async (failure, { state }) => {
+      const error = await nameDeath(context, projectId, failure);
       if (context.records.find(projectId)?.state === 'running') {
         context.records.patch(projectId, { ...(error.code === 'CANCELLED' ? {} : { error: error.toShape() }), ...(foundChanges(state) ? { dirty: true } : {}) });
       }
-      return Promise.resolve();
+      return error;
     },
   });
 }

@@ -44,8 +44,11 @@ export type OperationDefinition<S> = {
   readonly exclusive?: boolean;
   /** An operation of the same project that this one waits for instead of being refused. */
   readonly after?: string | null;
-  /** Brings things into a clean state after a failure or cancel, before the operation ends. Not called when Vessel closes. */
-  readonly onFailure?: (error: VesselError, context: Pick<StepContext<S>, 'log' | 'state' | 'operationId'>) => Promise<void>;
+  /**
+   * Brings things into a clean state after a failure or cancel, before the operation ends. Not called when Vessel closes.
+   * May return what the failure turned out to be.
+   */
+  readonly onFailure?: (error: VesselError, context: Pick<StepContext<S>, 'log' | 'state' | 'operationId'>) => Promise<VesselError | void>;
 };
 
 /** Names a crash point: `save.verify.before`. */

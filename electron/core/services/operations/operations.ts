@@ -146,10 +146,10 @@ export class Operations {
       this.#live.delete(live.id);
       live.succeed(result);
     } catch (error) {
-      const known = VesselError.from(error);
+      let known = VesselError.from(error);
       if (!this.#closing && definition.onFailure !== undefined) {
         try {
-          await definition.onFailure(known, { operationId: live.id, state: definition.state, log: (text, level = 'info') => live.log(null, level, text) });
+          known = await definition.onFailure(known, { operationId: live.id, state: definition.state, log: (text, level = 'info') => live.log(null, level, text) }) ?? known;
         } catch (second) {
           live.log(null, 'error', `Cleaning up failed: ${VesselError.from(second).message}`);
         }
