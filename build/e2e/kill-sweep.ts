@@ -57,7 +57,7 @@ export function killSweep({ driver, chosen }: SweepOptions): void {
           expect(failures).toEqual([]);
           // Before a machine exists there is none to kill, so not every point counts for every victim; some must.
           expect(killed).toBeGreaterThan(3);
-          test.annotate(`${killed} kills`);
+          await test.annotate(`${killed} kills`);
         });
       }
     }
