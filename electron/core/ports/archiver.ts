@@ -21,6 +21,8 @@ export type Archiver = {
   importZip(path: string, options: ArchiveOptions): Promise<ZipInTheMaking>;
   /** A folder of this computer, without what `exclude` leaves out. */
   importFolder(path: string, exclude: ExcludeConfig, options: ArchiveOptions): Promise<ZipInTheMaking & { readonly leftOut: readonly LeftOut[] }>;
+  /** One of Vessel's own archives, a file whose hash was just checked, as a stored zip: quick to unpack for an emulated guest. Throws ARCHIVE_CORRUPT. */
+  inflate(path: string, options: Pick<ArchiveOptions, 'signal' | 'onProgress'>): Promise<ZipInTheMaking>;
   /** The first content of a project made from a template. */
   template(id: TemplateId, projectName: string): Promise<ZipInTheMaking>;
   /** Counts what a zip file holds. Throws ARCHIVE_CORRUPT. */

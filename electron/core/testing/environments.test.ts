@@ -1,3 +1,4 @@
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { VesselError } from '#shared/errors.ts';
 import { makeWorld, type World } from './world.ts';
@@ -39,10 +40,23 @@ describe('opening', () => {
     expect(world.state(project.id)).toEqual({ state: 'destroyed', code: undefined, head: 1 });
   });
 
-  it('never lets a damaged archive in: the guest does not get its end, and the VM is removed', async () => {
+  it.each(['damaged', 'missing'])('does not fill a workspace from a %s archive, and removes the VM', async (how) => {
+    const project = await world.projects.create({ name: 'A', template: 'node', hostId: 'local', settings: {} });
+    const path = world.cold.localPath(project.id, project.head?.sha256 ?? '') ?? '';
+    if (how === 'missing') await rm(path);
+    else { const bytes = await readFile(path); bytes[40] = (bytes[40] ?? 0) ^ 1; await writeFile(path, bytes); }
+    expect(await world.environments.open(project.id).done).toMatchObject({ state: 'failed', error: { code: 'ARCHIVE_CORRUPT' } });
+    expect(world.host.vms.size).toBe(0);
+    expect(world.guest(project.id).hydrated).toBeNull();
+  });
+
+  it('withholds the end of an archive from a remote store until its hash is right', async () => {
     const project = await world.projects.create({ name: 'A', template: 'node', hostId: 'local', settings: {} });
     const original = world.cold.open.bind(world.cold);
-    Object.assign(world.cold, { open: async (...args: Parameters<typeof original>) => (await original(...args)).map((chunk: Buffer) => { const harmed = Buffer.from(chunk); harmed[40] = (harmed[40] ?? 0) ^ 1; return harmed; }) });
+    Object.assign(world.cold, {
+      localPath: () => null,
+      open: async (...args: Parameters<typeof original>) => (await original(...args)).map((chunk: Buffer) => { const harmed = Buffer.from(chunk); harmed[40] = (harmed[40] ?? 0) ^ 1; return harmed; }),
+    });
     expect(await world.environments.open(project.id).done).toMatchObject({ state: 'failed', error: { code: 'ARCHIVE_CORRUPT' } });
     expect(world.host.vms.size).toBe(0);
     expect(world.guest(project.id).hydrated).toBeNull();

@@ -1,11 +1,11 @@
 import { Readable } from 'node:stream';
 import { VesselError } from '#shared/errors.ts';
 import type { ArchiveCount, ArchiveOptions, ZipInTheMaking } from '../../ports/archiver.ts';
-import { encodeZip } from './zip-encoder.ts';
+import { encodeZip, type EncodingOptions } from './zip-encoder.ts';
 import type { ZipPiece } from './zip-piece.ts';
 
 /** Pieces become a readable zip; what the generator returns is the count. Cancelled by the signal. */
-export function makeZip(pieces: AsyncGenerator<ZipPiece, ArchiveCount>, options: Pick<ArchiveOptions, 'signal' | 'onProgress'> | null): ZipInTheMaking {
+export function makeZip(pieces: AsyncGenerator<ZipPiece, ArchiveCount>, options: Pick<ArchiveOptions, 'signal' | 'onProgress'> | null, encoding: EncodingOptions = { deflate: true }): ZipInTheMaking {
   const count = Promise.withResolvers<ArchiveCount>();
   // Read by the saver after the content; a failure shows in the content first.
   count.promise.catch(() => undefined);
@@ -23,7 +23,7 @@ export function makeZip(pieces: AsyncGenerator<ZipPiece, ArchiveCount>, options:
   };
   const bytes = async function* (): AsyncGenerator<Buffer, void> {
     try {
-      yield* encodeZip(counted());
+      yield* encodeZip(counted(), encoding);
     } catch (error) {
       const known = VesselError.from(error);
       count.reject(known);

@@ -19,6 +19,8 @@ const ZIP64_FROM = U32 - 64 * PIECE_BYTES;
 /** An empty, final deflate block: ends a run of independently compressed pieces. */
 const FINAL_BLOCK = Buffer.from([0x03, 0x00]);
 
+/** Without deflate every entry is stored; each then needs its CRC beforehand. */
+export type EncodingOptions = { readonly deflate: boolean };
 type Chunk = { readonly raw: Buffer; readonly packed: Promise<Buffer> | null };
 type Job = { readonly entry: ZipEntryPiece; readonly chunk: Chunk | null; readonly first: boolean; readonly last: boolean };
 
@@ -26,8 +28,8 @@ type Job = { readonly entry: ZipEntryPiece; readonly chunk: Chunk | null; readon
  * Encodes an archive while its pieces arrive. Pieces are deflated in parallel by zlib's threads and leave in order; large
  * entries are runs of independently deflated pieces, so memory stays bounded for any size. Equal pieces give equal bytes.
  */
-export async function* encodeZip(pieces: AsyncIterable<ZipPiece>): AsyncGenerator<Buffer, void> {
-  const encoder = new Encoder();
+export async function* encodeZip(pieces: AsyncIterable<ZipPiece>, options: EncodingOptions): AsyncGenerator<Buffer, void> {
+  const encoder = new Encoder(options);
   let entry: ZipEntryPiece | null = null;
   let held: Buffer | null = null;
   let first = true;
@@ -65,6 +67,7 @@ export async function* encodeZip(pieces: AsyncIterable<ZipPiece>): AsyncGenerato
 
 class Encoder {
   readonly central = new CentralDirectory();
+  readonly #options: EncodingOptions;
   readonly #jobs: Job[] = [];
   #inFlight = 0;
   #offset = 0;
@@ -72,10 +75,12 @@ class Encoder {
   #portionBytes = 0;
   #open: { stored: boolean; described: boolean; zip64: boolean; crc: number; size: number; compressed: number; offset: number } | null = null;
 
+  constructor(options: EncodingOptions) { this.#options = options; }
+
   add(entry: ZipEntryPiece, raw: Buffer | null, first: boolean, last: boolean): void {
     const whole = first && last;
     // Content of unknown length must be deflated whatever it is, see #begin.
-    const deflate = raw !== null && (isWorthDeflating(entry.name, entry.size) || (!whole && entry.crc === null));
+    const deflate = raw !== null && this.#options.deflate && (isWorthDeflating(entry.name, entry.size) || (!whole && entry.crc === null));
     const packed = deflate ? deflateAsync(raw, whole ? constants.Z_FINISH : constants.Z_SYNC_FLUSH) : null;
     // Awaited in order later; an encoder that is abandoned meanwhile must not leave an unhandled rejection.
     packed?.catch(() => undefined);

@@ -28,7 +28,8 @@ export async function reconcileHost(context: EnvironmentContext, link: HostLink)
       else context.records.fail(record.projectId, known.toShape());
     }
   }
-  context.feed.setOrphans(orphansOf(context, link, vms));
+  // Some of those that were seen first have been removed meanwhile.
+  context.feed.setOrphans(orphansOf(context, link, (await link.request('list', {})).vms));
 }
 
 /** The same for one project, on behalf of the operation that works on it. Throws when the host or the found VM cannot be asked. */
