@@ -12,6 +12,8 @@ export type Camera = {
 
 const SMALL = { width: 1280, height: 800 } as const;
 const LARGE = { width: 1920, height: 1080 } as const;
+/** A place where nothing reacts to the pointer, on every screen. */
+const POINTER = { x: 700, y: 3 } as const;
 /** Longer than any transition of the design. */
 const SETTLE_MS = 350;
 
@@ -19,6 +21,9 @@ const SETTLE_MS = 350;
 export function createCamera(page: Page, folder: string, log: (file: string) => void): Camera {
   const use = async (theme: Theme): Promise<void> => { await page.emulateMedia({ colorScheme: theme, reducedMotion: 'reduce' }); };
   const write = async (file: string): Promise<void> => {
+    // No hovered button, no passing message.
+    await page.mouse.move(POINTER.x, POINTER.y);
+    for (const dismiss of await page.getByTestId('toasts').getByRole('button').all()) await dismiss.click({ timeout: 1000 }).catch(() => undefined); // it left by itself
     await page.screenshot({ path: join(folder, file), animations: 'disabled', caret: 'hide' });
     log(file);
   };

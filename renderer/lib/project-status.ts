@@ -31,6 +31,7 @@ export function projectStatus(project: Project): ProjectStatus {
       return { tone: 'warn', label: 'Hibernated', primary: busy ? 'console' : 'open', alive: true, running: false };
     case 'stopped': case 'destroyed':
       if (busy) return { tone: 'busy', label: 'Working', primary: 'console', alive: false, running: false };
+      if (project.environment?.error != null) return { tone: 'bad', label: 'Stored · the last attempt failed', primary: project.head === null ? 'none' : 'open', alive: false, running: false };
       return { tone: 'idle', label: 'Stored', primary: project.head === null ? 'none' : 'open', alive: false, running: false };
     default: return state satisfies never;
   }

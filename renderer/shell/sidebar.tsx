@@ -56,10 +56,12 @@ const TONES: Readonly<Record<string, Tone>> = { ready: 'live', 'not-provisioned'
 
 function HostLine(): ReactNode {
   const host = useStore((state) => state.hosts['local']);
+  const running = useStore((state) => Object.values(state.projects).filter((project) => project.hostId === 'local' && project.environment?.state === 'running').length);
   if (host === undefined) return null;
   const { facts } = host;
+  // The facts are as old as the last look at the host; what runs is known now.
   const state = host.status === 'ready' && facts !== null
-    ? `${facts.capacity.running} running · room for ${facts.capacity.more}`
+    ? `${running} running · room for ${Math.max(0, facts.capacity.more + facts.capacity.running - running)}`
     : { ready: 'Ready', 'not-provisioned': 'Not set up yet', unreachable: 'Does not answer', unknown: 'Looking…' }[host.status];
   return (
     <a href="#/hosts/local" className="flex items-center gap-3 rounded-md px-2.5 py-2 hover:bg-sunken">

@@ -1,10 +1,11 @@
 import { Ban, ChevronRight, CircleAlert, CircleCheck, LoaderCircle } from 'lucide-react';
 import { type ReactNode, useState } from 'react';
+import { OpenResultSchema, SaveResultSchema } from '#shared/contract.ts';
 import { OPERATION_KINDS, type Operation } from '#shared/operation.ts';
 import { ErrorPanel } from '../../design/error-panel.tsx';
 import { Select } from '../../design/field.tsx';
 import { Card } from '../../design/surface.tsx';
-import { formatDuration, formatPercent } from '../../lib/format.ts';
+import { formatBytes, formatCount, formatDuration, formatPercent } from '../../lib/format.ts';
 import { routeHash } from '../../lib/routes.ts';
 import { currentStep, operationElapsed } from '../../lib/step-timing.ts';
 import { useClient } from '../../state/client-context.ts';
@@ -48,10 +49,18 @@ export function OperationList({ projectId }: { readonly projectId: string | null
   );
 }
 
+/** What came of it in one line: the revision of a save, how an environment was started. Empty when there is no more to say. */
+function outcomeOf(operation: Operation): string {
+  const saved = SaveResultSchema.safeParse(operation.result);
+  if (saved.success) return `Revision ${saved.data.archive.rev} verified · ${formatCount(saved.data.archive.files, 'file')} · ${formatBytes(saved.data.archive.bytes)}${saved.data.changed ? '' : ' · nothing had changed'}`;
+  const opened = OpenResultSchema.safeParse(operation.result);
+  return opened.success ? (opened.data.startKind === 'clone' ? 'Cloned from the template' : 'Booted cold') : '';
+}
+
 function Row({ operation }: { readonly operation: Operation }): ReactNode {
   const name = useStore((state) => (operation.projectId === null ? (operation.hostId === 'local' ? 'This computer' : operation.hostId ?? '') : state.projects[operation.projectId]?.name ?? operation.projectId));
   const Icon = ICONS[operation.state];
-  const note = operation.state === 'running' ? `${currentStep(operation)?.title ?? ''} · ${formatPercent(operation.progress)}` : operation.error?.message ?? '';
+  const note = operation.state === 'succeeded' ? outcomeOf(operation) : operation.state === 'running' ? `${currentStep(operation)?.title ?? ''} · ${formatPercent(operation.progress)}` : operation.error?.message ?? '';
   return (
     <li>
       <a href={routeHash({ screen: 'console', operationId: operation.id })} data-testid={`operation-${operation.id}`} className="flex items-center gap-4 px-5 py-3 hover:bg-canvas">

@@ -49,8 +49,9 @@ export function ConsoleScreen({ operationId }: { readonly operationId: string })
           <p className="sr-only" role="status" aria-live="polite">{announce(operation)}</p>
           <div className="grid min-h-0 flex-1 grid-cols-1 gap-6 p-6 pt-4 lg:grid-cols-[minmax(0,5fr)_minmax(0,6fr)]">
             <div className="flex min-h-0 flex-col gap-4 overflow-y-auto pr-1">
-              <StepList operation={operation} now={now} />
+              {/* A save has eight steps: its proof must not be below the fold. */}
               <OutcomePanel operation={operation} />
+              <StepList operation={operation} now={now} />
             </div>
             <LogView lines={lines} running={operation.state === 'running'} />
           </div>

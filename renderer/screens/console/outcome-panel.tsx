@@ -25,7 +25,7 @@ export function OutcomePanel({ operation }: { readonly operation: Operation }): 
     case 'failed': return operation.error === null ? backButton : <Failure operation={operation} error={operation.error} onRetry={() => void retryOperation(client, operation.id)} back={<>{resumeButton}{backButton}</>} />;
     case 'cancelled':
       return (
-        <div className="flex flex-col items-start gap-3 border-t border-term-line pt-4">
+        <div className="flex flex-col items-start gap-3 border-b border-term-line pb-4">
           <p className="text-term-amber">Cancelled after {formatDuration(operationElapsed(operation, 0))}. What was begun has been undone.</p>
           <div className="flex gap-2"><Button variant="terminal" onClick={() => void retryOperation(client, operation.id)} data-testid="retry">Start again</Button>{backButton}</div>
         </div>
@@ -40,7 +40,7 @@ function Success({ operation, backButton }: { readonly operation: Operation; rea
   const project = useStore((state) => (operation.projectId === null ? undefined : state.projects[operation.projectId]));
   const saved = SaveResultSchema.safeParse(operation.result);
   return (
-    <div className="flex flex-col items-start gap-4 border-t border-term-line pt-4" data-testid="outcome">
+    <div className="flex flex-col items-start gap-4 border-b border-term-line pb-4" data-testid="outcome">
       <p className="text-lg text-term-green" data-testid="totals">{totals(operation)}</p>
       {saved.success && <SaveProof result={saved.data} ended={operation.kind === 'close' || operation.kind === 'rescue'} />}
       <div className="flex gap-2">

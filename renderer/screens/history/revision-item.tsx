@@ -47,7 +47,7 @@ export function RevisionItem({ revision, current, last, restoreHint, onVerified 
         <span className="ml-auto text-sm text-ink-soft" title={formatDateTime(revision.createdAt)}><TimeAgo at={revision.createdAt} /></span>
       </div>
       <p className="tabular mt-1 text-sm">{formatCount(revision.files, 'file')} · {formatBytes(revision.bytes)} <span className="text-ink-soft">({formatBytes(revision.contentBytes)} unpacked)</span></p>
-      <p className="flex items-center gap-1.5 text-sm text-ink-soft"><ShieldCheck aria-hidden="true" size={14} className="text-ok" />Verified <TimeAgo at={revision.verifiedAt} /> · <code className="font-mono text-xs" title={revision.sha256}>{shortHash(revision.sha256)}</code></p>
+      <p className="flex items-center gap-1.5 text-sm text-ink-soft"><ShieldCheck aria-hidden="true" size={14} className="text-ok" /><span>Verified <TimeAgo at={revision.verifiedAt} /> · </span><code className="font-mono text-xs" title={revision.sha256}>{shortHash(revision.sha256)}</code></p>
       {revision.leftOut.length > 0 && (
         <details className="mt-1 text-sm">
           <summary className="text-ink-soft hover:text-ink">{formatCount(revision.leftOut.length, 'thing')} left out</summary>

@@ -1,5 +1,5 @@
 import { RefreshCw } from 'lucide-react';
-import { type ReactNode, useState } from 'react';
+import { type ReactNode, useEffect, useState } from 'react';
 import type { Host } from '#shared/contract.ts';
 import { Badge, type BadgeTone } from '../../design/badge.tsx';
 import { Button } from '../../design/button.tsx';
@@ -28,6 +28,12 @@ export function HostScreen({ hostId }: { readonly hostId: string }): ReactNode {
     await attempt(async () => useStore.getState().apply({ kind: 'host', host: await client.call('hosts.refresh', { hostId }) }));
     setBusy(false);
   };
+  // Facts grow old: whoever looks at this page gets new ones. A host that does not answer says so by its own state.
+  useEffect(() => {
+    const abort = new AbortController();
+    client.call('hosts.refresh', { hostId }, { signal: abort.signal }).then((fresh) => useStore.getState().apply({ kind: 'host', host: fresh }), () => undefined);
+    return () => abort.abort();
+  }, [client, hostId]);
   const title = hostId === 'local' ? 'This computer' : host?.name ?? hostId;
   if (host === undefined) return <Page title={title} description="Loading…">{null}</Page>;
   const status = STATUS[host.status];

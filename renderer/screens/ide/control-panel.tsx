@@ -16,6 +16,9 @@ import { useStore } from '../../state/store.ts';
 import { TimeAgo } from '../projects/time-ago.tsx';
 import { PortList } from './port-list.tsx';
 
+/** The most recent say it all. */
+const SHOWN_REASONS = 3;
+
 /** The opened control: save, ports, the idle clock and its reasons, and the ways out. */
 export function ControlPanel({ project, activity, keepAlive, above, onCollapse, onClose }: {
   readonly project: Project; readonly activity: CallOutput<'environments.activity'> | null; readonly keepAlive: () => Promise<void>;
@@ -64,7 +67,7 @@ function Idle({ activity, keepAlive, minutes }: { readonly activity: CallOutput<
   const stopAt = activity?.idleStopAt ?? null;
   const text = useTicking((now) => {
     if (activity === null) return 'Asking the environment…';
-    if (stopAt !== null) return `Saves and ends in ${formatLeft(stopAt, now)} if nothing happens`;
+    if (stopAt !== null) return `Saves and ends in ${formatLeft(stopAt, now)} if idle`;
     return minutes === 0 ? 'Never ends by itself' : 'Stays: something is going on';
   });
   const keep = async (): Promise<void> => {
@@ -76,7 +79,7 @@ function Idle({ activity, keepAlive, minutes }: { readonly activity: CallOutput<
     <section className="flex items-start justify-between gap-3 border-t border-line px-4 py-3" aria-label="Idle clock">
       <div className="min-w-0 text-sm">
         <p className="flex items-center gap-2" data-testid="idle"><Timer aria-hidden="true" size={14} className="shrink-0 text-ink-faint" />{text}</p>
-        {activity !== null && activity.reasons.length > 0 && <ul className="mt-1 list-inside list-disc text-xs text-ink-soft">{activity.reasons.map((reason) => <li key={reason}>{reason}</li>)}</ul>}
+        {activity !== null && activity.reasons.length > 0 && <ul className="mt-1 list-inside list-disc text-xs text-ink-soft">{activity.reasons.slice(0, SHOWN_REASONS).map((reason) => <li key={reason}>{reason}</li>)}</ul>}
       </div>
       {stopAt !== null && <Tooltip text="Counts as activity: the clock starts anew"><Button size="small" disabled={busy} onClick={() => void keep()} data-testid="keep-alive">Keep alive</Button></Tooltip>}
     </section>

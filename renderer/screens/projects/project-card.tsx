@@ -20,6 +20,7 @@ import { TimeAgo } from './time-ago.tsx';
 export const ProjectCard = memo(function ProjectCard({ project }: { readonly project: Project }): ReactNode {
   const client = useClient();
   const host = useStore((state) => state.hosts[project.hostId]?.facts?.hostname ?? state.hosts[project.hostId]?.name ?? project.hostId);
+  const oneHost = useStore((state) => Object.keys(state.hosts).length < 2);
   const status = projectStatus(project);
   return (
     <article
@@ -39,7 +40,9 @@ export const ProjectCard = memo(function ProjectCard({ project }: { readonly pro
         <p className="mt-2 flex items-center gap-2 truncate text-xs text-ink-faint"><Cpu aria-hidden="true" size={15} className="shrink-0" />{templateTitle(project.template)} · {tierText(project.settings.tier)}</p>
       </div>
       <footer className="flex items-center justify-between gap-3 rounded-b-lg border-t border-line px-4 py-3">
-        <p className="min-w-0 truncate text-xs text-ink-faint" title={`On ${host}`}>{host}</p>
+        <p className="min-w-0 truncate text-xs text-ink-faint" title={`On ${host}`}>
+          {project.lastOpenedAt === null ? 'Never opened' : <>Opened <TimeAgo at={project.lastOpenedAt} /></>}{!oneHost && <> · {host}</>}
+        </p>
         <div className="flex shrink-0 gap-2">
           {status.running && project.activeOperationId === null && (
             <Button icon={<LogOut size={14} />} data-testid="save-exit" onClick={() => void startProjectOperation(client, 'environments.close', project.id)}>Save &amp; Exit</Button>
@@ -66,7 +69,8 @@ function PrimaryButton({ project, status }: { readonly project: Project; readonl
 /** What is in the safe, and since when: the promise of the product in two lines. */
 function SafetyLine({ project }: { readonly project: Project }): ReactNode {
   const { head, environment } = project;
-  if (environment?.state === 'error' && environment.error !== null) {
+  // Also of an environment that is gone: why the last attempt failed is what matters next.
+  if (environment !== null && environment.state !== 'running' && environment.error !== null) {
     return (
       <p className="flex items-start gap-2 text-sm"><TriangleAlert aria-hidden="true" size={15} className="mt-0.5 shrink-0 text-bad" />
         <span className="min-w-0"><span className="line-clamp-1 font-medium text-bad">{environment.error.message}</span><span className="line-clamp-1 text-ink-soft">{environment.error.hint}</span></span>
