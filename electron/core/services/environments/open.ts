@@ -117,7 +117,9 @@ async function startVm(context: EnvironmentContext, step: StepContext<OpenState>
   context.records.move(state.projectId, 'starting');
   checkHead(context, state);
   if (context.feed.orphans.some((orphan) => orphan.hostId === project.hostId && orphan.vmId === state.projectId)) {
-    await removeRemains(context, state.projectId, await link.request('inspect', { id: state.projectId }, { signal }), step);
+    // It may be gone by now.
+    const found = (await link.request('list', {}, { signal })).vms.find(({ id }) => id === state.projectId);
+    if (found !== undefined) await removeRemains(context, state.projectId, found, step);
   }
   const params: HostParams<'start'> = { id: state.projectId, tier: project.settings.tier, timezone: Intl.DateTimeFormat().resolvedOptions().timeZone };
   const ask = (): Promise<StartResult> => link.request('start', params, { signal, onMessage: (message) => {
