@@ -45,7 +45,7 @@ describe('faults in the life of an environment', () => {
     expect(await run('open', id)).toMatchObject({ state: 'succeeded' });
     return id;
   };
-  const stoppedVessel = (what: string): Promise<void> => until(async () => (await processState(vessel.pid))?.letter === 'T', what);
+  const stoppedVessel = (what: string): Promise<void> => until(async () => await processState(vessel.pid) === 'T', what);
   /** Waits until a step of a running operation has begun. */
   const begun = (operationId: string, stepId: string): Promise<void> => until(async () => {
     const { steps } = await vessel.client.call('operations.get', { operationId });
@@ -100,7 +100,7 @@ describe('faults in the life of an environment', () => {
     await traps.set('agent.identity', 'stop');
     const operationId = await start('open', id);
     const agent = await agentOf(vessel.pid) ?? 0;
-    await until(async () => (await processState(agent))?.letter === 'T', 'infra-agent to stop');
+    await until(async () => await processState(agent) === 'T', 'infra-agent to stop');
     await vessel.client.call('operations.cancel', { operationId });
     resume(agent);
     expect(await ended(operationId)).toMatchObject({ state: 'cancelled' });

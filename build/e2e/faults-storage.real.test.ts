@@ -138,7 +138,7 @@ describe('archives and the database', () => {
     await writeFile(file('early.txt'), 'early');
     await traps.set('close.verify.before', 'stop');
     const closing = vessel.client.call('environments.close', { projectId: id });
-    await until(async () => (await processState(vessel.pid))?.letter === 'T', 'Save & Exit to have read');
+    await until(async () => await processState(vessel.pid) === 'T', 'Save & Exit to have read');
     await writeFile(file('late.txt'), 'late');
     resume(vessel.pid);
     const { operation } = await finish(vessel.client, (await closing).operationId);

@@ -74,8 +74,9 @@ export class KillBench {
   /** Ends what runs and checks that nothing is left of it. */
   async clearAway(): Promise<void> {
     const project = this.#current;
+    if (project === null) return;
     this.#current = null;
-    if (project !== null && (await this.#get(project)).environment?.state === 'running') await this.#run('close', project);
+    if ((await this.#get(project)).environment?.state === 'running') await this.#run('close', project);
     await this.#nothingLeft();
   }
 
@@ -108,6 +109,7 @@ export class KillBench {
       await this.#startVessel();
     }
 
+    if (victim === 'guest') await new Promise((resolve) => setTimeout(resolve, DEATH_NEWS_MS));
     const { environment, head } = await this.#settled(project);
     const operation = await this.#newest(project, kind, began);
     this.#judgeOperation(operation, victim);
@@ -171,7 +173,7 @@ export class KillBench {
       ...await remainsOf(this.#home, this.#projects, [pid, await agentOf(pid) ?? pid]), ...await temporaryFiles(this.#home),
     ];
     // An agent whose Vessel was killed leaves by itself, within the time of a clean end.
-    await until(async () => (await look()).length === 0, 'nothing to be left', 10_000).catch(async () => { throw new Error(`left behind: ${(await look()).join('; ')}`); });
+    await until(async () => (await look()).length === 0, 'nothing to be left', 10_000, 250).catch(async () => { throw new Error(`left behind: ${(await look()).join('; ')}`); });
   }
 
   async #settled(project: string): Promise<Project> {
@@ -186,9 +188,7 @@ export class KillBench {
     }, `${project} to settle`, SETTLE_MS).catch((error: unknown) => {
       throw new Error(`${String(error)}: ${JSON.stringify({ state: seen?.environment?.state, operation: seen?.activeOperationId })}`);
     });
-    // The state is only settled when it stays.
-    await new Promise((resolve) => setTimeout(resolve, DEATH_NEWS_MS));
-    return client.call('projects.get', { projectId: project });
+    return seen ?? client.call('projects.get', { projectId: project });
   }
 
   async #newest(project: string, kind: SweptKind, since: number): Promise<Operation> {
@@ -201,7 +201,7 @@ export class KillBench {
   async #whoStopped(vesselPid: number, point: string): Promise<number> {
     let stopped: number | null = null;
     await until(async () => {
-      for (const pid of [vesselPid, await agentOf(vesselPid)]) if (pid !== null && (await processState(pid))?.letter === 'T') stopped = pid;
+      for (const pid of [vesselPid, await agentOf(vesselPid)]) if (pid !== null && await processState(pid) === 'T') stopped = pid;
       return stopped !== null;
     }, `${point} to be reached`, SETTLE_MS);
     return stopped as unknown as number;

@@ -5,6 +5,8 @@ import { KillBench, type SweptKind, type Victim } from './kill-bench.ts';
 const VICTIMS: readonly Victim[] = ['vessel', 'infra-agent', 'guest'];
 const NAMES: Readonly<Record<Victim, string>> = { vessel: 'Vessel', 'infra-agent': 'infra-agent', guest: 'the guest\'s machine' };
 const KINDS: readonly SweptKind[] = ['open', 'save', 'close'];
+/** While somebody repairs one of them. */
+const ONLY = new RegExp(process.env['VESSEL_SWEEP_POINTS'] ?? '');
 const SWEEP_DEADLINE_MS = 5 * 60_000;
 
 export type SweepOptions = {
@@ -44,19 +46,20 @@ export function killSweep({ driver, chosen }: SweepOptions): void {
           const all = passed.get(kind)?.points ?? [];
           const failures: string[] = [];
           let killed = 0;
-          for (const point of all.filter((candidate) => chosen(candidate, all))) {
+          for (const point of all.filter((candidate) => chosen(candidate, all) && ONLY.test(candidate))) {
             const began = Date.now();
             try {
               if (await bench.killAt(kind, point, victim)) killed += 1;
             } catch (error) {
               failures.push(`${point}: ${error instanceof Error ? error.message : String(error)}`);
+              process.stderr.write(`${kind}, ${victim}: ${failures.at(-1)}\n`);
               await bench.startAfresh(`${kind}-${point}-${victim}`);
             }
             if (process.env['VESSEL_SWEEP_VERBOSE'] !== undefined) process.stderr.write(`${kind} ${victim} ${point} ${Date.now() - began} ms\n`);
           }
           expect(failures).toEqual([]);
           // Before a machine exists there is none to kill, so not every point counts for every victim; some must.
-          expect(killed).toBeGreaterThan(3);
+          if (ONLY.source === '(?:)') expect(killed).toBeGreaterThan(3);
           await test.annotate(`${killed} kills`);
         });
       }

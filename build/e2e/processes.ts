@@ -14,16 +14,15 @@ export async function unlessGone<T>(look: () => Promise<T>): Promise<T | null> {
 }
 
 /** The kernel's letter for a process: R, S, T (stopped), Z (dead, not yet collected) …; null when there is none. */
-export async function processState(pid: number): Promise<{ readonly letter: string; readonly parent: number } | null> {
+export async function processState(pid: number): Promise<string | null> {
   const text = await unlessGone(() => readFile(`/proc/${pid}/stat`, 'utf8'));
   if (text === null) return null;
-  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
-  return { letter: fields[0] ?? '?', parent: Number(fields[1]) };
+  return text[text.lastIndexOf(')') + 2] ?? null;
 }
 
 export async function isAlive(pid: number): Promise<boolean> {
   const state = await processState(pid);
-  return state !== null && state.letter !== 'Z' && state.letter !== 'X';
+  return state !== null && state !== 'Z' && state !== 'X';
 }
 
 const allPids = async (): Promise<readonly number[]> => (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(Number);
@@ -31,9 +30,9 @@ const commandLine = (pid: number): Promise<string | null> => unlessGone(() => re
 
 /** The `infra-agent serve` that this Vessel started and that lives. */
 export async function agentOf(vesselPid: number): Promise<number | null> {
-  for (const pid of await allPids()) {
-    const state = await processState(pid);
-    if (state?.parent !== vesselPid || state.letter === 'Z') continue;
+  const children = await unlessGone(() => readFile(`/proc/${vesselPid}/task/${vesselPid}/children`, 'utf8')) ?? '';
+  for (const pid of children.split(' ').filter((text) => text !== '').map(Number)) {
+    if (!await isAlive(pid)) continue;
     if ((await commandLine(pid))?.endsWith('\0serve\0') === true) return pid;
   }
   return null;
@@ -72,10 +71,10 @@ export function resume(pid: number): void {
 }
 
 /** Waits for a condition. Throws naming it when the deadline (milliseconds) passes. */
-export async function until(condition: () => Promise<boolean> | boolean, what: string, deadlineMs = 30_000): Promise<void> {
+export async function until(condition: () => Promise<boolean> | boolean, what: string, deadlineMs = 30_000, everyMs = 20): Promise<void> {
   const deadline = Date.now() + deadlineMs;
   while (!await condition()) {
     if (Date.now() > deadline) throw new Error(`waited ${deadlineMs} ms for ${what}`);
-    await sleep(10);
+    await sleep(everyMs);
   }
 }
