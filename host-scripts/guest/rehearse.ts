@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
 import { crc32, deflateRawSync } from 'node:zlib';
-import WebSocket from 'ws';
 import { VesselError } from '#shared/errors.ts';
 import { GUEST_API_PREFIX } from '#shared/guest-protocol.ts';
 import type { GuestAddress } from './guest-client.ts';
@@ -53,14 +52,14 @@ export async function rehearse(address: GuestAddress, token: string, name: strin
 function runTrue(address: GuestAddress, token: string, signal: AbortSignal): Promise<void> {
   const socket = new WebSocket(`ws://${address.host}:${address.port}${GUEST_API_PREFIX}/exec`, { headers: { authorization: `Bearer ${token}` } });
   return new Promise((resolve, reject) => {
-    const fail = (): void => socket.terminate();
-    signal.addEventListener('abort', fail, { once: true });
-    socket.on('open', () => socket.send(JSON.stringify({ type: 'start', argv: ['true'] })));
-    socket.on('message', (data: Buffer, binary: boolean) => {
-      if (!binary && data.toString('utf8').includes('"exit"')) socket.close();
+    const onAbort = (): void => socket.close();
+    signal.addEventListener('abort', onAbort, { once: true });
+    socket.addEventListener('open', () => socket.send(JSON.stringify({ type: 'start', argv: ['true'] })));
+    socket.addEventListener('message', ({ data }) => {
+      if (typeof data === 'string' && data.includes('"exit"')) socket.close();
     });
-    socket.on('error', (error) => reject(new VesselError('GUEST_UNREACHABLE', `the rehearsal's command failed: ${error.message}`, { cause: error })));
-    socket.on('close', () => { signal.removeEventListener('abort', fail); resolve(); });
+    socket.addEventListener('error', () => reject(new VesselError('GUEST_UNREACHABLE', "the rehearsal's command failed")));
+    socket.addEventListener('close', () => { signal.removeEventListener('abort', onAbort); resolve(); });
   });
 }
 

@@ -70,7 +70,8 @@ export const codeServer: IdeAdapter = {
   productPath: `${VSCODE}/product.json`,
   launcher: LAUNCHER,
   argv: ({ node, launcher, root, port, home, workspace }) => [
-    node, launcher, `${root}/${PACKAGE}`,
+    // What the template compiled is what a clone runs first: V8 must not forget it.
+    node, '--no-flush-bytecode', launcher, `${root}/${PACKAGE}`,
     '--bind-addr', `127.0.0.1:${port}`, '--auth', 'none',
     '--disable-telemetry', '--disable-update-check', '--disable-workspace-trust', '--disable-getting-started-override',
     '--user-data-dir', `${home}/.local/share/code-server`, '--extensions-dir', `${home}/.local/share/code-server/extensions`,
@@ -79,6 +80,8 @@ export const codeServer: IdeAdapter = {
   env: {
     // VS Code's server would otherwise look for a browser to open links with.
     BROWSER: 'none',
+    // Links of the Ports view stay on the IDE's own host; the gateway turns them into an address of that port.
+    VSCODE_PROXY_URI: './__vessel/go/{{port}}/',
   },
   healthPath: '/healthz',
   // `/` only redirects here: the page itself loads VS Code's server.
