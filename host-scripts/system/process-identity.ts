@@ -7,7 +7,7 @@ import { errnoOf } from './errno.ts';
  */
 export type ProcessIdentity = { readonly pid: number; readonly startTicks: number };
 
-type Stat = { readonly state: string; readonly startTicks: number; readonly processGroup: number };
+type Stat = { readonly state: string; readonly startTicks: number; readonly processGroup: number; readonly cpuTicks: number };
 
 /** Gone processes make ENOENT, ESRCH while reading; both mean "no such process". */
 const isGone = (error: unknown): boolean => ['ENOENT', 'ESRCH'].includes(errnoOf(error) ?? '');
@@ -17,7 +17,7 @@ async function readStat(pid: number): Promise<Stat | null> {
     const text = await readFile(`/proc/${pid}/stat`, 'utf8');
     // The command name stands in parentheses and may hold anything, also parentheses: count from the last one.
     const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
-    return { state: fields[0] ?? '?', processGroup: Number(fields[2]), startTicks: Number(fields[19]) };
+    return { state: fields[0] ?? '?', processGroup: Number(fields[2]), startTicks: Number(fields[19]), cpuTicks: Number(fields[11]) + Number(fields[12]) };
   } catch (error) {
     if (isGone(error)) return null;
     throw error;
@@ -28,6 +28,15 @@ async function readStat(pid: number): Promise<Stat | null> {
 export async function identifyProcess(pid: number): Promise<ProcessIdentity | null> {
   const stat = await readStat(pid);
   return stat === null ? null : { pid, startTicks: stat.startTicks };
+}
+
+/** Linux counts in hundredths of a second on every architecture we run on (sysconf(_SC_CLK_TCK)). */
+const TICKS_PER_SECOND = 100;
+
+/** Processor time the process has used so far, in seconds; 0 when it is gone. */
+export async function cpuSeconds(identity: ProcessIdentity): Promise<number> {
+  const stat = await readStat(identity.pid);
+  return stat === null || stat.startTicks !== identity.startTicks ? 0 : stat.cpuTicks / TICKS_PER_SECOND;
 }
 
 /** True while exactly this process lives (a zombie does not). */

@@ -17,6 +17,7 @@ import { BUILDING_MARK, TEMPLATE_FILES } from '../../templates/template-store.ts
 import type { TemplateMeta, TemplateStore } from '../../templates/template-store.ts';
 import type { WorkContext } from '../driver.ts';
 import { logTail } from '../log-tail.ts';
+import { launchUntilItBoots } from './boot-watch.ts';
 import { launchMachine, machineLives, makeSocketDir } from './launch-machine.ts';
 import type { Machine } from './launch-machine.ts';
 import { MachineFiles } from './machine-files.ts';
@@ -100,11 +101,11 @@ export async function buildTemplate(store: TemplateStore, run: string, runtime: 
     await files.read('kernel', image.kernel);
     await files.read('initrd', image.initrd);
     context.stage('boot');
-    const machine = await launchMachine({
+    const port = await freePort();
+    const machine = await launchUntilItBoots(() => launchMachine({
       machine: { tier, accelerator: runtime.accelerator, name: 'template', memory: 'shared', kernelCommandLine: runtime.kernelCommandLine, dataLayers: [{ role: 'data', format: 'qcow2' }, { role: 'dataBase', format: 'raw' }] },
-      files, port: await freePort(), socketDir, user: runtime.user, started: (_role, identity) => { processes.push(identity); },
-    });
-    await machine.qmp.execute('qmp_capabilities');
+      files, port, socketDir, user: runtime.user, started: (_role, identity) => { processes.push(identity); },
+    }), at('console.log'), context, startedAt + BUILD_DEADLINE_MS);
     const bootstrapToken = await bootAndRehearse(machine, token, context);
     context.stage('freeze');
     await freeze(machine.qmp, { statePath: at(TEMPLATE_FILES.state), socketDir, user: runtime.user, signal: context.signal });

@@ -8,6 +8,7 @@ import { freePort } from '../../system/free-port.ts';
 import type { Template } from '../../templates/template-store.ts';
 import { TEMPLATE_FILES } from '../../templates/template-store.ts';
 import type { VmSpec, WorkContext } from '../driver.ts';
+import { launchUntilItBoots } from './boot-watch.ts';
 import { launchMachine, machineLives, makeSocketDir } from './launch-machine.ts';
 import type { Machine } from './launch-machine.ts';
 import { DESCRIPTOR } from './machine-arguments.ts';
@@ -99,11 +100,10 @@ export async function startCold(given: StartGiven, context: WorkContext): Promis
   ]);
   await Promise.all([openCommonFiles(files, given), files.read('kernel', image.kernel), files.read('initrd', image.initrd), files.write('token', tokenPath, 'r+')]);
   context.stage('network');
-  const machine = await launch(given, context, files, port, {
+  const machine = await launchUntilItBoots(() => launch(given, context, files, port, {
     tier: given.spec.tier, accelerator: given.runtime.accelerator, name: given.spec.id, memory: 'plain', kernelCommandLine: given.runtime.kernelCommandLine,
     dataLayers: [{ role: 'data', format: 'qcow2' }, { role: 'dataBase', format: 'raw' }],
-  });
-  await machine.qmp.execute('qmp_capabilities');
+  }), join(given.directory, VM_FILES.console), context, given.startedAt + given.spec.deadlineMs);
   await introduce(given, machine, context, { booting: true, bootstrapToken });
   // It opened the door once and opens nothing any more.
   await rm(tokenPath, { force: true });
