@@ -29,7 +29,7 @@ describe('the watch over an early boot', () => {
     children.push(...pair);
     const [hypervisor, network] = await Promise.all(pair.map((child) => identifyProcess(child.pid ?? 0)));
     if (hypervisor == null || network == null) throw new Error('sleep did not start');
-    return { qmp: agreeable(), hypervisor, network, port: 1 };
+    return { qmp: agreeable(), hypervisor, network, port: 1, killed: () => false };
   };
 
   beforeEach(async () => {

@@ -18,6 +18,8 @@ export type Machine = {
   readonly hypervisor: ProcessIdentity;
   readonly network: ProcessIdentity;
   readonly port: number;
+  /** True once one of its processes was killed (by a person, or by a host that ran out of memory): no fault of what it was made from. */
+  readonly killed: () => boolean;
 };
 
 /** The sockets' parent must let the run user through; the folder itself is that user's alone. */
@@ -77,7 +79,10 @@ export async function launchMachine(options: LaunchOptions): Promise<Machine> {
     user, env: ENVIRONMENT, cwd: '/',
   }).finally(() => link.destroy());
   options.started('hypervisor', hypervisor.identity);
-  return { qmp: new QmpClient(socketAt(hypervisor.child, DESCRIPTOR.control)), hypervisor: hypervisor.identity, network: network.identity, port };
+  return {
+    qmp: new QmpClient(socketAt(hypervisor.child, DESCRIPTOR.control)), hypervisor: hypervisor.identity, network: network.identity, port,
+    killed: () => [hypervisor, network].some(({ child }) => child.signalCode === 'SIGKILL'),
+  };
 }
 
 /** True while both processes of a machine live. */

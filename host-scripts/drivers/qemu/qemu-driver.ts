@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { VesselError } from '#shared/errors.ts';
 import type { Vm } from '#shared/host-protocol.ts';
 import type { HostPaths } from '../../paths.ts';
@@ -22,6 +23,7 @@ import type { StartGiven } from './start-machine.ts';
 
 /** A clone that does not answer by then will not: the cold boot gets the rest of the time. In emulation a clone answers in 0.3 s. */
 const CLONE_DEADLINE_MS = 45_000;
+const EXIT_NEWS_MS = 100;
 
 export type QemuDriverOptions = {
   readonly paths: HostPaths;
@@ -73,13 +75,17 @@ export function qemuDriver(options: QemuDriverOptions): DriverWithAbilities {
     const isolated = isolate(ready.runtime);
     // Awaited before a guest runs; until then a failure must not count as unhandled.
     isolated.catch(() => undefined);
+    let killed = (): boolean => false;
     const given: StartGiven = {
       spec, record, directory: stored.directory, socketDir: recognition(spec.id).socketDir, runtime: ready.runtime, token: stored.record.token, isolated, save, startedAt: Date.now(),
-      launched: (machine) => machine.qmp.onEvent(({ event, data }) => {
-        if (event === 'SHUTDOWN' && data['guest'] === true) ends.set(spec.id, 'guest-shutdown');
-      }),
+      launched: (machine) => {
+        killed = machine.killed;
+        machine.qmp.onEvent(({ event, data }) => {
+          if (event === 'SHUTDOWN' && data['guest'] === true) ends.set(spec.id, 'guest-shutdown');
+        });
+      },
     };
-    const cloned = ready.template !== null && await cloneOrGiveUp({ ...given, spec: { ...spec, deadlineMs: Math.min(spec.deadlineMs, CLONE_DEADLINE_MS) } }, ready.template, context);
+    const cloned = ready.template !== null && await cloneOrGiveUp({ ...given, spec: { ...spec, deadlineMs: Math.min(spec.deadlineMs, CLONE_DEADLINE_MS) } }, ready.template, context, () => killed());
     if (!cloned) await startCold(given, context);
     await save({ phase: 'running', stage: 'ready', startKind: cloned ? 'clone' : 'cold', templateKey: cloned ? ready.template?.meta.key ?? null : null, startedAt: Date.now() });
     if (!cloned && spec.mode === 'auto') options.templateWanted(spec.tier);
@@ -87,13 +93,16 @@ export function qemuDriver(options: QemuDriverOptions): DriverWithAbilities {
   }
 
   /** False when the template turned out useless and a cold boot may take over. */
-  async function cloneOrGiveUp(given: StartGiven, template: Template, context: WorkContext): Promise<boolean> {
+  async function cloneOrGiveUp(given: StartGiven, template: Template, context: WorkContext, killed: () => boolean): Promise<boolean> {
     try {
       await startClone(given, template, context);
       return true;
     } catch (error) {
       const failure = VesselError.from(error);
       if (given.spec.mode !== 'auto' || failure.code === 'CANCELLED' || failure.code === 'HOST_PERMISSION' || failure.code === 'DISK_FULL' || context.signal.aborted) throw failure;
+      // The control channel breaks a moment before the end of the process is told.
+      await delay(EXIT_NEWS_MS);
+      if (killed()) throw new VesselError('VM_START_FAILED', 'the hypervisor was killed from outside, as a host does that runs out of memory', { cause: failure });
       context.log('warn', `the template is of no use (${failure.message}); booting cold and making a new one`);
       await stop(given.spec.id);
       await templates.discard(template.meta.key);
