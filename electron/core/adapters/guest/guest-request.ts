@@ -43,15 +43,21 @@ export function send(pool: GuestAgentPool, token: string, call: GuestCall): Prom
   });
 }
 
-/** Sends and parses a JSON answer. */
+/** Sends and parses a JSON answer. A question whose connection breaks is asked once more. */
 export async function sendForJson<S extends z.ZodType>(pool: GuestAgentPool, token: string, call: GuestCall, schema: S): Promise<z.output<S>> {
-  const response = await send(pool, token, call);
-  let body: Buffer;
-  try {
-    body = await readAll(response);
-  } catch (error) {
-    throw guestError(error, call.signal);
-  }
+  const ask = async (): Promise<Buffer> => {
+    try {
+      return await readAll(await send(pool, token, call));
+    } catch (error) {
+      throw guestError(error, call.signal);
+    }
+  };
+  const body = await ask().catch((error: unknown) => {
+    // An idle connection may end at the very moment it is used again, and the forwarder of a guest that was just restored
+    // resets early ones. Questions change nothing, so a second try on a new connection is safe.
+    if (call.method === 'GET' && call.signal?.aborted !== true && VesselError.from(error).code === 'GUEST_UNREACHABLE') return ask();
+    throw error;
+  });
   const parsed = schema.safeParse(parseJson(body));
   if (!parsed.success) throw new VesselError('GUEST_UNREACHABLE', `The guest agent answered ${call.path.split('?')[0]} in an unknown shape`, { cause: parsed.error });
   return parsed.data;
