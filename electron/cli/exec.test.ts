@@ -9,6 +9,8 @@ import { startFakeVessel, type FakeVessel } from './testing/fake-vessel.ts';
 import { realProcesses, type Seen } from './testing/real-processes.ts';
 import { runIn, testTerminal } from './testing/test-runtime.ts';
 
+/** How long a busy machine may take to start a process. */
+const PATIENCE = { timeout: 10_000, interval: 20 };
 let home = '';
 let vessel: FakeVessel;
 let seen: Seen;
@@ -50,6 +52,7 @@ describe('exec', () => {
   it('forwards Ctrl-C to the command and ends as it does', async () => {
     const terminal = testTerminal(home);
     const ended = runVessel(['exec', 'demo', '--', 'sleep', '30'], terminal.runtime);
+    await expect.poll(() => seen.input, PATIENCE).not.toBeNull();
     await sleep(200);
     terminal.signal('SIGINT');
     expect(await ended).toBe(130);
@@ -58,11 +61,12 @@ describe('exec', () => {
 
   it('on a terminal gives the command one: raw mode while it runs, size and resizes passed on', async () => {
     const terminal = testTerminal(home, { tty: true, env: { TERM: 'xterm-256color' } });
-    const ended = runVessel(['exec', 'demo', '--', 'sleep', '0.4'], terminal.runtime);
-    await sleep(200);
-    expect(terminal.rawModes).toEqual([true]);
+    const ended = runVessel(['exec', 'demo', '--', 'sleep', '30'], terminal.runtime);
+    await expect.poll(() => terminal.rawModes, PATIENCE).toEqual([true]);
     terminal.signal('SIGWINCH');
-    expect(await ended).toBe(0);
+    await expect.poll(() => seen.resizes, PATIENCE).toHaveLength(1);
+    terminal.signal('SIGTERM');
+    expect(await ended).toBeGreaterThan(128);
     expect(terminal.rawModes).toEqual([true, false]);
     expect(seen.input).toMatchObject({ pty: { cols: 100, rows: 30 }, env: { TERM: 'xterm-256color' } });
     expect(seen.resizes).toEqual([{ cols: 100, rows: 30 }]);
@@ -78,7 +82,7 @@ describe('exec', () => {
   it('says that Vessel went away, with code 7, and restores the terminal', async () => {
     const terminal = testTerminal(home, { tty: true });
     const ended = runVessel(['exec', 'demo', '--', 'sleep', '30'], terminal.runtime);
-    await sleep(200);
+    await expect.poll(() => terminal.rawModes, PATIENCE).toEqual([true]);
     vessel.dropConnections();
     expect(await ended).toBe(7);
     expect(terminal.rawModes).toEqual([true, false]);

@@ -53,10 +53,8 @@ it('prints one line, records itself privately, answers, and leaves nothing at it
   expect((await stat(join(home, 'run', 'server.json'))).mode & 0o777).toBe(0o600);
   const answer = await fetch(`http://127.0.0.1:${ready.port}/api/call/app.info`, { method: 'POST', headers: { authorization: `Bearer ${record?.secret ?? ''}` } });
   expect(await answer.json()).toMatchObject({ value: { baseUrl: ready.baseUrl, gatewayPort: ready.port } });
-  const began = Date.now();
   child.kill('SIGTERM');
   expect(await exit).toBe(0);
-  expect(Date.now() - began).toBeLessThan(5_000);
   expect(existsSync(join(home, 'run', 'server.json'))).toBe(false);
 });
 
