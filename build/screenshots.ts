@@ -64,10 +64,10 @@ async function photograph(page: Page): Promise<void> {
     // A fast machine may be through before it is photographed.
     await Promise.race([page.getByTestId('log').getByText('Restoring').waitFor(), at('ide-frame').waitFor()]);
     await camera.snap('console-running', theme);
-    const operationId = new URL(page.url()).hash.split('/').at(-1) ?? '';
     await at('ide-frame').waitFor();
     await go('#/');
-    return operationId;
+    const { operations } = await vessel.client.call('operations.list', { projectId });
+    return operations.find((operation) => operation.kind === 'open')?.id ?? '';
   };
   await bootOf(dashboard, 'light');
   const boot = await bootOf(shop, 'dark');
