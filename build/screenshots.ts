@@ -53,6 +53,7 @@ async function photograph(page: Page): Promise<void> {
   await story.create('Price forecast', 'python');
   await story.create('Scratch pad', 'blank');
   const billing = await story.importFolder('Legacy billing');
+  await page.getByTestId('toasts').getByRole('button').first().click();
   await at('import').click();
   await camera.take('import');
   await page.keyboard.press('Escape');
@@ -91,7 +92,9 @@ async function photograph(page: Page): Promise<void> {
   await openInEditor(page, ide, 'server.js', PATIENCE_MS);
   await page.keyboard.press('Control+Backquote');
   await ide.locator('.terminal-wrapper .xterm-screen').waitFor();
-  await page.waitForTimeout(IDE_SETTLE_MS * 2);
+  // With a renderer that draws on a canvas there is no text to wait for; then the settling has to do.
+  await ide.locator('.xterm-rows', { hasText: '$' }).waitFor({ timeout: IDE_SETTLE_MS * 8 }).catch(() => undefined);
+  await page.waitForTimeout(IDE_SETTLE_MS);
   await page.keyboard.type('npm start\n');
   const listens = async (): Promise<boolean> => (await vessel.client.call('environments.ports', { projectId: shop })).ports.some(({ port }) => port === 8080);
   const deadline = Date.now() + PATIENCE_MS;
@@ -130,7 +133,7 @@ async function photograph(page: Page): Promise<void> {
   await go('#/hosts/local');
   await at('doctor').click();
   await at('doctor-result').waitFor();
-  await camera.take('host', { large: true });
+  await camera.take('host');
   await go('#/settings');
   await camera.take('settings');
   await go('#/activity');

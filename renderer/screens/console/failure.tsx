@@ -22,7 +22,8 @@ export function Failure({ operation, error, onRetry, back }: { readonly operatio
           {details.map(([key, value]) => <div key={key} className="contents"><dt className="text-term-dim">{key}</dt><dd className="min-w-0 break-words">{typeof value === 'string' ? value : JSON.stringify(value)}</dd></div>)}
         </dl>
       )}
-      {error.logTail.length > 0 && <pre tabIndex={0} aria-label="Evidence: last lines of the log" data-testid="log-tail" className="max-h-44 overflow-auto border-l-2 border-term-red/60 pl-3 text-xs leading-5 whitespace-pre-wrap">{error.logTail.join('\n')}</pre>}
+      {/* Reversed, so that it shows its end first: there it failed. */}
+      {error.logTail.length > 0 && <pre tabIndex={0} aria-label="Evidence: last lines of the log" data-testid="log-tail" className="flex max-h-32 flex-col-reverse overflow-auto border-l-2 border-term-red/60 pl-3 text-xs leading-5 whitespace-pre-wrap"><code>{error.logTail.join('\n')}</code></pre>}
       <div className="flex gap-2">
         <Button variant="terminal" icon={<RotateCcw size={14} />} onClick={onRetry} autoFocus data-testid="retry">Retry</Button>
         {back}
