@@ -5,6 +5,7 @@ import { examine } from '../doctor/check.ts';
 import { hostStages } from '../doctor/host-stages.ts';
 import type { TemplateAbility } from '../drivers/driver.ts';
 import { qemuDriver } from '../drivers/qemu/qemu-driver.ts';
+import { sweepInterruptedBuilds } from '../drivers/qemu/build-template.ts';
 import type { HostPaths } from '../paths.ts';
 import { provision } from '../provision/engine.ts';
 import { Journal } from '../provision/journal.ts';
@@ -74,6 +75,9 @@ export function qemuHost(options: QemuHostOptions): HostParts {
     doctor: () => examine(hostStages({ steps: stepsFor(DEFAULT_TIERS), facts, vms: () => driver.list(), signal: AbortSignal.timeout(120_000) })),
     provision: ({ dryRun, tiers }, context) => provision({ steps: stepsFor(tiers), journal, dryRun, signal: context.signal, report: context.steps, log: context.log }),
     close: build.close,
-    unprovision: async ({ dryRun }, context) => unprovisionHost({ paths, steps: stepsFor(allTiers), journal, dryRun, signal: context.signal, vms: await driver.list() }),
+    async unprovision({ dryRun }, context) {
+      if (!dryRun) await sweepInterruptedBuilds(store, paths.run, null);
+      return unprovisionHost({ paths, steps: stepsFor(allTiers), journal, dryRun, signal: context.signal, vms: await driver.list() });
+    },
   };
 }

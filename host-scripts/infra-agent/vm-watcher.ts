@@ -17,7 +17,10 @@ export async function watchVms(options: VmWatcherOptions): Promise<void> {
   while (!options.signal.aborted) {
     try {
       const seen = new Map((await options.list()).map((vm) => [vm.id, vm]));
-      if (known !== null) {
+      if (known === null) {
+        // What died while no agent watched is news to whoever started this one.
+        for (const vm of seen.values()) if (vm.state === 'stopped' || vm.state === 'broken') options.changed(vm);
+      } else {
         for (const vm of seen.values()) {
           const before = known.get(vm.id);
           if (before?.state !== vm.state || before.problem !== vm.problem) options.changed(vm);

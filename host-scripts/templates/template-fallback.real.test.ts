@@ -1,8 +1,12 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { StartResult } from '#shared/host-protocol.ts';
+import { sweepInterruptedBuilds } from '../drivers/qemu/build-template.ts';
+import { socketDirFor } from '../drivers/qemu/socket-dir.ts';
 import { cannotRunMachines, quietContext, realHost } from '../real-host.test-helper.ts';
 import type { RealHost } from '../real-host.test-helper.ts';
 import { TemplateStore } from './template-store.ts';
@@ -36,6 +40,17 @@ describe.skipIf(why !== null)('when there is no usable template', () => {
     expect((await start('first')).vm.startKind).toBe('cold');
     await rebuilt();
     expect((await start('second')).vm.startKind).toBe('clone');
+  });
+
+  it('the machine of a build that was killed is ended by the next build, whatever its key', async () => {
+    const folder = join(real.paths.templates, `${'0'.repeat(24)}.building-dead`);
+    const socketDir = socketDirFor(real.paths.run, folder);
+    await mkdir(folder);
+    const orphan = spawn('sleep', ['600'], { argv0: `sleep ${socketDir}/control.sock`, stdio: 'ignore', detached: true });
+    const ended = once(orphan, 'exit');
+    await sweepInterruptedBuilds(new TemplateStore(real.paths.templates), real.paths.run, null);
+    expect((await ended)[1]).toBe('SIGKILL');
+    expect(await new TemplateStore(real.paths.templates).leftovers()).toEqual([]);
   });
 
   it('a damaged state is noticed before it is used', async () => {

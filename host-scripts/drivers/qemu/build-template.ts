@@ -11,6 +11,7 @@ import { reachGuest } from '../../guest/reach-guest.ts';
 import { rehearse } from '../../guest/rehearse.ts';
 import { endProcess } from '../../system/end-process.ts';
 import { freePort } from '../../system/free-port.ts';
+import { isLocked } from '../../system/file-lock.ts';
 import { findProcesses } from '../../system/process-identity.ts';
 import type { ProcessIdentity } from '../../system/process-identity.ts';
 import { BUILDING_MARK, TEMPLATE_FILES } from '../../templates/template-store.ts';
@@ -27,18 +28,22 @@ import type { QemuRuntime } from './qemu-runtime.ts';
 import { socketDirFor } from './socket-dir.ts';
 import { waitUntil } from './wait-until.ts';
 
-/** A cold boot in emulation took 8–20 s when it was measured; a busy host may need several times that. */
-const BUILD_DEADLINE_MS = 300_000;
+/** A cold boot in emulation took 8–20 s when it was measured; a crowded host needed 4 minutes. */
+const BUILD_DEADLINE_MS = 600_000;
 const READY_POLL_MS = 100;
 const ATTEMPT_MS = 10_000;
 /** The guest goes idle, and writes what it has to write, before it is frozen: a clone then wakes up with nothing to do. */
 const SETTLE_MS = 1_500;
 const BLOCK_BYTES = 512;
 
-/** Ends the machines of interrupted builds and removes their folders. Call only while holding the build's lock. */
-export async function sweepInterruptedBuilds(store: TemplateStore, run: string, key: string): Promise<void> {
+/**
+ * Ends the machines of interrupted builds and removes their folders. `own` is the key whose build's lock the caller holds (null for
+ * none); the folders of other keys are left alone while somebody builds them.
+ */
+export async function sweepInterruptedBuilds(store: TemplateStore, run: string, own: string | null): Promise<void> {
   for (const folder of await store.leftovers()) {
-    if (!basename(folder).startsWith(key)) continue;
+    const key = basename(folder).split('.')[0] ?? '';
+    if (key !== own && await isLocked(store.lockPath(key))) continue;
     const socketDir = socketDirFor(run, folder);
     const orphans = await findProcesses(({ argv }) => argv.some((argument) => argument.includes(`${socketDir}/`)));
     await Promise.all(orphans.map((identity) => endProcess(identity)));
