@@ -43,6 +43,8 @@ export async function removeVm(store: RecordStore, id: string, recognition: Reco
   // Also without a record: a start that another process removed under its feet may just have made a process.
   await endVmProcesses(stored ?? { id, directory: store.directory(id), record: null, problem: null }, recognition);
   breakIfAsked('remove.ended');
+  // Another infra-agent (of a Vessel that was killed, say) may have finished this removal and even made a new VM of the name.
+  if (stored?.record != null && (await store.read(id))?.record?.createdAt !== stored.record.createdAt) return true;
   await rm(recognition.socketDir, { recursive: true, force: true });
   breakIfAsked('remove.sockets');
   if (stored !== null) await store.remove(id);

@@ -17,6 +17,9 @@ type Pending = { readonly settle: (outcome: { readonly result: unknown } | { rea
 
 /** A connection on this computer is there in a millisecond or not at all. */
 const CONNECT_DEADLINE_MS = 5_000;
+/** An agent that died is started anew, so that somebody watches the VMs; one that keeps dying less and less often. */
+const REVIVE_MS = 250;
+const REVIVE_MAX_MS = 30_000;
 /** The agent knows how to stop cleanly; after this a cancelled request is given up on here as well. */
 const CANCEL_GRACE_MS = 15_000;
 
@@ -29,6 +32,8 @@ export class LocalHostLink implements HostLink {
   #agent: AgentProcess | null = null;
   #nextId = 1;
   #disposed = false;
+  #reviveMs = REVIVE_MS;
+  #revival: NodeJS.Timeout | null = null;
 
   constructor(options: LocalHostOptions) {
     this.#options = options;
@@ -81,6 +86,7 @@ export class LocalHostLink implements HostLink {
 
   async dispose(): Promise<void> {
     this.#disposed = true;
+    if (this.#revival !== null) clearTimeout(this.#revival);
     const agent = this.#agent;
     this.#agent = null;
     this.#failAll(new VesselError('INTERRUPTED', 'Vessel is closing'));
@@ -100,13 +106,25 @@ export class LocalHostLink implements HostLink {
         this.#agent = null;
         if (!this.#disposed) this.#options.log(error.message);
         this.#failAll(error);
+        if (!this.#disposed && error.code === 'AGENT_LOST') this.#reviveLater();
       },
     });
     this.#agent = agent;
     return agent;
   }
 
+  #reviveLater(): void {
+    if (this.#revival !== null) return;
+    this.#revival = setTimeout(() => {
+      this.#revival = null;
+      if (!this.#disposed && this.#listeners.size > 0) this.#running();
+    }, this.#reviveMs);
+    this.#reviveMs = Math.min(this.#reviveMs * 2, REVIVE_MAX_MS);
+  }
+
   #receive(message: HostMessage): void {
+    // It works: the next death is judged by itself.
+    this.#reviveMs = REVIVE_MS;
     switch (message.type) {
       case 'result': return this.#settle(message.id, { result: message.result });
       case 'error': return this.#settle(message.id, { error: VesselError.fromShape(message.error) });
