@@ -14,10 +14,10 @@ export type Victim = 'vessel' | 'infra-agent' | 'guest';
 
 /** States in which nothing is under way. */
 const SETTLED: readonly (EnvironmentState | undefined)[] = [undefined, 'running', 'stopped', 'destroyed', 'error'];
-/** Longer than any step takes in emulation on a busy machine; infra-agent gives up on a clone after 30 s. */
-const SETTLE_MS = 60_000;
-/** infra-agent tells of a death within half a second. */
-const DEATH_NEWS_MS = 700;
+/** A cold boot in emulation on a busy machine. */
+const SETTLE_MS = 120_000;
+/** infra-agent tells of a death within half a second; when it died itself just before, it has to be started anew first. */
+const DEATH_NEWS_MS = 15_000;
 const FILE = 'edit.txt';
 
 /** One Vessel with traps in it, and one project at a time that kills are tried on. */
@@ -109,7 +109,7 @@ export class KillBench {
       await this.#startVessel();
     }
 
-    if (victim === 'guest') await new Promise((resolve) => setTimeout(resolve, DEATH_NEWS_MS));
+    if (victim === 'guest') await until(async () => (await this.#get(project)).environment?.state !== 'running', 'the death of the machine to be noticed', DEATH_NEWS_MS);
     const { environment, head } = await this.#settled(project);
     const operation = await this.#newest(project, kind, began);
     this.#judgeOperation(operation, victim);
@@ -232,7 +232,9 @@ export class KillBench {
 
   async #run(kind: SweptKind, project: string): Promise<Operation> {
     const { client } = this.#running();
-    return (await finish(client, (await client.call(`environments.${kind}`, { projectId: project })).operationId)).operation;
+    const { operation } = await finish(client, (await client.call(`environments.${kind}`, { projectId: project })).operationId, { allowFailure: true });
+    if (operation.error === null) return operation;
+    throw new Error(`${kind} afterwards failed in ${operation.steps.find(({ state }) => state === 'failed')?.id ?? 'no step'}: ${operation.error.code} ${operation.error.message}`);
   }
 
   #get(project: string): Promise<Project> { return this.#running().client.call('projects.get', { projectId: project }); }
