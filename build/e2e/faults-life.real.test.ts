@@ -11,10 +11,10 @@ import { VesselError } from '#shared/errors.ts';
 import { GUEST_API_PREFIX } from '#shared/guest-protocol.ts';
 import type { Operation } from '#shared/operation.ts';
 import { ideStatus } from './gateway-visit.ts';
-import { damagedRevisions, fileInHead, guestPid, inside, remainsOf, temporaryFiles } from './home.ts';
+import { damagedRevisions, endHome, fileInHead, guestPid, inside, remainsOf, temporaryFiles } from './home.ts';
 import { agentOf, kill9, processState, resume, until } from './processes.ts';
 import { Traps } from './traps.ts';
-import { finish, makeHome, removeHome, startVessel, type RunningVessel } from './vessel.ts';
+import { finish, makeHome, startVessel, type RunningVessel } from './vessel.ts';
 
 const SERVER = fileURLToPath(new URL('../../out/server/main.mjs', import.meta.url));
 
@@ -29,7 +29,7 @@ describe('faults in the life of an environment', () => {
   });
   afterAll(async () => {
     await vessel.stop();
-    await removeHome(vessel.home);
+    await endHome(vessel.home);
     await rm(traps.folder, { recursive: true, force: true });
   });
 
@@ -240,7 +240,7 @@ describe('two that want the same', () => {
     } finally {
       resume(vessel.pid);
       await vessel.stop();
-      await removeHome(vessel.home);
+      await endHome(vessel.home);
     }
   });
 
@@ -255,6 +255,6 @@ describe('two that want the same', () => {
     await new Promise((resolve) => { holder.close(resolve); });
     const vessel = await startVessel({ home, driver: 'process' });
     await vessel.stop();
-    await removeHome(home);
+    await endHome(home);
   });
 });

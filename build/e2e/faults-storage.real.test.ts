@@ -10,10 +10,10 @@ import type { ErrorCode, ErrorShape } from '#shared/errors.ts';
 import type { Operation } from '#shared/operation.ts';
 import { rawZip, type RawEntry } from '../../images/guest-agent/testing/raw-zip.ts';
 import { ideStatus } from './gateway-visit.ts';
-import { archivePath, damagedRevisions, fileInHead, inside, remainsOf, temporaryFiles } from './home.ts';
+import { archivePath, damagedRevisions, endHome, fileInHead, inside, remainsOf, temporaryFiles } from './home.ts';
 import { agentOf, processState, resume, unlessGone, until } from './processes.ts';
 import { Traps } from './traps.ts';
-import { finish, makeHome, removeHome, startVessel, type RunningVessel } from './vessel.ts';
+import { finish, makeHome, startVessel, type RunningVessel } from './vessel.ts';
 
 type Verb = 'open' | 'save' | 'close';
 
@@ -49,8 +49,8 @@ describe.skipIf(!isRoot)('a disk that fills up during a save', () => {
   });
   afterAll(async () => {
     await vessel.stop();
-    execFileSync('umount', [cold]);
-    await removeHome(vessel.home);
+    execFileSync('umount', ['--lazy', cold]);
+    await endHome(vessel.home);
   });
 
   it.for(['save', 'close'] as const)('%s fails as DISK_FULL, keeps the environment open, and Retry works once there is space', async (verb) => {
@@ -86,7 +86,7 @@ describe('archives and the database', () => {
   });
   afterAll(async () => {
     await vessel.stop();
-    await removeHome(vessel.home);
+    await endHome(vessel.home);
     await rm(traps.folder, { recursive: true, force: true });
   });
   const remains = async (id: string): Promise<readonly string[]> => remainsOf(vessel.home, [id], [vessel.pid, await agentOf(vessel.pid) ?? 0]);
@@ -192,7 +192,7 @@ describe('hostile archives', () => {
   });
   afterAll(async () => {
     await vessel.stop();
-    await removeHome(vessel.home);
+    await endHome(vessel.home);
     await rm(scratch, { recursive: true, force: true });
   });
 

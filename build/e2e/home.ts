@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import type { Client } from '#shared/contract.ts';
-import { processesTouching, socketFolder, unlessGone } from './processes.ts';
+import { kill9, processesTouching, socketFolder, unlessGone } from './processes.ts';
 import { openPromise } from './zip.ts';
 
 /** Names that only unfinished work has. */
@@ -26,6 +26,16 @@ export async function remainsOf(home: string, projectIds: readonly string[], all
     ...(await Promise.all(sockets.map(async (folder) => await unlessGone(() => readdir(folder)) === null ? [] : [folder]))).flat(),
     ...processes.map(({ pid, command }) => `process ${pid}: ${command.slice(0, 200)}`),
   ];
+}
+
+/** Ends whatever a failed test left running in a home, without asking anybody, and removes the home. */
+export async function endHome(home: string): Promise<void> {
+  const ids = await unlessGone(() => readdir(join(home, 'host', 'vms'))) ?? [];
+  const sockets = ids.map((id) => socketFolder(home, id));
+  for (let left = await processesTouching([`${home}/`, ...sockets]); left.length > 0; left = await processesTouching([`${home}/`, ...sockets])) {
+    for (const { pid } of left) await kill9(pid);
+  }
+  for (const folder of [...sockets, home]) await rm(folder, { recursive: true, force: true });
 }
 
 /** The process of a VM that a crash of the guest would take: the hypervisor, or the test driver's guest agent. */

@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Operation } from '#shared/operation.ts';
 import type { EnvironmentState, Project } from '#shared/project.ts';
-import { damagedRevisions, fileInHead, guestPid, inside, remainsOf, temporaryFiles } from './home.ts';
-import { agentOf, isAlive, kill9, processesTouching, processState, resume, socketFolder, until } from './processes.ts';
+import { damagedRevisions, endHome, fileInHead, guestPid, inside, remainsOf, temporaryFiles } from './home.ts';
+import { agentOf, isAlive, kill9, processState, resume, until } from './processes.ts';
 import { Traps } from './traps.ts';
-import { finish, makeHome, removeHome, startVessel, type RunningVessel } from './vessel.ts';
+import { finish, makeHome, startVessel, type RunningVessel } from './vessel.ts';
 
 export type SweptKind = 'open' | 'save' | 'close';
 export type Victim = 'vessel' | 'infra-agent' | 'guest';
@@ -252,11 +252,6 @@ export class KillBench {
   async #endEverything(): Promise<void> {
     this.#vessel = null;
     await this.#traps.unset();
-    for (let round = 0; round < 3; round += 1) {
-      const folders = [`${this.#home}/`, ...this.#projects.map((id) => socketFolder(this.#home, id))];
-      for (const { pid } of await processesTouching(folders)) await kill9(pid);
-    }
-    for (const folder of this.#projects.map((id) => socketFolder(this.#home, id))) await rm(folder, { recursive: true, force: true });
-    await removeHome(this.#home);
+    await endHome(this.#home);
   }
 }

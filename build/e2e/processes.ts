@@ -57,7 +57,11 @@ export async function processesTouching(folders: readonly string[]): Promise<rea
 
 /** Kills as nothing else does, and waits until it is dead. */
 export async function kill9(pid: number): Promise<void> {
-  process.kill(pid, 'SIGKILL');
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    if ((error as { readonly code?: string }).code !== 'ESRCH') throw error;
+  }
   await until(async () => !await isAlive(pid), `process ${pid} to die`, 5_000);
 }
 
