@@ -29,6 +29,9 @@ export function makeHandlers(services: Services): Handlers {
     'app.quit': async ({ force }) => {
       const busy = store.operations.running();
       if (busy.length > 0 && !force) throw new VesselError('BUSY', `${busy.length} operations are still working: ${busy.map((operation) => operation.title).join(', ')}`, { hint: 'Wait for them, or quit with force: they can be retried.' });
+      // They would go on, but nobody would save them or stop them when idle.
+      const open = store.environments.list().filter((environment) => environment.state === 'running');
+      if (open.length > 0 && !force) throw new VesselError('BUSY', `${open.length} ${open.length === 1 ? 'environment is' : 'environments are'} running: ${open.map((environment) => environment.projectId).join(', ')}`, { hint: 'Save & Exit them first, or quit with force: they keep running without autosave, and Vessel finds them at its next start.' });
       app.quit();
       return ok;
     },
