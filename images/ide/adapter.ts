@@ -50,6 +50,8 @@ export const COMMON_SETTINGS: Readonly<Record<string, unknown>> = {
   'extensions.autoUpdate': false,
   'extensions.autoCheckUpdates': false,
   'workbench.startupEditor': 'none',
+  // Light or dark with the desktop and with Vessel.
+  'window.autoDetectColorScheme': true,
   'workbench.enableExperiments': false,
   'security.workspace.trust.enabled': false,
   'files.autoSave': 'afterDelay',
