@@ -147,10 +147,10 @@ export class KillBench {
     const { client } = this.#running();
     let { environment } = await this.#get(project);
     if (operation !== null && operation.state !== 'succeeded' && (kind === 'open' || environment?.state === 'running')) {
-      await finish(client, (await client.call('operations.retry', { operationId: operation.id })).operationId);
+      await this.#follow('retry', (await client.call('operations.retry', { operationId: operation.id })).operationId);
       ({ environment } = await this.#get(project));
     }
-    if (environment?.state !== 'running') await this.#run('open', project);
+    if (environment?.state !== 'running') await this.#openByClicking(project);
     if (edit !== null) {
       const saved = await fileInHead(client, this.#home, project, FILE);
       const present = await inside(client, project, ['sh', '-c', `cat ${FILE} 2>/dev/null || true`]);
@@ -232,9 +232,21 @@ export class KillBench {
 
   async #run(kind: SweptKind, project: string): Promise<Operation> {
     const { client } = this.#running();
-    const { operation } = await finish(client, (await client.call(`environments.${kind}`, { projectId: project })).operationId, { allowFailure: true });
+    return this.#follow(kind, (await client.call(`environments.${kind}`, { projectId: project })).operationId);
+  }
+
+  /** An agent that died a moment ago may not have been missed yet: then Open fails as AGENT_LOST, and Retry opens. */
+  async #openByClicking(project: string): Promise<void> {
+    const { client } = this.#running();
+    const { operation } = await finish(client, (await client.call('environments.open', { projectId: project })).operationId, { allowFailure: true });
+    if (operation.error?.code === 'AGENT_LOST') await this.#follow('retried open', (await client.call('operations.retry', { operationId: operation.id })).operationId);
+    else if (operation.error !== null) throw new Error(`open afterwards failed: ${operation.error.code} ${operation.error.message}`);
+  }
+
+  async #follow(what: string, operationId: string): Promise<Operation> {
+    const { operation } = await finish(this.#running().client, operationId, { allowFailure: true });
     if (operation.error === null) return operation;
-    throw new Error(`${kind} afterwards failed in ${operation.steps.find(({ state }) => state === 'failed')?.id ?? 'no step'}: ${operation.error.code} ${operation.error.message}`);
+    throw new Error(`${what} afterwards failed in ${operation.steps.find(({ state }) => state === 'failed')?.id ?? 'no step'}: ${operation.error.code} ${operation.error.message}`);
   }
 
   #get(project: string): Promise<Project> { return this.#running().client.call('projects.get', { projectId: project }); }
