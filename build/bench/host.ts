@@ -65,8 +65,8 @@ export async function ideOfImage(root: string): Promise<{ readonly argv: readonl
 export async function processesOfVm(host: BenchHost, id: string): Promise<readonly number[]> {
   const record = await host.link.request('inspect', { id });
   if (record.pid === null) throw new Error(`${id} has no process`);
-  const commandLine = (await readFile(`/proc/${record.pid}/cmdline`, 'utf8')).split('\0');
-  const socket = commandLine.find((argument) => argument.includes('addr.path='))?.match(/addr\.path=([^,]+)/)?.[1];
-  const { stdout } = await run('pgrep', ['-f', '--', socket ?? `vms/${id}`]);
+  const folder = /\/run\/[^\s,]*?\/[0-9a-f]{16}/.exec((await readFile(`/proc/${record.pid}/cmdline`, 'utf8')).replaceAll('\0', ' '))?.[0];
+  if (folder === undefined) throw new Error(`the hypervisor of ${id} names no socket folder`);
+  const { stdout } = await run('pgrep', ['-f', '--', folder]);
   return [...new Set([record.pid, ...stdout.trim().split('\n').map(Number)])].filter((pid) => pid > 0);
 }
