@@ -89,6 +89,8 @@ export class KillBench {
     const edit = kind === 'open' ? null : await this.#edit(project);
     const headBefore = (await this.#get(project)).head?.rev ?? 0;
     const old = this.#running();
+    // Killed a moment ago, it may not be back yet: asking the host anything brings it back.
+    if (victim === 'infra-agent') await old.client.call('hosts.refresh', { hostId: 'local' });
 
     await this.#traps.set(point, 'stop');
     const began = Date.now();
