@@ -97,6 +97,13 @@ describe('the guest client', () => {
     await expect(buffer(saved.content)).rejects.toThrow(expect.objectContaining({ code: 'GUEST_UNREACHABLE' }));
     await expect(saved.summary).rejects.toThrow(expect.objectContaining({ code: 'GUEST_UNREACHABLE' }));
   });
+  it('keeps the failure of a workspace that is cut before anybody reads it', async () => {
+    respond = (_request, response) => { response.writeHead(200); response.write('zi'); setTimeout(() => response.destroy(), 5); };
+    const saved = await client.saveWorkspace({ preset: 'safe', rules: [] });
+    // An error event that nobody listens to ends the whole process, and every other environment's owner with it.
+    await new Promise((resolve) => { saved.content.once('close', resolve); });
+    await expect((async () => { for await (const chunk of saved.content) expect(chunk).toBeDefined(); })()).rejects.toThrow(expect.objectContaining({ code: 'GUEST_UNREACHABLE' }));
+  });
   it('fails a workspace that ends without its summary', async () => {
     respond = (_request, response) => { response.end('zip'); };
     const saved = await client.saveWorkspace({ preset: 'safe', rules: [] });

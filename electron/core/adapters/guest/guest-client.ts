@@ -61,6 +61,9 @@ function followSave(response: IncomingMessage, signal: AbortSignal | undefined):
   });
   // The transcoder awaits it after the last byte; until then a rejection is not yet anybody's.
   summary.catch(() => undefined);
+  // The saver opens its file before it reads: a guest that dies in between must not end Vessel with an unheard error event.
+  // The reader is told all the same, for the stream remembers why it was destroyed.
+  content.on('error', () => undefined);
   // Not `pipeline`: it would hand on the raw transport error before it can be named.
   response.once('error', (error) => content.destroy(guestError(error, signal)));
   content.once('close', () => response.destroy());
