@@ -79,8 +79,11 @@ it.each([[false, '.localhost'], [true, '.vessel.localhost']])('a dev server with
   const page = await browser.newPage();
   const { url, origin } = gateway.urlFor({ projectId: ID, port: vitePort, frame });
   expect(origin).toBe(`http://${vitePort}--${ID}${suffix}:${gateway.port}`);
+  // A change before Vite's own WebSocket is open is told to nobody: the page would wait for it for ever.
+  const connected = page.waitForEvent('console', (message) => message.text().includes('[vite] connected'));
   await page.goto(url);
   await page.locator('#text', { hasText: 'first' }).waitFor();
+  await connected;
   let loads = 0;
   page.on('load', () => { loads += 1; });
   await writeFile(join(folder, 'site', 'text.js'), 'export const text = "second";');
