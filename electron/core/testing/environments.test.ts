@@ -203,6 +203,15 @@ describe('Save & Exit', () => {
     expect(world.state(id)).toEqual({ state: 'error', code: 'VM_DIED', head: 1 });
   });
 
+  it('keeps what was read whole before the guest died, and still says that it died', async () => {
+    const { id } = await world.opened();
+    world.guest(id).write('f', 'one');
+    world.guest(id).onRead = () => world.host.die(id);
+    expect((await world.environments.save(id).done).state).toBe('succeeded');
+    expect(world.state(id)).toEqual({ state: 'error', code: 'VM_DIED', head: 2 });
+    expect(world.projects.get(id).environment?.error?.message).toMatch(/Revision 2, verified .* is safe\.$/);
+  });
+
   it('discards only when the project id is repeated', async () => {
     const { id } = await world.opened();
     world.guest(id).write('f', 'one');

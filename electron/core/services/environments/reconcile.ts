@@ -1,5 +1,5 @@
 import type { Orphan } from '#shared/contract.ts';
-import { VesselError, type ErrorCode } from '#shared/errors.ts';
+import { VesselError, type ErrorCode, type ErrorShape } from '#shared/errors.ts';
 import type { Vm } from '#shared/host-protocol.ts';
 import type { HostLink } from '../../ports/host-link.ts';
 import type { EnvironmentRecord } from '../../ports/store.ts';
@@ -80,13 +80,16 @@ export async function adopt(context: EnvironmentContext, link: HostLink, record:
 
 /** A VM that should run and does not. */
 export function died(context: EnvironmentContext, record: EnvironmentRecord, vm: Vm | null): void {
-  const { projectId } = record;
-  const head = context.store.projects.get(projectId)?.head ?? null;
+  context.live.remove(record.projectId);
+  context.records.fail(record.projectId, deathOf(context, record, vm?.problem ?? null));
+}
+
+/** What is known of a machine's death: which revision is safe, and whether changes after it are gone. */
+export function deathOf(context: EnvironmentContext, record: EnvironmentRecord, problem: unknown): ErrorShape {
+  const head = context.store.projects.get(record.projectId)?.head ?? null;
   const safe = head === null ? 'Nothing had been saved yet' : `Revision ${head.rev}, verified ${new Date(head.verifiedAt).toISOString()}, is safe`;
   const lost = record.dirty ? '; changes after it are lost' : '';
-  context.live.remove(projectId);
-  const error = new VesselError('VM_DIED', `The microVM ended by itself. ${safe}${lost}.`, { details: { lastRev: head?.rev ?? null, verifiedAt: head?.verifiedAt ?? null, problem: vm?.problem ?? null } });
-  context.records.fail(projectId, error.toShape());
+  return new VesselError('VM_DIED', `The microVM ended by itself. ${safe}${lost}.`, { details: { lastRev: head?.rev ?? null, verifiedAt: head?.verifiedAt ?? null, problem } }).toShape();
 }
 
 /** How the death of a machine looks to whoever was talking to it. */

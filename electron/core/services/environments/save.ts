@@ -2,7 +2,7 @@ import { VesselError } from '#shared/errors.ts';
 import type { Revision } from '#shared/project.ts';
 import type { StartedOperation } from '../operations/operations.ts';
 import type { EnvironmentContext } from './environment-context.ts';
-import { nameDeath } from './reconcile.ts';
+import { deathOf, nameDeath } from './reconcile.ts';
 import { newSaveState, saveResult, saveSteps, type SaveState } from './save-steps.ts';
 
 const TITLES = { save: 'Save', autosave: 'Autosave' } as const;
@@ -38,7 +38,10 @@ export function saveStateOf(context: EnvironmentContext, projectId: string, reas
     savedCounter: () => context.records.find(projectId)?.savedCounter ?? null,
     baseRev: () => context.records.find(projectId)?.baseRev ?? null,
     onSafe: (revision, counter, stillChanging) => {
-      context.records.patch(projectId, { baseRev: revision.rev, savedCounter: counter, dirty: stillChanging, error: null });
+      const record = context.records.find(projectId);
+      // The machine may have died after its last byte was read: the save is whole, and the record goes on saying what happened.
+      const error = record?.state === 'error' && record.error?.code === 'VM_DIED' ? deathOf(context, { ...record, dirty: stillChanging }, record.error.details['problem'] ?? null) : null;
+      context.records.patch(projectId, { baseRev: revision.rev, savedCounter: counter, dirty: stillChanging, error });
       const live = context.live.find(projectId);
       if (live !== null) live.lastSaveAt = context.runtime.now();
     },
