@@ -2,6 +2,7 @@ import { COMMON_SETTINGS } from './adapter.ts';
 import type { IdeAdapter } from './adapter.ts';
 import { WORKSPACE_DIR } from '../recipe/guest-layout.ts';
 import { CODE_SERVER_VERSION } from '../recipe/pins.ts';
+import { SPARE_PROCESSES } from './spare-processes.ts';
 
 const PACKAGE = 'node_modules/code-server';
 const VSCODE = `${PACKAGE}/lib/vscode`;
@@ -23,7 +24,8 @@ const TRIM = [
  * Starts code-server in one process. Its own entry starts a second one and gives up on it after ten seconds without a sign, which a
  * busy emulated guest exceeds; and a watching parent costs 75 MB in every guest. The guest agent watches already.
  */
-const LAUNCHER = `import { createRequire } from 'node:module';
+const LAUNCHER = `${SPARE_PROCESSES}
+import { createRequire } from 'node:module';
 const [packageDir, ...argv] = process.argv.slice(2);
 // Loaded as the child it would otherwise start.
 process.env.CODE_SERVER_PARENT_PID = String(process.pid);
@@ -73,6 +75,8 @@ export const codeServer: IdeAdapter = {
     // What the template compiled is what a clone runs first: V8 must not forget it.
     node, '--no-flush-bytecode', launcher, `${root}/${PACKAGE}`,
     '--bind-addr', `127.0.0.1:${port}`, '--auth', 'none',
+    // The wire to the desktop is short, and compressing a megabyte takes an emulated guest half a second.
+    '--vscode-option', 'disable-websocket-compression',
     '--disable-telemetry', '--disable-update-check', '--disable-workspace-trust', '--disable-getting-started-override',
     '--user-data-dir', `${home}/.local/share/code-server`, '--extensions-dir', `${home}/.local/share/code-server/extensions`,
     workspace,

@@ -1,0 +1,100 @@
+import { randomUUID } from 'node:crypto';
+import { posix } from 'node:path';
+import { VesselError } from '#shared/errors.ts';
+import type { GuestHealth } from '#shared/guest-protocol.ts';
+import { codeServer } from '../../images/ide/code-server.ts';
+import { openvscodeServer } from '../../images/ide/openvscode-server.ts';
+import { GUEST_USER, WORKSPACE_DIR } from '../../images/recipe/guest-layout.ts';
+import type { WorkContext } from '../drivers/driver.ts';
+import type { GuestAddress } from './guest-client.ts';
+import { ChannelClient } from './ide-session/channel-client.ts';
+import { IdeConnection, type IdeEndpoint } from './ide-session/connection.ts';
+
+/** What an emulated guest needs for its very first answer of this kind, with everything still to be compiled. */
+const ANSWER_MS = 180_000;
+/** After the third, nothing became faster any more. */
+const ROUNDS = 4;
+const AUTHORITY = 'rehearsal.vessel.localhost';
+const FILES = 'remoteFilesystem';
+
+/** The adapters whose server speaks as this rehearsal does. */
+const ADAPTERS = [codeServer, openvscodeServer];
+
+/**
+ * Lets VS Code's server live through the first seconds of a workbench: the same greeting, the same calls. Measured in emulation, a
+ * fresh clone needed 18 s to list its own built-in extensions and 5 s for each further listing, with everything else waiting behind
+ * that; what has been through it before is compiled, and VS Code's own cache of the listing is filled.
+ * Throws GUEST_UNREACHABLE or GUEST_TIMEOUT.
+ */
+export async function rehearseIde(address: GuestAddress, token: string, ide: GuestHealth['ide'], context: Pick<WorkContext, 'signal' | 'log'>): Promise<void> {
+  const adapter = ADAPTERS.find(({ name }) => name === ide.name);
+  if (adapter === undefined || ide.commit === null) return;
+  const endpoint: IdeEndpoint = { address, token, commit: ide.commit };
+  const folder = posix.join(GUEST_USER.home, posix.dirname(adapter.settingsPath));
+  for (let round = 0; round < ROUNDS; round += 1) {
+    const began = performance.now();
+    const signal = AbortSignal.any([context.signal, AbortSignal.timeout(ANSWER_MS)]);
+    await page(endpoint, adapter.warmPaths, signal);
+    await managementSession(endpoint, folder, signal);
+    await extensionHostSession(endpoint, signal);
+    context.log('debug', `VS Code rehearsed in ${Math.round(performance.now() - began)} ms`);
+  }
+}
+
+/** The page itself, which VS Code renders for each visit. */
+async function page({ address, token }: IdeEndpoint, paths: readonly string[], signal: AbortSignal): Promise<void> {
+  for (const path of paths) {
+    const answer = await fetch(`http://${address.host}:${address.port}${path}`, { signal, redirect: 'manual', headers: { authorization: `Bearer ${token}` } });
+    await answer.arrayBuffer();
+    if (answer.status >= 400) throw new VesselError('GUEST_UNREACHABLE', `VS Code answered ${answer.status} to ${path} in the rehearsal`);
+  }
+}
+
+async function managementSession(endpoint: IdeEndpoint, userFolder: string, signal: AbortSignal): Promise<void> {
+  const connection = await IdeConnection.open(endpoint, { kind: 'management' }, signal);
+  const client = new ChannelClient(connection, { remoteAuthority: AUTHORITY, clientId: 'renderer' });
+  const workspace = WORKSPACE_DIR;
+  const uri = (path: string): unknown => ({ $mid: 1, path, scheme: 'vscode-remote', authority: AUTHORITY });
+  const session = randomUUID();
+  const all = (calls: readonly Promise<boolean>[]): Promise<readonly boolean[]> => Promise.all(calls);
+  const watch = (path: string): Promise<boolean> => client.call(FILES, 'watch', [session, randomUUID(), uri(path), { recursive: false, excludes: [] }]);
+  const inUser = (name: string): string => `${userFolder}/${name}`;
+  const settings = ['settings.json', 'tasks.json', 'launch.json', 'mcp.json'];
+  await client.call('remoteextensionsenvironment', 'getEnvironmentData', { remoteAuthority: AUTHORITY });
+  client.listen(FILES, 'fileChange', [session]);
+  await all([
+    watch(userFolder), watch(workspace), ...settings.flatMap((name) => [watch(`${workspace}/.vscode/${name}`), client.call(FILES, 'stat', [uri(inUser(name))])]),
+    ...settings.map((name) => client.call(FILES, 'readFile', [uri(inUser(name)), { atomic: false }])),
+  ]);
+  for (const event of TERMINAL_EVENTS) client.listen('remoteterminal', event);
+  await all([
+    client.call('remoteExtensionsScanner', 'scanExtensions', ['en', undefined, [], undefined, undefined]),
+    client.call('remoteExtensionsScanner', 'whenExtensionsReady'),
+    client.call('extensions', 'getInstalled', [undefined, undefined, undefined, 'en']),
+    client.call('extensions', 'getInstalled', [1, uri(posix.join(userFolder, '../extensions/extensions.json')), undefined, 'en']),
+    client.call(FILES, 'stat', [uri(workspace)]), client.call(FILES, 'readdir', [uri(workspace)]),
+    client.call('mcpManagement', 'getInstalled', [null]), client.call('NativeMcpDiscoveryHelper', 'load', []),
+    client.call('logger', 'getRegisteredLoggers'), client.call('telemetry', 'ping'),
+    client.call('remoteterminal', '$getTerminalLayoutInfo', { workspaceId: 'rehearsal' }),
+    client.call('remoteterminal', '$getDefaultSystemShell', [3]),
+  ]);
+  const file = `${workspace}/.vessel-rehearsal`;
+  await client.call(FILES, 'writeFile', [uri(file), Buffer.from('one\n'), { create: true, overwrite: true, unlock: false, atomic: false }]);
+  client.listen(FILES, 'readFileStream', [uri(file), { atomic: false }]);
+  await client.call(FILES, 'writeFile', [uri(file), Buffer.from('two\n'), { create: false, overwrite: true, unlock: false, atomic: false }]);
+  await client.call(FILES, 'stat', [uri(file)]);
+  await client.call(FILES, 'delete', [uri(file), { recursive: false, useTrash: false, atomic: false }]);
+  connection.close();
+}
+
+/** Starts an extension host as a workbench does, waits until it is loaded, and lets it go. */
+async function extensionHostSession(endpoint: IdeEndpoint, signal: AbortSignal): Promise<void> {
+  const connection = await IdeConnection.open(endpoint, { kind: 'extensionHost', args: { language: 'en', break: false, port: null, env: {} } }, signal);
+  await new Promise<void>((resolve, reject) => {
+    connection.onMessage(() => resolve());
+    connection.closed.then(() => reject(new Error('closed')), reject);
+  });
+  connection.close();
+}
+
+const TERMINAL_EVENTS = ['$onPtyHostExitEvent', '$onPtyHostStartEvent', '$onProcessDataEvent', '$onProcessReadyEvent', '$onProcessExitEvent', '$onDidChangeProperty'];

@@ -1,0 +1,91 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { SPARE_PROCESSES } from './spare-processes.ts';
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'vessel-spare-'));
+  writeFileSync(join(folder, 'child.mjs'), `
+    process.send({ ready: process.pid });
+    console.log('started');
+    const timer = setTimeout(() => process.exit(9), 60_000);
+    const stretched = timer._idleTimeout;
+    process.on('message', (message) => {
+      clearTimeout(timer);
+      process.send({ echo: message, stretched, argv: process.execArgv, name: process.env.NAME, later: setTimeout(() => undefined, 60_000).unref()._idleTimeout });
+      if (message === 'end') process.disconnect();
+    });
+  `);
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+/** Runs a server that forks as its script says; returns what it printed as JSON. */
+function server(script: string): unknown {
+  writeFileSync(join(folder, 'server.mjs'), `${SPARE_PROCESSES}
+    import { fork as imported } from 'node:child_process';
+    import { readFileSync } from 'node:fs';
+    const child = ${JSON.stringify(join(folder, 'child.mjs'))};
+    const start = (env = {}, type = 'extensionHost') => imported(child, ['--type=' + type], { env: { ...process.env, ...env }, execArgv: ['--no-warnings'], silent: true });
+    /** Talks to a process until it has ended. */
+    const session = (forked) => new Promise((resolve) => {
+      const seen = { pid: forked.pid, messages: [], text: '' };
+      forked.stdout.on('data', (data) => { seen.text += data; });
+      forked.on('message', (message) => { seen.messages.push(message); if (message.ready !== undefined) forked.send('end'); });
+      forked.on('close', () => resolve(seen));
+    });
+    const pause = (ms) => new Promise((resolve) => { setTimeout(resolve, ms); });
+    const print = (value) => { process.stdout.write('RESULT' + JSON.stringify(value)); process.exit(0); };
+    ${script}
+  `);
+  const output = execFileSync(process.execPath, [join(folder, 'server.mjs')], { encoding: 'utf8', timeout: 20_000 });
+  return JSON.parse(output.split('RESULT')[1] ?? 'null');
+}
+
+it('hands out a process that was started before it was asked for, with all it said until then', () => {
+  const [first, second, children] = server(`
+    const first = await session(start());
+    await pause(400);
+    const children = readFileSync('/proc/self/task/' + process.pid + '/children', 'utf8');
+    print([first, await session(start()), children]);
+  `) as readonly [{ pid: number }, { pid: number; text: string; messages: readonly Record<string, unknown>[] }, string];
+  expect(second.pid).not.toBe(first.pid);
+  expect(second.messages).toEqual([{ ready: second.pid }, expect.objectContaining({ echo: 'end', stretched: 2_147_483_647, later: 60_000, argv: ['--no-warnings'] })]);
+  expect(second.text).toContain('started');
+  expect(children.split(' ')).toContain(String(second.pid));
+});
+
+it('gives no process of another environment away, and still forks', () => {
+  const [pids, name] = server(`
+    await session(start({ NAME: 'one' }));
+    await pause(300);
+    const other = start({ NAME: 'two' });
+    const seen = await session(other);
+    print([other.pid === seen.pid, seen.messages[1].name]);
+  `) as readonly [boolean, string];
+  expect([pids, name]).toEqual([true, 'two']);
+});
+
+it('does without a spare that has ended', () => {
+  const seen = server(`
+    const first = start();
+    const session1 = await session(first);
+    await pause(200);
+    const spare = start();
+    spare.kill('SIGKILL');
+    await new Promise((resolve) => spare.once('exit', resolve));
+    await pause(300);
+    print((await session(start())).messages.length);
+  `);
+  expect(seen).toBe(2);
+});
+
+it('leaves every other fork alone', () => {
+  const [one, two] = server(`
+    const forked = [start({}, 'ptyHost'), start({}, 'ptyHost')];
+    print((await Promise.all(forked.map(session))).map(({ messages }) => messages[1].stretched));
+  `) as readonly number[];
+  expect([one, two]).toEqual([60_000, 60_000]);
+});

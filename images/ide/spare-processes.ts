@@ -1,0 +1,68 @@
+/**
+ * Program text, run inside VS Code's server before anything else: keeps one started process of each kind ready that the server forks
+ * while a workbench loads. Measured in emulation, an extension host takes 4 s of processor until it listens, in the very seconds in
+ * which a person waits for the editor. A template is frozen with its spares loaded; a clone only hands them out.
+ *
+ * - Only what the server forked once before is kept, with the same program, arguments and environment: a fork that asks for anything
+ *   else is a fork as ever, and nothing but time is lost. What an extension host is told later comes over its connection.
+ * - A spare is made when the last one of its kind has ended, so that a reload finds one and nothing is started beside a loading editor.
+ * - An extension host gives up when no connection comes within a minute (`VSCODE_EXTHOST_IPC_SOCKET timeout`), which a spare must not:
+ *   its one timer of that length is stretched until the first message comes.
+ */
+export const SPARE_PROCESSES = `import childProcess from 'node:child_process';
+import { syncBuiltinESMExports } from 'node:module';
+
+const KINDS = ['--type=extensionHost', '--type=fileWatcher'];
+const PATIENCE = 'data:text/javascript,' + encodeURIComponent([
+  'const arm = globalThis.setTimeout;',
+  'globalThis.setTimeout = (callback, ms, ...rest) => arm(callback, ms === 60000 ? 2147483647 : ms, ...rest);',
+  'process.once("message", () => { globalThis.setTimeout = arm; });',
+  'const at = process.execArgv.findIndex((argument) => argument.startsWith("data:"));',
+  // What extensions fork must not inherit it.
+  'if (at > 0) process.execArgv.splice(at - 1, 2);',
+].join('\\n'));
+const fork = childProcess.fork;
+const spares = new Map();
+
+function differences(before, now) {
+  const names = new Set([...Object.keys(before), ...Object.keys(now)]);
+  return [...names].filter((name) => JSON.stringify(before[name]) !== JSON.stringify(now[name]));
+}
+
+function makeSpare(kind, script, args, options) {
+  if (spares.has(kind)) return;
+  const child = fork(script, args, { ...options, execArgv: [...(options?.execArgv ?? process.execArgv), '--import', PATIENCE] });
+  const spare = { child, args: [script, ...args], options: { ...options }, messages: [], hold: (message, handle) => { spare.messages.push([message, handle]); } };
+  child.on('message', spare.hold);
+  child.once('exit', () => { if (spares.get(kind) === spare) spares.delete(kind); });
+  child.on('error', () => { if (spares.get(kind) === spare) spares.delete(kind); });
+  spares.set(kind, spare);
+}
+
+function take(kind, script, args, options) {
+  const spare = spares.get(kind);
+  if (spare === undefined) return null;
+  spares.delete(kind);
+  const different = [...differences([script, ...args], spare.args), ...differences(spare.options.env ?? {}, options?.env ?? {}), ...differences({ ...spare.options, env: null }, { ...options, env: null })];
+  if (different.length > 0 || !spare.child.connected) {
+    // Names only: an environment may hold secrets.
+    console.log('a spare ' + kind + ' did not fit: ' + (different.join(', ') || 'it has ended'));
+    spare.child.kill();
+    return null;
+  }
+  spare.child.off('message', spare.hold);
+  // After the caller has attached its listeners.
+  setImmediate(() => { for (const [message, handle] of spare.messages) spare.child.emit('message', message, handle); });
+  return spare.child;
+}
+
+childProcess.fork = function forkOrTakeSpare(script, args, options) {
+  const kind = Array.isArray(args) ? KINDS.find((candidate) => args.includes(candidate)) : undefined;
+  if (kind === undefined) return fork.apply(childProcess, arguments);
+  const wanted = { ...options, env: { ...(options?.env ?? process.env) } };
+  const child = take(kind, script, args, wanted) ?? fork(script, args, options);
+  child.once('exit', () => makeSpare(kind, script, args, wanted));
+  return child;
+};
+syncBuiltinESMExports();
+`;
