@@ -48,7 +48,7 @@ describe('the main job, as a newcomer does it', () => {
     // The guest's own view of its disk: VS Code saved by itself.
     await expect.poll(() => vesselCli(vessel.env, ['exec', projectId, '--', 'tail', '-1', 'server.js']).then((result) => result.stdout.trim()), { timeout: PATIENCE_MS, interval: 500 }).toBe(TYPED);
     const node = await vesselCli(vessel.env, ['exec', projectId, '--', 'sh', '-c', 'node --version; id -un; exit 7']);
-    expect(node).toMatchObject({ code: 7, stdout: expect.stringMatching(/^v24\.\d+\.\d+\nworkspace\n$/) as string });
+    expect(node, node.stderr).toMatchObject({ code: 7, stdout: expect.stringMatching(/^v24\.\d+\.\d+\nworkspace\n$/) as string });
 
     await page.getByTestId('save-exit').click();
     await page.getByTestId('save-proof').waitFor();

@@ -146,6 +146,14 @@ describe('the guest client', () => {
       sockets.on('connection', (socket) => { socket.on('message', () => socket.send(JSON.stringify({ type: 'error', error: new VesselError('EXEC_FAILED', 'no such program').toShape() }))); });
       await expect(client.exec(request)).rejects.toThrow(expect.objectContaining({ code: 'EXEC_FAILED', message: 'no such program' }));
     });
+    it('asks again when the line broke before anything was asked, and only then', async () => {
+      let connections = 0;
+      server.on('connection', (socket) => { connections += 1; if (connections === 1) socket.destroy(); });
+      let starts = 0;
+      sockets.on('connection', (socket) => { socket.on('message', () => { starts += 1; socket.terminate(); }); });
+      await expect(client.exec(request)).rejects.toThrow(expect.objectContaining({ code: 'GUEST_UNREACHABLE' }));
+      expect([connections, starts]).toEqual([2, 1]);
+    });
     it('fails the exit when the connection is cut', async () => {
       sockets.on('connection', (socket) => { socket.on('message', () => { socket.send(JSON.stringify({ type: 'started', pid: 7 })); setTimeout(() => socket.terminate(), 20); }); });
       const exec = await client.exec(request);

@@ -13,6 +13,17 @@ const START_MS = 30_000;
 
 /** Starts a command in the guest; resolves when it runs. Throws EXEC_FAILED as the agent said it. */
 export async function startExec(dial: () => Promise<Duplex>, token: string, request: GuestExecRequest, signal: AbortSignal | undefined): Promise<GuestExec> {
+  const asked = { yet: false };
+  try {
+    return await attempt(dial, token, request, signal, asked);
+  } catch (error) {
+    // The forwarder of a guest that was just restored resets early connections. Nothing was asked for yet, so nothing can run twice.
+    if (asked.yet || signal?.aborted === true || VesselError.from(error).code !== 'GUEST_UNREACHABLE') throw error;
+    return attempt(dial, token, request, signal, asked);
+  }
+}
+
+async function attempt(dial: () => Promise<Duplex>, token: string, request: GuestExecRequest, signal: AbortSignal | undefined, asked: { yet: boolean }): Promise<GuestExec> {
   let stream: Duplex;
   try {
     stream = await dial();
@@ -34,7 +45,10 @@ export async function startExec(dial: () => Promise<Duplex>, token: string, requ
     if (signal?.aborted === true) { onAbort(); return; }
     signal?.addEventListener('abort', onAbort, { once: true });
 
-    socket.on('open', () => send({ type: 'start', argv: [...request.argv], cwd: request.cwd, env: { ...request.env }, pty: request.pty === null ? null : { ...request.pty } }));
+    socket.on('open', () => {
+      asked.yet = true;
+      send({ type: 'start', argv: [...request.argv], cwd: request.cwd, env: { ...request.env }, pty: request.pty === null ? null : { ...request.pty } });
+    });
     socket.on('unexpected-response', (_request, response) => fail(response.statusCode === 401 ? new VesselError('GUEST_UNAUTHORIZED') : new VesselError('GUEST_UNREACHABLE', `The guest agent answered exec with status ${response.statusCode}`)));
     socket.on('error', (error) => fail(guestError(error, signal)));
     socket.on('close', () => { signal?.removeEventListener('abort', onAbort); fail(new VesselError('GUEST_UNREACHABLE', 'The connection to the command was cut')); });
