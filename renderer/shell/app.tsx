@@ -4,6 +4,7 @@ import { ActivityScreen } from '../screens/activity/activity-screen.tsx';
 import { ConsoleScreen } from '../screens/console/console-screen.tsx';
 import { HostScreen } from '../screens/host/host-screen.tsx';
 import { IdeScreen } from '../screens/ide/ide-screen.tsx';
+import { IdeStage } from '../screens/ide/ide-stage.tsx';
 import { OpenLink } from '../screens/ide/open-link.tsx';
 import { ProjectsScreen } from '../screens/projects/projects-screen.tsx';
 import { SettingsScreen } from '../screens/settings/settings-screen.tsx';
@@ -22,6 +23,7 @@ export function App({ retryNow }: { readonly retryNow: () => void }): ReactNode 
     <>
       <a href="#main" className="sr-only focus:not-sr-only focus:absolute focus:z-50 focus:m-2 focus:rounded-md focus:bg-raised focus:px-3 focus:py-2" onClick={(event) => { event.preventDefault(); document.getElementById('main')?.focus(); }}>Skip to content</a>
       <ConnectionBar retryNow={retryNow} />
+      <IdeStage />
       <Place />
       <DropZip />
       <Modals />

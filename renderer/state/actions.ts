@@ -17,7 +17,18 @@ export async function startAndShow(start: () => Promise<{ readonly operationId: 
 }
 
 export function startProjectOperation(client: Client, name: ProjectOperation, projectId: string): Promise<void> {
-  return startAndShow(() => client.call(name, { projectId }));
+  return startAndShow(async () => {
+    const started = await client.call(name, { projectId });
+    // The browser loads and compiles VS Code behind the console while the machine comes up.
+    if (name === 'environments.open') void loadIde(client, projectId).catch(() => undefined); // the IDE's screen asks again, and says what is wrong
+    return started;
+  });
+}
+
+/** Asks for a way into the environment and lets VS Code's frame load it. */
+export async function loadIde(client: Client, projectId: string, signal?: AbortSignal): Promise<void> {
+  const { url } = await client.call('environments.url', { projectId, frame: window.vessel?.shell !== 'electron' }, signal === undefined ? {} : { signal });
+  useStore.getState().setIdeFrame({ projectId, url, askedAt: Date.now(), shown: false });
 }
 
 /** The card's big button. A project that something works on leads to that work instead. */

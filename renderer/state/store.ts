@@ -15,10 +15,14 @@ export type Modal =
   | { readonly kind: 'import'; readonly file: File }
   | null;
 
+/** VS Code's frame of one project, perhaps still behind the console. */
+export type IdeFrame = { readonly projectId: string; /** Carries a ticket for one entry: a later one would load the frame again. */ readonly url: string; readonly askedAt: number; readonly shown: boolean };
+
 export type AppStore = AppData & {
   readonly connection: ConnectionState;
   readonly route: Route;
   readonly modal: Modal;
+  readonly ideFrame: IdeFrame | null;
   readonly toasts: readonly Toast[];
   readonly query: string;
   readonly sort: SortOrder;
@@ -27,6 +31,7 @@ export type AppStore = AppData & {
   setConnection(connection: ConnectionState): void;
   setRoute(hash: string): void;
   setModal(modal: Modal): void;
+  setIdeFrame(frame: IdeFrame | null): void;
   setQuery(query: string): void;
   setSort(sort: SortOrder): void;
   toast(tone: Toast['tone'], text: string, detail?: string): void;
@@ -42,6 +47,7 @@ export const useStore = create<AppStore>()((set) => ({
   connection: { phase: 'connecting' },
   route: HOME,
   modal: null,
+  ideFrame: null,
   toasts: [],
   query: '',
   sort: 'recent',
@@ -50,6 +56,7 @@ export const useStore = create<AppStore>()((set) => ({
   setConnection: (connection) => set({ connection }),
   setRoute: (hash) => set({ route: parseRoute(hash), modal: null }),
   setModal: (modal) => set({ modal }),
+  setIdeFrame: (ideFrame) => set({ ideFrame }),
   setQuery: (query) => set({ query }),
   setSort: (sort) => set({ sort }),
   toast: (tone, text, detail = '') => set((state) => {

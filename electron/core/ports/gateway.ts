@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream';
 /** What the gateway must know of one environment to route to it. */
 export type Route =
   | { readonly kind: 'running'; readonly token: string; dial(): Promise<Duplex>; readonly ide: { readonly name: string; readonly version: string; readonly commit: string | null }; readonly ideStaticDir: string | null }
-  | { readonly kind: 'starting'; readonly operationId: string | null }
+  | { readonly kind: 'starting'; readonly operationId: string | null; /** Of the image it will most likely run; null when unknown. */ readonly ideStaticDir: string | null }
   | { readonly kind: 'not-running'; readonly name: string }
   | { readonly kind: 'unknown' };
 

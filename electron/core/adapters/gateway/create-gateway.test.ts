@@ -232,7 +232,7 @@ describe('an environment that cannot answer', () => {
   });
 
   it('that starts is asked again by the page itself', async () => {
-    door.routes.set(ID, { kind: 'starting', operationId: null });
+    door.routes.set(ID, { kind: 'starting', operationId: null, ideStaticDir: null });
     const answer = await send(port, `${ID}.localhost:${port}`, '/', { headers: { ...HTML, cookie: await cookieOf(false) } });
     expect(answer.body).toContain('http-equiv="refresh"');
   });

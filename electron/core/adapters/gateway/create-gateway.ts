@@ -2,12 +2,13 @@ import { createServer, type Agent, type IncomingMessage, type Server, type Serve
 import type { Duplex } from 'node:stream';
 import { VesselError } from '#shared/errors.ts';
 import { httpStatus } from '#shared/http-status.ts';
-import type { AppDoor, Gateway, RouteTable } from '../../ports/gateway.ts';
+import type { AppDoor, Gateway, Route, RouteTable } from '../../ports/gateway.ts';
 import { hasEntered, requireAccess, type Proof } from './access.ts';
 import { enter, enterUrl, goTo, isEnter } from './enter.ts';
 import { framers } from './headers.ts';
 import { APP_HOST, ASSETS_HOST, environmentHost, originOf, parseHost, type EnvironmentTarget, type Target } from './hosts.ts';
 import { createIdeStatic, type IdeStatic } from './ide-static/ide-static.ts';
+import { createWorkbenchMemory, type WorkbenchMemory } from './workbench-memory.ts';
 import { listenOnLoopback } from './listen.ts';
 import { pageHeaders, renderPage, type Page } from './page-html.ts';
 import { guestErrorPage, MISDIRECTED_PAGE, notAuthorisedPage, notRunningPage, startingPage, unknownPage } from './pages.ts';
@@ -15,6 +16,7 @@ import { createProxy, type Passage, type Proxy } from './proxy.ts';
 import { refuseUpgrade, sendBody, sendError, wantsPage } from './respond.ts';
 import { loadSessionSecret, type SessionSecret } from './session-secret.ts';
 import { createTickets, type Tickets } from './tickets.ts';
+import { untilStarted } from './until-started.ts';
 import { createUpstreams, type RunningRoute, type Upstreams } from './upstream.ts';
 
 export type GatewayOptions = {
@@ -32,6 +34,10 @@ export type GatewayOptions = {
 const MAX_HEADER_BYTES = 64 * 1024;
 /** Browsers reuse idle connections for minutes; the default of 5 s would make them connect anew at each click. */
 const KEEP_ALIVE_MS = 75_000;
+/** A frame that was loaded ahead waits for its environment this long; VS Code gives a connection ten seconds. */
+const HOLD_MS = 9_000;
+/** A person who looks at an empty tab is told sooner what is going on. */
+const HOLD_TAB_MS = 1_500;
 /** 421 Misdirected Request: the name is not one this server answers to. */
 const MISDIRECTED = 421;
 
@@ -45,6 +51,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     tickets: createTickets(secret),
     proxy: createProxy(upstreams, () => state.port),
     ideStatic: createIdeStatic({ cache: options.cache, log: options.log }),
+    workbench: createWorkbenchMemory(),
   };
   const servers = { v4: listener(parts), v6: listener(parts) };
   state.port = await listenOnLoopback(servers, options.port, options.home);
@@ -75,6 +82,7 @@ type Parts = {
   readonly upstreams: Upstreams;
   readonly proxy: Proxy;
   readonly ideStatic: IdeStatic;
+  readonly workbench: WorkbenchMemory;
   readonly state: { port: number; door: AppDoor | null };
 };
 
@@ -168,7 +176,10 @@ async function answerFromEnvironment(request: IncomingMessage, response: ServerR
       }
       parts.proxy.request(request, response, { target, route, proof, ...await pageRewriter(request, target, route, parts) }, (error) => fail(request, response, error, parts));
       return;
-    case 'starting': sendPage(request, response, 503, target, startingPage(target), new VesselError('IDE_NOT_READY', 'The environment is starting'), state.port); return;
+    case 'starting':
+      if (target.kind === 'ide' && await whileStarting(request, response, target, route, proof, parts)) return;
+      sendPage(request, response, 503, target, startingPage(target), new VesselError('IDE_NOT_READY', 'The environment is starting'), state.port);
+      return;
     case 'not-running': sendPage(request, response, 503, target, notRunningPage(target, route.name, state.port), new VesselError('VM_NOT_FOUND', 'The environment is not running', { hint: 'Open the project.' }), state.port); return;
     case 'unknown': sendPage(request, response, 404, target, unknownPage(target, state.port), new VesselError('NOT_FOUND', 'There is no such environment'), state.port); return;
   }
@@ -178,9 +189,40 @@ async function answerFromEnvironment(request: IncomingMessage, response: ServerR
  * Only the workbench's page is rewritten. Its big files come from the shared origin where the browser keeps one copy for all
  * environments: that is where the page is same-site with the app. On `<id>.localhost` every environment is a site of its own.
  */
-async function pageRewriter(request: IncomingMessage, target: EnvironmentTarget, route: RunningRoute, parts: Parts): Promise<Pick<Passage, 'rewrite'>> {
+async function pageRewriter(request: IncomingMessage, target: EnvironmentTarget, route: RunningRoute, parts: Parts): Promise<Pick<Passage, 'rewrite' | 'onRewritten'>> {
   if (target.kind !== 'ide' || !wantsPage(request)) return {};
-  return { rewrite: await parts.ideStatic.pageRewriter(route, target.frame ? originOf(ASSETS_HOST, parts.state.port) : null) };
+  const { host } = request.headers;
+  const image = imageName(route.ideStaticDir, target);
+  return {
+    rewrite: await parts.ideStatic.pageRewriter(route, target.frame ? originOf(ASSETS_HOST, parts.state.port) : null),
+    ...(image === null || host === undefined ? {} : { onRewritten: (headers, body) => parts.workbench.remember(image, host, { url: request.url ?? '/', headers, body }) }),
+  };
+}
+
+/** What decides the workbench's page besides its host; null when nothing is known of the image. */
+const imageName = (ideStaticDir: string | null, { frame }: EnvironmentTarget): string | null => (ideStaticDir === null ? null : `${ideStaticDir}\n${frame ? 'frame' : 'tab'}`);
+
+/**
+ * A workbench that is loaded while its environment starts: its page comes from memory, and what only the guest can answer waits for
+ * it. True when the request has been answered.
+ */
+async function whileStarting(request: IncomingMessage, response: ServerResponse, target: EnvironmentTarget, route: Extract<Route, { kind: 'starting' }>, proof: Proof, parts: Parts): Promise<boolean> {
+  const { host, 'sec-fetch-dest': destination } = request.headers;
+  const image = imageName(route.ideStaticDir, target);
+  const page = image === null || host === undefined || !wantsPage(request) ? null : parts.workbench.recall(image, host);
+  if (page !== null && request.url === '/') {
+    sendBody(response, 302, { location: page.url, 'cache-control': 'no-store' }, '');
+    return true;
+  }
+  if (page !== null && request.url === page.url) {
+    sendBody(response, 200, page.headers, page.body);
+    return true;
+  }
+  const hold = wantsPage(request) && destination !== 'iframe' ? HOLD_TAB_MS : HOLD_MS;
+  const known = await untilStarted(() => parts.options.routes.resolve(target.projectId), hold, () => response.destroyed);
+  if (known.kind === 'starting') return false;
+  await answerFromEnvironment(request, response, target, proof, parts);
+  return true;
 }
 
 function answerUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer, parts: Parts): void {
@@ -192,10 +234,16 @@ function answerUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer, p
     parts.state.door.upgrade(request, socket, head);
     return;
   }
-  const route = parts.options.routes.resolve(target.projectId);
-  if (route.kind !== 'running') throw new VesselError('VM_NOT_FOUND', 'The environment is not running');
-  parts.options.routes.noteActivity(target.projectId, target.kind === 'ide' ? 'ide' : 'http');
-  parts.proxy.upgrade(request, socket, head, { target, route, proof });
+  const passOn = (route: Route): void => {
+    if (route.kind !== 'running') throw new VesselError('VM_NOT_FOUND', 'The environment is not running');
+    parts.options.routes.noteActivity(target.projectId, target.kind === 'ide' ? 'ide' : 'http');
+    parts.proxy.upgrade(request, socket, head, { target, route, proof });
+  };
+  const resolve = (): Route => parts.options.routes.resolve(target.projectId);
+  const present = resolve();
+  if (present.kind !== 'starting' || target.kind !== 'ide') { passOn(present); return; }
+  socket.on('error', () => socket.destroy());
+  untilStarted(resolve, HOLD_MS, () => socket.destroyed).then(passOn).catch((error: unknown) => refuseUpgrade(socket, VesselError.from(error)));
 }
 
 /** The one place where a failed request becomes an answer: a page for people, an ErrorShape for programs. */

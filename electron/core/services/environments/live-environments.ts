@@ -99,7 +99,11 @@ export class LiveEnvironments implements RouteTable {
     const project = this.#context.store.projects.get(projectId);
     if (project === null) return { kind: 'unknown' };
     const state = project.environment?.state;
-    if (state === 'requested' || state === 'provisioning' || state === 'starting') return { kind: 'starting', operationId: this.#context.operations.active(projectId, null)?.id ?? null };
+    const active = this.#context.operations.active(projectId, null);
+    // An opening that has only begun has not changed the state yet.
+    if (active?.kind === 'open' || state === 'requested' || state === 'provisioning' || state === 'starting') {
+      return { kind: 'starting', operationId: active?.id ?? null, ideStaticDir: this.#hosts.knownFacts(project.hostId)?.image?.ideStaticDir ?? null };
+    }
     return { kind: 'not-running', name: project.name };
   }
 
