@@ -7,6 +7,7 @@ import { openvscodeServer } from '../../images/ide/openvscode-server.ts';
 import { GUEST_USER, WORKSPACE_DIR } from '../../images/recipe/guest-layout.ts';
 import type { WorkContext } from '../drivers/driver.ts';
 import type { GuestAddress } from './guest-client.ts';
+import { recordPage } from './record-page.ts';
 import { ChannelClient } from './ide-session/channel-client.ts';
 import { IdeConnection, type IdeEndpoint } from './ide-session/connection.ts';
 
@@ -24,9 +25,9 @@ const ADAPTERS = [codeServer, openvscodeServer];
  * Lets VS Code's server live through the first seconds of a workbench: the same greeting, the same calls. Measured in emulation, a
  * fresh clone needed 18 s to list its own built-in extensions and 5 s for each further listing, with everything else waiting behind
  * that; what has been through it before is compiled, and VS Code's own cache of the listing is filled.
- * Throws GUEST_UNREACHABLE or GUEST_TIMEOUT.
+ * Also keeps the page beside the IDE's files (see recordPage). Throws GUEST_UNREACHABLE or GUEST_TIMEOUT.
  */
-export async function rehearseIde(address: GuestAddress, token: string, ide: GuestHealth['ide'], context: Pick<WorkContext, 'signal' | 'log'>): Promise<void> {
+export async function rehearseIde(address: GuestAddress, token: string, ide: GuestHealth['ide'], ideStaticDir: string, context: Pick<WorkContext, 'signal' | 'log'>): Promise<void> {
   const adapter = ADAPTERS.find(({ name }) => name === ide.name);
   if (adapter === undefined || ide.commit === null) return;
   const endpoint: IdeEndpoint = { address, token, commit: ide.commit };
@@ -37,7 +38,19 @@ export async function rehearseIde(address: GuestAddress, token: string, ide: Gue
     await page(endpoint, adapter.warmPaths, signal);
     await managementSession(endpoint, folder, signal);
     await extensionHostSession(endpoint, signal);
+    if (round === 0) await keepPage(endpoint, adapter.warmPaths, ideStaticDir, context);
     context.log('debug', `VS Code rehearsed in ${Math.round(performance.now() - began)} ms`);
+  }
+}
+
+/** Without it workbenches load a moment later: an image's folder that cannot be written is no reason to fail. */
+async function keepPage({ address, token }: IdeEndpoint, paths: readonly string[], ideStaticDir: string, { signal, log }: Pick<WorkContext, 'signal' | 'log'>): Promise<void> {
+  const path = paths[0];
+  if (path === undefined) return;
+  try {
+    await recordPage(address, token, path, ideStaticDir, signal);
+  } catch (error) {
+    log('warn', `VS Code's page is not kept: ${VesselError.from(error).message}`);
   }
 }
 

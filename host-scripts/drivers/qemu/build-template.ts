@@ -72,7 +72,7 @@ async function settle({ hypervisor }: Machine, { signal }: WorkContext): Promise
 }
 
 /** Returns the bootstrap token of the clones to come. */
-async function bootAndRehearse(machine: Machine, token: string, context: WorkContext): Promise<string> {
+async function bootAndRehearse(machine: Machine, token: string, ideStaticDir: string, context: WorkContext): Promise<string> {
   const deadline = Date.now() + BUILD_DEADLINE_MS;
   const address = { host: '127.0.0.1', port: machine.port };
   await reachGuest(address, token, context, { deadline, alive: () => machineLives(machine) });
@@ -80,7 +80,7 @@ async function bootAndRehearse(machine: Machine, token: string, context: WorkCon
   const health = (): Promise<GuestHealth> => guestHealth(address, token, { signal: context.signal, attemptMs: ATTEMPT_MS });
   await waitUntil(async () => (await health()).ideReady, { pollMs: READY_POLL_MS, deadline, signal: context.signal, what: 'VS Code in the template' });
   context.stage('rehearse');
-  await rehearseIde(address, token, (await health()).ide, context);
+  await rehearseIde(address, token, (await health()).ide, ideStaticDir, context);
   const last = await rehearse(address, token, 'template', ['/healthz'], context.signal);
   await settle(machine, context);
   return last;
@@ -130,7 +130,7 @@ export async function buildTemplate(store: TemplateStore, run: string, runtime: 
       machine: { tier, accelerator: runtime.accelerator, name: 'template', memory: 'shared', kernelCommandLine: runtime.kernelCommandLine, dataLayers: [{ role: 'data', format: 'qcow2' }, { role: 'dataBase', format: 'raw' }] },
       files, port, socketDir, user: runtime.user, started: (_role, identity) => { processes.push(identity); },
     }), at('console.log'), context, startedAt + BUILD_DEADLINE_MS);
-    const bootstrapToken = await bootAndRehearse(machine, token, context);
+    const bootstrapToken = await bootAndRehearse(machine, token, image.ideStaticDir, context);
     context.stage('freeze');
     await freeze(machine.qmp, { statePath: at(TEMPLATE_FILES.state), socketDir, user: runtime.user, signal: context.signal });
     await waitUntil(async () => !await machineLives(machine), { pollMs: 10, deadline: Date.now() + ATTEMPT_MS, signal: context.signal, what: 'the frozen hypervisor to end' });

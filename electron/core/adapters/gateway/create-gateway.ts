@@ -5,10 +5,9 @@ import { httpStatus } from '#shared/http-status.ts';
 import type { AppDoor, Gateway, Route, RouteTable } from '../../ports/gateway.ts';
 import { hasEntered, requireAccess, type Proof } from './access.ts';
 import { enter, enterUrl, goTo, isEnter } from './enter.ts';
-import { framers } from './headers.ts';
+import { framePolicy, framers } from './headers.ts';
 import { APP_HOST, ASSETS_HOST, environmentHost, originOf, parseHost, type EnvironmentTarget, type Target } from './hosts.ts';
 import { createIdeStatic, type IdeStatic } from './ide-static/ide-static.ts';
-import { createWorkbenchMemory, type WorkbenchMemory } from './workbench-memory.ts';
 import { listenOnLoopback } from './listen.ts';
 import { pageHeaders, renderPage, type Page } from './page-html.ts';
 import { guestErrorPage, MISDIRECTED_PAGE, notAuthorisedPage, notRunningPage, startingPage, unknownPage } from './pages.ts';
@@ -51,7 +50,6 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     tickets: createTickets(secret),
     proxy: createProxy(upstreams, () => state.port),
     ideStatic: createIdeStatic({ cache: options.cache, log: options.log }),
-    workbench: createWorkbenchMemory(),
   };
   const servers = { v4: listener(parts), v6: listener(parts) };
   state.port = await listenOnLoopback(servers, options.port, options.home);
@@ -82,7 +80,6 @@ type Parts = {
   readonly upstreams: Upstreams;
   readonly proxy: Proxy;
   readonly ideStatic: IdeStatic;
-  readonly workbench: WorkbenchMemory;
   readonly state: { port: number; door: AppDoor | null };
 };
 
@@ -189,33 +186,27 @@ async function answerFromEnvironment(request: IncomingMessage, response: ServerR
  * Only the workbench's page is rewritten. Its big files come from the shared origin where the browser keeps one copy for all
  * environments: that is where the page is same-site with the app. On `<id>.localhost` every environment is a site of its own.
  */
-async function pageRewriter(request: IncomingMessage, target: EnvironmentTarget, route: RunningRoute, parts: Parts): Promise<Pick<Passage, 'rewrite' | 'onRewritten'>> {
+async function pageRewriter(request: IncomingMessage, target: EnvironmentTarget, route: RunningRoute, parts: Parts): Promise<Pick<Passage, 'rewrite'>> {
   if (target.kind !== 'ide' || !wantsPage(request)) return {};
-  const { host } = request.headers;
-  const image = imageName(route.ideStaticDir, target);
-  return {
-    rewrite: await parts.ideStatic.pageRewriter(route, target.frame ? originOf(ASSETS_HOST, parts.state.port) : null),
-    ...(image === null || host === undefined ? {} : { onRewritten: (headers, body) => parts.workbench.remember(image, host, { url: request.url ?? '/', headers, body }) }),
-  };
+  return { rewrite: await parts.ideStatic.pageRewriter(route, sharedOrigin(target, parts)) };
 }
 
-/** What decides the workbench's page besides its host; null when nothing is known of the image. */
-const imageName = (ideStaticDir: string | null, { frame }: EnvironmentTarget): string | null => (ideStaticDir === null ? null : `${ideStaticDir}\n${frame ? 'frame' : 'tab'}`);
+const sharedOrigin = ({ frame }: EnvironmentTarget, { state }: Parts): string | null => (frame ? originOf(ASSETS_HOST, state.port) : null);
 
 /**
- * A workbench that is loaded while its environment starts: its page comes from memory, and what only the guest can answer waits for
+ * A workbench that is loaded while its environment starts: its page is the one that was recorded with the image, and what only the guest can answer waits for
  * it. True when the request has been answered.
  */
 async function whileStarting(request: IncomingMessage, response: ServerResponse, target: EnvironmentTarget, route: Extract<Route, { kind: 'starting' }>, proof: Proof, parts: Parts): Promise<boolean> {
   const { host, 'sec-fetch-dest': destination } = request.headers;
-  const image = imageName(route.ideStaticDir, target);
-  const page = image === null || host === undefined || !wantsPage(request) ? null : parts.workbench.recall(image, host);
+  const page = route.ideStaticDir === null || host === undefined || !wantsPage(request) ? null : await parts.ideStatic.startingPage(route.ideStaticDir, host, sharedOrigin(target, parts));
   if (page !== null && request.url === '/') {
     sendBody(response, 302, { location: page.url, 'cache-control': 'no-store' }, '');
     return true;
   }
   if (page !== null && request.url === page.url) {
-    sendBody(response, 200, page.headers, page.body);
+    const policy = framePolicy(page.policy, target, parts.state.port);
+    sendBody(response, 200, { 'content-type': 'text/html; charset=utf-8', 'cache-control': 'no-store', 'content-security-policy': policy }, page.html);
     return true;
   }
   const hold = wantsPage(request) && destination !== 'iframe' ? HOLD_TAB_MS : HOLD_MS;

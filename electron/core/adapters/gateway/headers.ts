@@ -47,7 +47,7 @@ export function towardsBrowser(answer: IncomingMessage, target: EnvironmentTarge
 }
 
 /** The guest's own policy without its frame-ancestors, plus ours: the app, and the environment's own pages, may frame it; nobody else. */
-function framePolicy(guest: string | string[] | undefined, target: EnvironmentTarget, gatewayPort: number): string {
+export function framePolicy(guest: string | string[] | undefined, target: EnvironmentTarget, gatewayPort: number): string {
   const policies = (Array.isArray(guest) ? guest.join(',') : guest ?? '').split(',')
     .map((policy) => policy.split(';').map((directive) => directive.trim()).filter((directive) => directive !== '' && !/^frame-ancestors(?:\s|$)/i.test(directive)).join('; '))
     .filter((policy) => policy !== '');

@@ -17,8 +17,6 @@ export type Passage = {
   readonly proof: Proof;
   /** Changes a page on its way to the browser; see workbench-page.ts. Returns null to leave it as it is. */
   readonly rewrite?: (html: string, policy: string) => { readonly html: string; readonly policy: string } | null;
-  /** Told of a page that was changed, as the browser gets it. */
-  readonly onRewritten?: (headers: OutgoingHttpHeaders, body: Buffer) => void;
 };
 export type Proxy = {
   /** Streams the request into the guest and the answer back. `onFailure` answers when the guest could not (nothing was sent yet). */
@@ -64,7 +62,6 @@ export function createProxy(upstreams: Upstreams, gatewayPort: () => number): Pr
       const changed = passage.rewrite(body.toString('utf8'), Array.isArray(policy) ? policy.join(', ') : policy);
       if (changed !== null && changed.policy !== '') answer.headers['content-security-policy'] = changed.policy;
       const out = changed === null ? body : Buffer.from(changed.html);
-      if (changed !== null) passage.onRewritten?.(headers(), out);
       response.writeHead(200, { ...headers(), 'content-length': out.length }).end(out);
     } else {
       response.writeHead(status, answer.statusMessage, headers());

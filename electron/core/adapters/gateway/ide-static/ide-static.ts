@@ -7,6 +7,7 @@ import { createContentStore } from './content.ts';
 import { contentTypeOf } from './content-types.ts';
 import { fetchFromGuest } from './fetch-from-guest.ts';
 import { belongsTo, fileByKey, findFile, manifestId, readManifest, type Manifest, type StaticFile } from './manifest.ts';
+import { pageFor, readRecordedPage } from './recorded-page.ts';
 import { rewriteWorkbenchPage, type SharedFiles } from './workbench-page.ts';
 
 export type StaticRequest = {
@@ -23,6 +24,11 @@ export type IdeStatic = {
   serve(request: StaticRequest): Promise<boolean>;
   /** How the workbench's page of this environment is changed; `sharedOrigin` null leaves its files where they are. */
   pageRewriter(route: RunningRoute, sharedOrigin: string | null): Promise<(html: string, policy: string) => { readonly html: string; readonly policy: string } | null>;
+  /**
+   * The workbench's page for an environment of an image whose machine still starts, under the environment's `host`; null when
+   * the image has none.
+   */
+  startingPage(ideStaticDir: string, host: string, sharedOrigin: string | null): Promise<{ readonly url: string; readonly html: string; readonly policy: string } | null>;
   /** Answers on the origin that all environments share: `/<manifest id>/<key>`. */
   serveShared(request: IncomingMessage, response: ServerResponse): Promise<void>;
 };
@@ -58,11 +64,13 @@ export function createIdeStatic({ cache, log }: { readonly cache: string; readon
       return null;
     }
   };
+  const imageAt = (directory: string): Promise<Image | null> => {
+    const reading = images.get(directory) ?? readImage(directory);
+    images.set(directory, reading);
+    return reading;
+  };
   const imageOf = async (route: RunningRoute): Promise<Image | null> => {
-    if (route.ideStaticDir === null) return null;
-    const reading = images.get(route.ideStaticDir) ?? readImage(route.ideStaticDir);
-    images.set(route.ideStaticDir, reading);
-    const image = await reading;
+    const image = route.ideStaticDir === null ? null : await imageAt(route.ideStaticDir);
     return image !== null && belongsTo(image.manifest, route.ide) ? image : null;
   };
   /** `/<manifest id>/<key>`; or an address as on an environment's host, which modules loaded from here import by. */
@@ -99,6 +107,15 @@ export function createIdeStatic({ cache, log }: { readonly cache: string; readon
       const image = await imageOf(route);
       const shared: SharedFiles | null = image === null || sharedOrigin === null ? null : { manifest: image.manifest, id: image.id, origin: sharedOrigin };
       return (html, policy) => rewriteWorkbenchPage(html, policy, shared);
+    },
+
+    async startingPage(ideStaticDir, host, sharedOrigin) {
+      const image = await imageAt(ideStaticDir);
+      const recorded = image === null ? null : await readRecordedPage(ideStaticDir).catch(() => null); // images of an older Vessel have none
+      if (image === null || recorded === null) return null;
+      const page = pageFor(recorded, host);
+      const shared = sharedOrigin === null ? null : { manifest: image.manifest, id: image.id, origin: sharedOrigin };
+      return { ...page, ...rewriteWorkbenchPage(page.html, page.policy, shared) };
     },
 
     async serveShared(request, response) {
