@@ -12,9 +12,9 @@ export type RemoteProcess = {
   readonly stderr: Readable;
   /** Resolves after the command ended and its output was read. Rejects with SSH_CONNECTION_LOST when the line broke first. */
   readonly exit: Promise<RemoteExit>;
-  /** Sends a signal by its name (`TERM`, `KILL`); servers older than OpenSSH 7.9 ignore it. */
+  /** Sends a signal by its name (`TERM`, `KILL`). OpenSSH ignores it before 7.9, and for sessions of root. */
   signal(name: string): void;
-  /** Drops the channel; the host then hangs up the command. */
+  /** Drops the channel and rejects `exit` with CANCELLED. The command sees its pipes closed, no more: one that never looks at them runs on. */
   close(): void;
 };
 

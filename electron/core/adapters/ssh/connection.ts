@@ -77,6 +77,13 @@ export class SshConnection {
     return this.#open(NOBODY);
   }
 
+  /** Milliseconds that one question and its answer take on the line; null when it does not answer. */
+  async roundTrip(): Promise<number | null> {
+    const client = await this.client();
+    const asked = performance.now();
+    return await answers(client) ? performance.now() - asked : null;
+  }
+
   /** Asks the line whether it is alive; a silent one is torn down, and then made anew. */
   prove(why: string): Promise<boolean> {
     const route = this.#route;

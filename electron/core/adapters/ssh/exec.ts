@@ -19,7 +19,9 @@ export function openExec(client: Client, argv: readonly string[]): Promise<Remot
 
 function processOf(channel: ClientChannel): RemoteProcess {
   let ended: RemoteExit | null = null;
+  let giveUp: () => void = () => undefined;
   const exit = new Promise<RemoteExit>((resolve, reject) => {
+    giveUp = () => reject(new VesselError('CANCELLED', 'The command was given up'));
     channel.on('exit', (code: number | null, signal?: string) => { ended = { code, signal: signal ?? null }; });
     channel.on('close', () => {
       if (ended !== null) resolve(ended);
@@ -33,7 +35,8 @@ function processOf(channel: ClientChannel): RemoteProcess {
   return {
     stdin: channel, stdout: channel, stderr: channel.stderr, exit,
     signal: (name) => { if (ended === null && channel.writable) channel.signal(name.replace(/^SIG/, '')); },
-    close: () => { channel.resume(); channel.stderr.resume(); channel.close(); },
+    // The server confirms a closed channel only when the command has ended, which may be never: nobody here waits for that.
+    close: () => { channel.resume(); channel.stderr.resume(); channel.close(); giveUp(); },
   };
 }
 

@@ -20,18 +20,24 @@ elif ! command -v sudo >/dev/null 2>&1; then say sudo absent
 elif sudo -n true >/dev/null 2>&1; then say sudo passwordless
 else say sudo password; fi`;
 
+export type ProbedHost = {
+  readonly run: (argv: readonly string[], options: RemoteRunOptions) => Promise<RemoteRunResult>;
+  /** Milliseconds; null when the line did not answer. */
+  readonly roundTrip: () => Promise<number | null>;
+  readonly now: () => number;
+};
+
 /** What a machine is. Throws HOST_UNSUPPORTED when it is none that answers as a Unix does. */
-export async function probeHost(run: (argv: readonly string[], options: RemoteRunOptions) => Promise<RemoteRunResult>, now: () => number, signal: AbortSignal | undefined): Promise<HostProbe> {
+export async function probeHost(host: ProbedHost, signal: AbortSignal | undefined): Promise<HostProbe> {
+  const { run, now } = host;
   const options: RemoteRunOptions = { deadlineMs: PROBE_DEADLINE_MS, ...(signal === undefined ? {} : { signal }) };
   const { code, stdout, stderr } = await run(['sh', '-c', LOOK], options);
   const seen = new Map(stdout.split('\n').map((line) => { const at = line.indexOf(' '); return [line.slice(0, at), line.slice(at + 1).trim()] as const; }));
   const text = (name: string): string => seen.get(name) ?? '';
   const number = (name: string): number => { const value = Number(text(name)); return Number.isFinite(value) ? value : 0; };
   if (code !== 0 || text('user') === '') throw new VesselError('HOST_UNSUPPORTED', 'The host does not answer as a Unix system does', { details: { code, stderr: stderr.slice(-400) } });
-  const asked = now();
-  await run(['true'], options);
   return HostProbeSchema.parse({
-    probedAt: asked, roundTripMs: Math.max(0, now() - asked),
+    probedAt: now(), roundTripMs: await host.roundTrip() ?? 0,
     hostname: text('hostname'), user: text('user'), uid: number('uid'), groups: text('groups').split(' ').filter((group) => group !== ''),
     os: { id: text('os-id'), version: text('os-version'), name: text('os-name') === '' ? text('system') : text('os-name') },
     kernel: text('kernel'), architecture: text('architecture'), cpus: Math.round(number('cpus')),

@@ -8,9 +8,11 @@ const MAX_OUTPUT_BYTES = 1024 * 1024;
 
 /** Feeds a started command, reads it to its end, and ends it when it is cancelled or late. */
 export async function runToEnd(process: RemoteProcess, { stdin, signal, deadlineMs }: RemoteRunOptions): Promise<RemoteRunResult> {
-  let stopped: VesselError | null = null;
+  let halt: (error: VesselError) => void = () => undefined;
+  const halted = new Promise<never>((_resolve, reject) => { halt = reject; });
+  halted.catch(() => undefined); // nobody may be waiting any more
   const stop = (error: VesselError): void => {
-    stopped ??= error;
+    halt(error);
     process.signal('TERM');
     process.close();
   };
@@ -22,11 +24,9 @@ export async function runToEnd(process: RemoteProcess, { stdin, signal, deadline
     const output = Promise.all([tail(process.stdout), tail(process.stderr)]);
     // A command that ends without reading its input is no failure.
     const input = stdin === undefined ? Promise.resolve(process.stdin.end()) : pipeline(stdin instanceof Readable ? stdin : Readable.from([stdin]), process.stdin).catch(() => undefined);
-    const [[stdout, stderr], exit] = await Promise.all([output, process.exit]);
-    await input;
+    const [[stdout, stderr], exit] = await Promise.race([halted, Promise.all([output, process.exit])]);
+    await Promise.race([halted, input]);
     return { ...exit, stdout, stderr };
-  } catch (error) {
-    throw stopped ?? error;
   } finally {
     if (timer !== null) clearTimeout(timer);
     signal?.removeEventListener('abort', onAbort);

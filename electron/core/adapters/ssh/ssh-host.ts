@@ -63,7 +63,7 @@ export class SshHost implements RemoteHost {
   }
 
   upload(localPath: string, remotePath: string, options: UploadOptions): Promise<UploadResult> { return upload(this, localPath, remotePath, options); }
-  probe(signal?: AbortSignal): Promise<HostProbe> { return probeHost((argv, options) => this.run(argv, options), this.#now, signal); }
+  probe(signal?: AbortSignal): Promise<HostProbe> { return probeHost({ run: (argv, options) => this.run(argv, options), roundTrip: () => this.#connection.roundTrip(), now: this.#now }, signal); }
   dispose(): Promise<void> { return this.#connection.dispose(); }
 
   /** Where the server allows few sessions on one connection (MaxSessions), a further connection carries this command alone. */

@@ -142,8 +142,11 @@ export async function startCutter(port: number): Promise<Cutter> {
     for (const [near, far] of pairs) { near.resetAndDestroy(); far.destroy(); }
     pairs.clear();
   };
+  const everybody = new Set<Socket>();
   const server = createServer((near) => {
     count += 1;
+    everybody.add(near);
+    near.on('close', () => everybody.delete(near));
     near.on('error', () => undefined);
     if (!open) { near.resetAndDestroy(); return; }
     if (frozen) return;
@@ -170,6 +173,6 @@ export async function startCutter(port: number): Promise<Cutter> {
     mend: () => { open = true; frozen = false; },
     cutAfter: (bytes) => { allowance = bytes; },
     accepted: () => count,
-    close: () => { cut(); return new Promise((resolve) => { server.close(() => resolve()); }); },
+    close: () => { cut(); for (const near of everybody) near.destroy(); return new Promise((resolve) => { server.close(() => resolve()); }); },
   };
 }
