@@ -80,7 +80,11 @@ export class Hosts {
     let record = this.record(hostId);
     try {
       const remote = this.remote(hostId);
-      if (remote !== null) record = { ...record, probe: await remote.probe(signal) };
+      if (remote !== null) {
+        // Somebody asks: also a line that waits for a person is tried again, because they may have repaired it meanwhile.
+        await remote.connect({ prompter: null, acceptHostKeys: [], ...(signal === undefined ? {} : { signal }) });
+        record = { ...record, probe: await remote.probe(signal) };
+      }
       const facts = await this.link(hostId).request('facts', {}, signal === undefined ? {} : { signal });
       this.#put({ ...record, status: facts.ready ? 'ready' : 'not-provisioned', facts, factsAt: this.#context.runtime.now() });
     } catch (error) {

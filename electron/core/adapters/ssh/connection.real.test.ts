@@ -7,6 +7,8 @@ import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { HostConnection } from '#shared/contract.ts';
+import { SshConnection } from './connection.ts';
+import { resolveRoute } from './route.ts';
 import type { SshHost } from './ssh-host.ts';
 import { hostOf, person, withKeys, type TestPerson } from './testing/client.ts';
 import { isRoot, makeKey, me, startCutter, startSshd, whyNoSshd, type Cutter, type KeyPair, type Sshd } from './testing/sshd.ts';
@@ -155,6 +157,22 @@ describe.skipIf(whyNoSshd() !== null)('a connection', () => {
     await expect.poll(() => host.connection.state, { timeout: 8_000 }).toBe('reconnecting');
     cutter.mend();
     await expect.poll(() => host.connection.state, { timeout: 25_000 }).toBe('connected');
+  });
+
+  it('is proved at once when it comes under suspicion, instead of waiting for the next probe', async () => {
+    const { who, sshd, cutter, host } = await connected();
+    await host.dispose();
+    const connection = new SshConnection({ hops: () => resolveRoute(`${me}@127.0.0.1:${cutter.port}`, null, who.environment), hostKeys: who.hostKeys, secrets: who.secrets, log: () => undefined });
+    undo.push(() => connection.dispose());
+    await connection.client();
+    expect(await connection.prove('a test')).toBe(true);
+    expect(connection.state.state).toBe('connected');
+    cutter.freeze();
+    const asked = Date.now();
+    expect(await connection.prove('a test')).toBe(false);
+    expect(Date.now() - asked).toBeLessThan(4_500);
+    expect(connection.state).toMatchObject({ state: 'reconnecting', error: { code: 'SSH_CONNECTION_LOST' } });
+    expect(sshd.log()).toContain('Accepted publickey');
   });
 
   it('is down, and not tried again and again, when only a person can help', async () => {

@@ -208,6 +208,7 @@ function answers(client: Client): Promise<boolean> {
 
 function withSignal<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return work;
+  work.catch(() => undefined); // whoever gives up waiting no longer hears of its failure
   return new Promise((resolve, reject) => {
     const onAbort = (): void => reject(new VesselError('CANCELLED'));
     if (signal.aborted) { onAbort(); return; }
