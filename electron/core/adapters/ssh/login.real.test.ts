@@ -1,5 +1,6 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { chmodSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { SshHost } from './ssh-host.ts';
@@ -17,7 +18,7 @@ const works = async (host: SshHost): Promise<void> => { expect(await host.run(['
 
 /** A real ssh-agent holding the given keys; the public halves may stay on disk. */
 async function agentWith(...paths: readonly string[]): Promise<string> {
-  const socket = join('/tmp', `va${process.pid}-${Math.random().toString(36).slice(2, 8)}`);
+  const socket = join(tmpdir(), `va${process.pid}-${Math.random().toString(36).slice(2, 8)}`);
   const child = spawn('ssh-agent', ['-D', '-a', socket], { stdio: 'ignore' });
   undo.push(() => { child.kill(); rmSync(socket, { force: true }); });
   await expect.poll(() => { try { return statSync(socket).isSocket(); } catch { return false; } }).toBe(true);
