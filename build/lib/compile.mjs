@@ -17,10 +17,10 @@ async function bundle(part) {
     entryPoints: [join(root, part.entries[0])],
     outfile: join(root, part.outputs[0]),
     bundle: true, platform: 'node', target: 'node24', format: 'esm', sourcemap: 'linked', legalComments: 'none', logLevel: 'silent',
-    // CommonJS packages (ws, yauzl) call require(); an ES module has none of its own.
-    banner: { js: "import { createRequire as vesselCreateRequire } from 'node:module'; const require = vesselCreateRequire(import.meta.url);" },
-    // Optional native helpers of ws: absent, and ws works without.
-    external: ['bufferutil', 'utf-8-validate'],
+    // CommonJS packages (ws, yauzl, ssh2) call require() and name their folder; an ES module has neither of its own.
+    banner: { js: "import { createRequire as vesselCreateRequire } from 'node:module'; const require = vesselCreateRequire(import.meta.url), __dirname = import.meta.dirname, __filename = import.meta.filename;" },
+    // Optional native helpers of ws and ssh2: absent beside the bundle, so both always run the same JavaScript.
+    external: ['bufferutil', 'utf-8-validate', 'cpu-features', '*/sshcrypto.node'],
   });
   for (const { text, location } of warnings) say(`! ${location === null ? '' : `${location.file}:${location.line}: `}${text}`);
 }

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { root } from './paths.mjs';
 import { run } from './run.mjs';
@@ -25,6 +25,12 @@ export async function installPackages(say) {
   if (missing.length === 0) return null;
   if (process.getuid?.() !== 0) return `as root, run: apt-get install ${missing.join(' ')}`;
   say(`Installing Debian packages: ${missing.join(' ')}`);
+  if (missing.includes('openssh-server') && existsSync('/run/systemd/system')) {
+    // The package would let the whole network in the moment it is installed; the tests only start its program by themselves.
+    say('Masking ssh.service, so that no SSH server starts by itself (undo: systemctl unmask ssh.service ssh.socket)');
+    const masked = await run('systemctl', ['mask', 'ssh.service', 'ssh.socket'], { output: 'capture', env });
+    if (masked.code !== 0) return `could not keep the SSH server from starting by itself: ${masked.text.trim()}`;
+  }
   for (const args of [['update', '-q'], ['install', '-y', '-q', '--no-install-recommends', ...missing]]) {
     const result = await run('apt-get', args, { output: 'capture', env, timeoutMs: APT_MS });
     if (result.code !== 0) return `apt-get ${args[0]} failed: ${result.text.trim().split('\n').slice(-3).join(' | ')}`;

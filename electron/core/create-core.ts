@@ -10,6 +10,7 @@ import { createGateway } from './adapters/gateway/create-gateway.ts';
 import { connectGuest } from './adapters/guest/guest-client.ts';
 import { probeIde } from './adapters/ide-probe/probe-ide.ts';
 import { LocalHostLink } from './adapters/local-host/local-host-link.ts';
+import { makeRemoteHosts, processSshEnvironment } from './adapters/ssh/make-remote-hosts.ts';
 import { makeFault } from './adapters/runtime/faults.ts';
 import { lockHome } from './adapters/sqlite/instance-lock.ts';
 import { openStore } from './adapters/sqlite/store.ts';
@@ -24,7 +25,9 @@ import { History } from './services/history.ts';
 import { Imports } from './services/imports.ts';
 import { Operations } from './services/operations/operations.ts';
 import { Projects } from './services/projects.ts';
+import { Prompts } from './services/prompts.ts';
 import { healManifests, reindex, sweepArchives } from './services/reindex.ts';
+import { SshHosts } from './services/ssh-hosts.ts';
 import { StateFeed } from './services/state-feed.ts';
 import { TEMPLATES } from './templates/index.ts';
 
@@ -107,6 +110,12 @@ async function assemble(options: CoreOptions, undo: (() => Promise<void> | void)
   const link = new LocalHostLink({ hostId: 'local', command: options.agentCommand, env: agentEnvironment(options), log: runtime.log });
   undo.push(() => link.dispose());
   const environments = new Environments(context, [link]);
+  const { hosts } = environments.context;
+  undo.push(() => hosts.dispose());
+  const sshHosts = new SshHosts(context, hosts, makeRemoteHosts({
+    home, log: runtime.log, environment: processSshEnvironment(),
+    agentCommand: ({ hostId }) => Promise.reject(new VesselError('HOST_NOT_READY', `${hostId} is not provisioned yet`, { hint: `Provision the host first: \`vessel host provision ${hostId}\`.` })),
+  }));
   const projects = new Projects(context);
   const imports = new Imports(context, projects);
   const history = new History(context, projects);
@@ -136,7 +145,7 @@ async function assemble(options: CoreOptions, undo: (() => Promise<void> | void)
   let disposed: Promise<void> | null = null;
   return {
     gateway,
-    handlers: makeHandlers({ context, app, environments, projects, imports, history }),
+    handlers: makeHandlers({ context, app, environments, projects, imports, history, sshHosts, prompts: new Prompts() }),
     importZip: (content, { name, signal }) => imports.fromUpload(content, name, signal),
     openRevision: (projectId, rev) => history.open(projectId, rev),
     dispose: () => (disposed ??= unwind()),

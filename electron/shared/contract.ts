@@ -3,6 +3,7 @@ import { ExcludeConfigSchema } from './archive-rules.ts';
 import { DoctorResultSchema, HostFactsSchema, ProvisionResultSchema } from './host-protocol.ts';
 import { GuestActivitySchema, GuestMetricsSchema } from './guest-protocol.ts';
 import { ProjectIdSchema } from './ids.ts';
+import { ErrorShapeSchema } from './errors.ts';
 import { LogLineSchema, OperationEventSchema, OperationSchema } from './operation.ts';
 import { ProjectSchema, ProjectSettingsPatchSchema, ProjectSettingsSchema, RevisionSchema, TemplateIdSchema } from './project.ts';
 
@@ -14,6 +15,63 @@ import { ProjectSchema, ProjectSettingsPatchSchema, ProjectSettingsSchema, Revis
 const project = z.object({ projectId: ProjectIdSchema });
 const started = z.object({ operationId: z.string() });
 
+/** How a host of kind `ssh` is reached. */
+export const HostSshSchema = z.object({
+  /** `user@host:port`, an `ssh://` address or an alias of ~/.ssh/config, as it was typed. */
+  target: z.string(),
+  /** Absolute path of the key to use; null leaves the choice to the agent and the configuration. */
+  identityFile: z.string().nullable(),
+});
+export type HostSsh = z.infer<typeof HostSshSchema>;
+
+/** The line to a host of kind `ssh`, as it is now. */
+export const HostConnectionSchema = z.object({
+  state: z.enum(['idle', 'connecting', 'connected', 'reconnecting', 'down']),
+  /** Unix milliseconds of the next attempt while reconnecting. */
+  nextTryAt: z.number().nullable(),
+  /** Why it is not connected. */
+  error: ErrorShapeSchema.nullable(),
+});
+export type HostConnection = z.infer<typeof HostConnectionSchema>;
+
+/** What a machine is, seen over SSH before anything was installed there. Sizes in bytes, times in Unix milliseconds. */
+export const HostProbeSchema = z.object({
+  probedAt: z.number(),
+  /** Of one question and its answer over the standing connection. */
+  roundTripMs: z.number(),
+  hostname: z.string(),
+  user: z.string(),
+  uid: z.number().int(),
+  groups: z.array(z.string()),
+  os: z.object({ id: z.string(), version: z.string(), name: z.string() }),
+  kernel: z.string(),
+  architecture: z.string(),
+  cpus: z.number().int(),
+  memoryTotalBytes: z.number(),
+  memoryAvailableBytes: z.number(),
+  /** Where /var lies. */
+  diskFreeBytes: z.number(),
+  /** `usable`: this user may open it; `no-access`: it exists. Whether a guest really runs is for provisioning to prove. */
+  kvm: z.enum(['usable', 'no-access', 'absent']),
+  /** `root` needs none; `password` means that sudo exists and would ask. */
+  sudo: z.enum(['root', 'passwordless', 'password', 'absent']),
+});
+export type HostProbe = z.infer<typeof HostProbeSchema>;
+
+/** A question that a login over SSH asks a person; whoever watches may answer. */
+export const PromptSchema = z.object({
+  promptId: z.string(),
+  /** The same as the `promptScope` of the call that caused it. */
+  scope: z.string(),
+  kind: z.enum(['passphrase', 'password', 'questions']),
+  subject: z.string(),
+  instructions: z.string(),
+  fields: z.array(z.object({ label: z.string(), echo: z.boolean() })),
+  mayRemember: z.boolean(),
+  attempt: z.number().int(),
+});
+export type Prompt = z.infer<typeof PromptSchema>;
+
 export const HostSchema = z.object({
   /** `local` is this computer. */
   id: z.string(),
@@ -24,6 +82,10 @@ export const HostSchema = z.object({
   facts: HostFactsSchema.nullable(),
   factsAt: z.number().nullable(),
   activeOperationId: z.string().nullable(),
+  /** Only for hosts of kind `ssh`. */
+  ssh: HostSshSchema.optional(),
+  probe: HostProbeSchema.optional(),
+  connection: HostConnectionSchema.optional(),
 });
 export type Host = z.infer<typeof HostSchema>;
 
@@ -127,11 +189,24 @@ export const calls = {
   'exclude.preview': call(z.object({ exclude: ExcludeConfigSchema, paths: z.array(z.string()) }), z.object({ leftOut: z.array(z.object({ path: z.string(), reason: z.string() })) })),
 
   'hosts.list': call(z.object({}), z.object({ hosts: z.array(HostSchema) })),
+  /**
+   * Connects to a machine, looks what it is, and remembers it. Nothing is installed there. An unknown host key is refused with
+   * HOST_KEY_UNKNOWN, whose `details.fingerprint` a person must confirm in `acceptHostKeys` (one for each hop).
+   * Without `promptScope` nobody is asked anything: a passphrase, a password, a second factor then fail with their codes.
+   */
+  'hosts.add': call(z.object({ target: z.string().min(1).max(300), name: z.string().min(1).max(80).optional(), identityFile: z.string().optional(), acceptHostKeys: z.array(z.string()).default([]), promptScope: z.string().optional() }), HostSchema),
+  /** Forgets the host and ends its connection; what is installed there stays. Refused while projects or environments are on it. */
+  'hosts.remove': call(z.object({ hostId: z.string() }), z.object({ ok: z.literal(true) })),
+  /** For hosts of kind `ssh`: connects again, asking as `hosts.add` does, and throws why it cannot. */
+  'hosts.connect': call(z.object({ hostId: z.string(), acceptHostKeys: z.array(z.string()).default([]), promptScope: z.string().optional() }), HostSchema),
   'hosts.refresh': call(z.object({ hostId: z.string() }), HostSchema),
   'hosts.plan': call(z.object({ hostId: z.string() }), ProvisionResultSchema),
   'hosts.provision': call(z.object({ hostId: z.string() }), started),
   'hosts.unprovision': call(z.object({ hostId: z.string() }), started),
   'hosts.doctor': call(z.object({ hostId: z.string() }), DoctorResultSchema),
+
+  /** `answers` null declines, which ends the login. NOT_FOUND when somebody else was faster. */
+  'prompts.answer': call(z.object({ promptId: z.string(), answers: z.array(z.string()).nullable(), remember: z.boolean().default(false) }), z.object({ ok: z.literal(true) })),
 
   'operations.list': call(z.object({ projectId: z.string().optional(), hostId: z.string().optional(), limit: z.number().int().positive().max(500).default(50) }), z.object({ operations: z.array(OperationSchema) })),
   'operations.get': call(z.object({ operationId: z.string() }), OperationSchema),
@@ -148,12 +223,18 @@ export const streams = {
     z.object({ kind: z.literal('snapshot'), projects: z.array(ProjectSchema), hosts: z.array(HostSchema), operations: z.array(OperationSchema), orphans: z.array(OrphanSchema), settings: SettingsSchema }),
     z.object({ kind: z.literal('project'), project: ProjectSchema }),
     z.object({ kind: z.literal('host'), host: HostSchema }),
+    z.object({ kind: z.literal('host-removed'), hostId: z.string() }),
     z.object({ kind: z.literal('operation'), operation: OperationSchema }),
     z.object({ kind: z.literal('orphans'), orphans: z.array(OrphanSchema) }),
     z.object({ kind: z.literal('settings'), settings: SettingsSchema }),
   ])),
   /** Replays the operation and its log after `afterSeq`, then follows; ends when the operation has ended. */
   'operations.watch': stream(z.object({ operationId: z.string(), afterSeq: z.number().int().min(0).default(0) }), OperationEventSchema),
+  /** Questions of one scope, as they are asked; `closed` when one was answered or is no longer asked. */
+  'prompts.watch': stream(z.object({ scope: z.string().min(8) }), z.discriminatedUnion('kind', [
+    z.object({ kind: z.literal('prompt'), prompt: PromptSchema }),
+    z.object({ kind: z.literal('closed'), promptId: z.string() }),
+  ])),
   /** Runs a command in the environment. Input is sent with `exec.input`; the first item is `started`. */
   'exec.run': stream(
     project.extend({ argv: z.array(z.string()).min(1), cwd: z.string().default(''), env: z.record(z.string(), z.string()).default({}), pty: z.object({ cols: z.number().int(), rows: z.number().int() }).nullable().default(null) }),

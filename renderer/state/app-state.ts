@@ -32,6 +32,7 @@ export function applyStateEvent(data: AppData, event: StateEvent): AppData {
       };
     case 'project': return { ...data, projects: { ...data.projects, [event.project.id]: event.project } };
     case 'host': return { ...data, hosts: { ...data.hosts, [event.host.id]: event.host } };
+    case 'host-removed': return { ...data, hosts: Object.fromEntries(Object.entries(data.hosts).filter(([id]) => id !== event.hostId)) };
     case 'operation': return { ...data, operations: withOperation(data.operations, event.operation) };
     case 'orphans': return { ...data, orphans: event.orphans };
     case 'settings': return { ...data, settings: event.settings };

@@ -8,6 +8,7 @@ import { EXIT } from '../exit-codes.ts';
 import { count, formatAgo, formatBytes, formatDuration } from '../format.ts';
 import { runOperation } from '../run-operation.ts';
 import { renderFacts, renderTable, type Cell } from '../table.ts';
+import { probeText, registerHostAdd } from './host-add.ts';
 
 const HOST = ['[host]', 'the host; this computer is `local`', 'local'] as const;
 type Detach = { readonly detach?: boolean };
@@ -15,20 +16,25 @@ type Detach = { readonly detach?: boolean };
 export function registerHost(program: Command, use: Use): void {
   const group = program.command('host').summary('the machines that run environments').description('The machines that run environments. This computer is `local`.');
 
+  registerHostAdd(group, use);
+
   group.command('list').alias('ls').summary('list the hosts').description('All hosts and whether they are ready.')
     .action(use(async (context) => {
       const { hosts } = await context.session.call('hosts.list', {});
-      context.output.result({ hosts }, () => renderTable(['id', 'name', 'kind', 'status', 'runs', 'seen'], hosts.map((host): Cell[] => [
-        host.id, host.name, host.kind, { text: host.status, format: host.status === 'ready' ? 'green' : 'yellow' },
-        host.facts === null ? '-' : `${host.facts.capacity.running} (${host.facts.capacity.more} more fit)`, formatAgo(host.factsAt, context.runtime.now()),
+      context.output.result({ hosts }, () => renderTable(['id', 'name', 'target', 'status', 'line', 'runs', 'seen'], hosts.map((host): Cell[] => [
+        host.id, host.name, host.ssh?.target ?? '-', { text: host.status, format: host.status === 'ready' ? 'green' : 'yellow' }, host.connection?.state ?? '-',
+        host.facts === null ? '-' : `${host.facts.capacity.running} (${host.facts.capacity.more} more fit)`, formatAgo(host.factsAt ?? host.probe?.probedAt ?? null, context.runtime.now()),
       ]), context.output.style));
     }));
 
-  group.command('facts').summary('ask a host what it is and has').description('Asks the host now: accelerator, image, templates, room for more.')
+  group.command('facts').summary('ask a host what it is and has').description('Asks the host now: accelerator, image, templates, room for more; before it is provisioned, what can be seen from outside.')
     .argument(...HOST)
     .action(use(async (context, [hostId]: [string]) => {
       const host = await context.session.call('hosts.refresh', { hostId });
       const { facts } = host;
+      // Fresh, but nothing is installed there yet: what the login saw is all there is.
+      if (facts === null && host.probe !== undefined && host.status === 'not-provisioned') { context.output.result(host, () => probeText(context, host)); return; }
+      if (host.kind === 'ssh' && host.status === 'unreachable' && host.connection?.error != null) throw VesselError.fromShape(host.connection.error);
       if (facts === null) throw new VesselError('HOST_UNREACHABLE', `${hostId} gave no facts (${host.status})`);
       context.output.result(host, () => factsText(context, HostFactsSchema.parse(facts)));
     }));

@@ -6,7 +6,8 @@ import type { Environment, Project, Revision } from '#shared/project.ts';
 export type ProjectRecord = Omit<Project, 'activeOperationId'>;
 /** `savedCounter` is the guest's change counter at the base revision; null when unknown. */
 export type EnvironmentRecord = Environment & { readonly savedCounter: number | null };
-export type HostRecord = Omit<Host, 'activeOperationId'>;
+/** The connection is of this moment and not stored. */
+export type HostRecord = Omit<Host, 'activeOperationId' | 'connection'>;
 export type NewRevision = Omit<Revision, 'rev' | 'parentRev'>;
 /** What a retry calls again. */
 export type OperationRequest = { readonly call: string; readonly input: unknown } | null;
@@ -44,7 +45,7 @@ export type Store = {
     list(): readonly EnvironmentRecord[];
     put(environment: EnvironmentRecord): void;
   };
-  readonly hosts: { list(): readonly HostRecord[]; get(id: string): HostRecord | null; put(host: HostRecord): void };
+  readonly hosts: { list(): readonly HostRecord[]; get(id: string): HostRecord | null; put(host: HostRecord): void; remove(id: string): void };
   readonly operations: {
     put(operation: Operation, request: OperationRequest): void;
     get(id: string): Operation | null;

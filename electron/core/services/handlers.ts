@@ -7,18 +7,22 @@ import type { Environments } from './environments/environments.ts';
 import { verdictOf } from './environments/watchman.ts';
 import type { History } from './history.ts';
 import type { Imports } from './imports.ts';
+import type { ConnectOptions } from '../ports/remote-host.ts';
 import type { Projects } from './projects.ts';
+import type { Prompts } from './prompts.ts';
+import type { SshHosts } from './ssh-hosts.ts';
 
 export type AppFacts = { readonly version: string; readonly pid: number; readonly home: string; readonly cache: string; readonly node: string; readonly uptimeMs: () => number; readonly quit: () => void };
-export type Services = { readonly context: ServiceContext; readonly app: AppFacts; readonly environments: Environments; readonly projects: Projects; readonly imports: Imports; readonly history: History };
+export type Services = { readonly context: ServiceContext; readonly app: AppFacts; readonly environments: Environments; readonly projects: Projects; readonly imports: Imports; readonly history: History; readonly sshHosts: SshHosts; readonly prompts: Prompts };
 
 /** Every call and stream of the contract; a missing one does not compile. */
 export function makeHandlers(services: Services): Handlers {
-  const { context, app, environments, projects, imports, history } = services;
+  const { context, app, environments, projects, imports, history, sshHosts, prompts } = services;
   const { store, operations, feed } = context;
   const { hosts, live } = environments.context;
   const started = ({ operationId }: { readonly operationId: string }): { operationId: string } => ({ operationId });
   const ok = { ok: true } as const;
+  const connecting = (scope: string | undefined, acceptHostKeys: readonly string[], signal: AbortSignal): ConnectOptions => ({ prompter: scope === undefined ? null : prompts.prompter(scope, signal), acceptHostKeys, signal });
 
   const calls: Handlers['calls'] = {
     'app.info': async () => ({
@@ -90,11 +94,16 @@ export function makeHandlers(services: Services): Handlers {
     'exclude.preview': async ({ exclude, paths }) => ({ leftOut: [...previewExclude(paths, exclude).leftOut] }),
 
     'hosts.list': async () => ({ hosts: [...hosts.list()] }),
+    'hosts.add': ({ target, name, identityFile, acceptHostKeys, promptScope }, { signal }) => sshHosts.add({ target, name, identityFile }, connecting(promptScope, acceptHostKeys, signal)),
+    'hosts.remove': async ({ hostId }) => { await sshHosts.remove(hostId); return ok; },
+    'hosts.connect': ({ hostId, acceptHostKeys, promptScope }, { signal }) => sshHosts.connect(hostId, connecting(promptScope, acceptHostKeys, signal)),
     'hosts.refresh': ({ hostId }, { signal }) => hosts.refresh(hostId, signal),
     'hosts.plan': ({ hostId }, { signal }) => hosts.plan(hostId, signal),
     'hosts.provision': async ({ hostId }) => started(hosts.provision(hostId)),
     'hosts.unprovision': async ({ hostId }) => started(hosts.unprovision(hostId)),
     'hosts.doctor': ({ hostId }, { signal }) => hosts.doctor(hostId, signal),
+
+    'prompts.answer': async ({ promptId, answers, remember }) => { prompts.answer(promptId, answers, remember); return ok; },
 
     'operations.list': async ({ projectId, hostId, limit }) => ({ operations: [...operations.list({ projectId, hostId, limit })] }),
     'operations.get': async ({ operationId }) => operations.get(operationId),
@@ -118,6 +127,7 @@ export function makeHandlers(services: Services): Handlers {
   return {
     calls,
     streams: {
+      'prompts.watch': ({ scope }, { signal }) => prompts.watch(scope, signal),
       'state.watch': (_input, { signal }) => feed.watch(signal),
       'operations.watch': ({ operationId, afterSeq }, { signal }) => operations.watch(operationId, afterSeq, signal),
       'exec.run': ({ projectId, ...request }, { signal }) => environments.exec(projectId, request, signal),

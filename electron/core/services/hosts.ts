@@ -3,14 +3,20 @@ import type { Host } from '#shared/contract.ts';
 import type { DoctorResult, HostFacts, HostStep, ProvisionResult } from '#shared/host-protocol.ts';
 import type { Step } from '#shared/operation.ts';
 import type { HostLink, HostRequestOptions } from '../ports/host-link.ts';
+import type { RemoteHost } from '../ports/remote-host.ts';
 import type { HostRecord } from '../ports/store.ts';
 import { audit, type ServiceContext } from './context.ts';
 import type { StartedOperation } from './operations/operations.ts';
 
+/** Hears of links that come and go. */
+export type LinkListener = { added(link: HostLink): void; removed(hostId: string): void };
+
 /** The hosts and what was last known of them. */
 export class Hosts {
   readonly #context: ServiceContext;
-  readonly #links: ReadonlyMap<string, HostLink>;
+  readonly #links: Map<string, HostLink>;
+  readonly #remotes = new Map<string, { readonly host: RemoteHost; readonly unsubscribe: () => void }>();
+  #listener: LinkListener | null = null;
 
   constructor(context: ServiceContext, links: readonly HostLink[]) {
     this.#context = context;
@@ -21,6 +27,41 @@ export class Hosts {
   }
 
   get links(): readonly HostLink[] { return [...this.#links.values()]; }
+
+  /** Links to hosts that may run something: one over SSH that was never provisioned has no agent to ask. */
+  get inhabited(): readonly HostLink[] {
+    return this.links.filter(({ hostId }) => { const record = this.#context.store.hosts.get(hostId); return record !== null && (record.kind === 'local' || record.status !== 'not-provisioned'); });
+  }
+
+  listen(listener: LinkListener): void { this.#listener = listener; }
+
+  /** Takes a host over SSH into service. */
+  attach(link: HostLink, host: RemoteHost): void {
+    const unsubscribe = host.onConnection((connection) => this.#context.feed.setConnection(host.hostId, connection));
+    this.#context.feed.setConnection(host.hostId, host.connection);
+    this.#remotes.set(host.hostId, { host, unsubscribe });
+    this.#links.set(link.hostId, link);
+    this.#listener?.added(link);
+  }
+
+  /** Ends the link and the connection. */
+  async detach(hostId: string): Promise<void> {
+    const link = this.#links.get(hostId);
+    const remote = this.#remotes.get(hostId);
+    this.#links.delete(hostId);
+    this.#remotes.delete(hostId);
+    this.#listener?.removed(hostId);
+    remote?.unsubscribe();
+    await link?.dispose();
+    await remote?.host.dispose();
+    this.#context.feed.setConnection(hostId, null);
+  }
+
+  /** Ends all that were attached; the other links belong to whoever made them. */
+  async dispose(): Promise<void> { await Promise.all([...this.#remotes.keys()].map((hostId) => this.detach(hostId))); }
+
+  /** The machine behind a host of kind `ssh`; null for this computer. */
+  remote(hostId: string): RemoteHost | null { return this.#remotes.get(hostId)?.host ?? null; }
 
   /** Throws NOT_FOUND. */
   link(hostId: string): HostLink {
@@ -36,17 +77,23 @@ export class Hosts {
 
   /** Asks the host. An unreachable one is a state, not an error. */
   async refresh(hostId: string, signal?: AbortSignal): Promise<Host> {
-    const record = this.#record(hostId);
+    let record = this.record(hostId);
     try {
+      const remote = this.remote(hostId);
+      if (remote !== null) {
+        // Somebody asks: also a line that waits for a person is tried again, because they may have repaired it meanwhile.
+        await remote.connect({ prompter: null, acceptHostKeys: [], ...(signal === undefined ? {} : { signal }) });
+        record = { ...record, probe: await remote.probe(signal) };
+      }
       const facts = await this.link(hostId).request('facts', {}, signal === undefined ? {} : { signal });
       this.#put({ ...record, status: facts.ready ? 'ready' : 'not-provisioned', facts, factsAt: this.#context.runtime.now() });
     } catch (error) {
       const known = VesselError.from(error);
       if (known.code === 'CANCELLED' || known.code === 'INTERRUPTED') throw known;
       this.#context.runtime.log(`host ${hostId}: ${known.code} ${known.message}`);
-      this.#put({ ...record, status: 'unreachable' });
+      this.#put({ ...record, status: known.code === 'HOST_NOT_READY' ? 'not-provisioned' : 'unreachable' });
     }
-    return this.#context.feed.completeHost(this.#record(hostId));
+    return this.#context.feed.completeHost(this.record(hostId));
   }
 
   plan(hostId: string, signal: AbortSignal): Promise<ProvisionResult> {
@@ -58,12 +105,12 @@ export class Hosts {
   }
 
   provision(hostId: string): StartedOperation {
-    const { name } = this.#record(hostId);
+    const { name } = this.record(hostId);
     return this.#run('provision', hostId, `Provision ${name}`, (options) => this.link(hostId).request('provision', { dryRun: false }, options));
   }
 
   unprovision(hostId: string): StartedOperation {
-    const { name, facts } = this.#record(hostId);
+    const { name, facts } = this.record(hostId);
     const busy = this.#context.store.environments.list().filter((environment) => environment.hostId === hostId && ['starting', 'running', 'stopping'].includes(environment.state));
     if (busy.length > 0) throw new VesselError('BUSY', `${busy.length} environments still run on this host`, { hint: 'Save & Exit them first.', details: { projects: busy.map((environment) => environment.projectId), facts: facts !== null } });
     return this.#run('unprovision', hostId, `Remove Vessel from ${name}`, (options) => this.link(hostId).request('unprovision', { dryRun: false }, options));
@@ -94,7 +141,8 @@ export class Hosts {
     });
   }
 
-  #record(hostId: string): HostRecord {
+  /** Throws NOT_FOUND. */
+  record(hostId: string): HostRecord {
     const record = this.#context.store.hosts.get(hostId);
     if (record === null) throw new VesselError('NOT_FOUND', `There is no host "${hostId}"`);
     return record;

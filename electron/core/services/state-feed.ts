@@ -1,4 +1,4 @@
-import type { Host, Orphan, StateEvent } from '#shared/contract.ts';
+import type { Host, HostConnection, Orphan, StateEvent } from '#shared/contract.ts';
 import type { Operation } from '#shared/operation.ts';
 import type { Project } from '#shared/project.ts';
 import { Mailbox } from '../domain/mailbox.ts';
@@ -14,6 +14,7 @@ export class StateFeed {
   readonly #operations: Operations;
   readonly #readers = new Set<Mailbox<StateEvent>>();
   #orphans: readonly Orphan[] = [];
+  readonly #connections = new Map<string, HostConnection>();
 
   constructor(store: Store, operations: Operations) {
     this.#store = store;
@@ -29,7 +30,8 @@ export class StateFeed {
   }
 
   completeHost(record: HostRecord): Host {
-    return { ...record, activeOperationId: this.#operations.active(null, record.id)?.id ?? null };
+    const connection = this.#connections.get(record.id);
+    return { ...record, activeOperationId: this.#operations.active(null, record.id)?.id ?? null, ...(connection === undefined ? {} : { connection }) };
   }
 
   project(id: string): void {
@@ -40,6 +42,15 @@ export class StateFeed {
   host(id: string): void {
     const record = this.#store.hosts.get(id);
     if (record !== null) this.#push({ kind: 'host', host: this.completeHost(record) }, `host ${id}`);
+  }
+
+  hostRemoved(hostId: string): void { this.#push({ kind: 'host-removed', hostId }, `host ${hostId}`); }
+
+  /** The state of the line to a host; null when there is none any more. */
+  setConnection(hostId: string, connection: HostConnection | null): void {
+    if (connection === null) { this.#connections.delete(hostId); return; }
+    this.#connections.set(hostId, connection);
+    this.host(hostId);
   }
 
   setOrphans(orphans: readonly Orphan[]): void {

@@ -60,4 +60,11 @@ export const MIGRATIONS: readonly Migration[] = [
       ALTER TABLE revisions ADD COLUMN hasManifest INTEGER NOT NULL DEFAULT 0;
       CREATE INDEX revisionsBySha ON revisions (projectId, sha256);`,
   },
+  {
+    version: 5,
+    name: 'hosts over SSH',
+    sql: `
+      ALTER TABLE hosts ADD COLUMN ssh TEXT;
+      ALTER TABLE hosts ADD COLUMN probe TEXT;`,
+  },
 ];

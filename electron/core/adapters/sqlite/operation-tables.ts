@@ -9,8 +9,9 @@ export function makeOperationTables(database: Database): Pick<Store, 'hosts' | '
       list: () => database.all('SELECT * FROM hosts ORDER BY id').map(toHost),
       get: (id) => { const row = database.get('SELECT * FROM hosts WHERE id = ?', id); return row === undefined ? null : toHost(row); },
       put: (host) => {
-        database.run('INSERT OR REPLACE INTO hosts (id, name, kind, status, facts, factsAt) VALUES (?,?,?,?,?,?)', host.id, host.name, host.kind, host.status, text(host.facts), host.factsAt);
+        database.run('INSERT OR REPLACE INTO hosts (id, name, kind, status, facts, factsAt, ssh, probe) VALUES (?,?,?,?,?,?,?,?)', host.id, host.name, host.kind, host.status, text(host.facts), host.factsAt, text(host.ssh), text(host.probe));
       },
+      remove: (id) => { database.run('DELETE FROM hosts WHERE id = ?', id); },
     },
     operations: {
       // An upsert, not a replace: replacing would delete the row and with it the log that hangs on it.

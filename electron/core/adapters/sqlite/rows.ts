@@ -45,7 +45,12 @@ export function toEnvironment(row: Row, prefix = ''): EnvironmentRecord {
 }
 
 export function toHost(row: Row): HostRecord {
-  return { id: column(row, 'id'), name: column(row, 'name'), kind: column(row, 'kind'), status: column(row, 'status'), facts: json(row, 'facts'), factsAt: column(row, 'factsAt') };
+  const ssh = json<NonNullable<HostRecord['ssh']>>(row, 'ssh');
+  const probe = json<NonNullable<HostRecord['probe']>>(row, 'probe');
+  return {
+    id: column(row, 'id'), name: column(row, 'name'), kind: column(row, 'kind'), status: column(row, 'status'), facts: json(row, 'facts'), factsAt: column(row, 'factsAt'),
+    ...(ssh === null ? {} : { ssh }), ...(probe === null ? {} : { probe }),
+  };
 }
 
 export function toOperation(row: Row): Operation {

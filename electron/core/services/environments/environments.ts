@@ -27,7 +27,8 @@ export class Environments {
   readonly context: EnvironmentContext;
   readonly execs: Execs;
   readonly #reconciled = new Map<string, Promise<void>>();
-  readonly #unsubscribe: readonly (() => void)[];
+  readonly #unsubscribe = new Map<string, () => void>();
+  #started = false;
   #timer: ReturnType<typeof setInterval> | null = null;
   #watching: Promise<void> | null = null;
 
@@ -35,19 +36,19 @@ export class Environments {
     const hosts = new Hosts(base, links);
     this.context = { ...base, hosts, live: new LiveEnvironments(base, hosts), records: new EnvironmentRecords(base) };
     this.execs = new Execs(this.context);
-    this.#unsubscribe = links.map((link) => link.onVm((vm) => this.#vmChanged(link, vm)));
+    for (const link of links) this.#subscribe(link);
+    hosts.listen({
+      added: (link) => { this.#subscribe(link); if (this.#started) this.#greet(link); },
+      removed: (hostId) => { this.#unsubscribe.get(hostId)?.(); this.#unsubscribe.delete(hostId); this.#reconciled.delete(hostId); },
+    });
   }
 
   get routes(): RouteTable { return this.context.live; }
 
   /** Reconciles in the background and begins to look after what runs. */
   start(): void {
-    for (const link of this.context.hosts.links) {
-      this.ensureReconciled(link.hostId).then(
-        () => this.context.hosts.refresh(link.hostId),
-        () => this.context.hosts.refresh(link.hostId),
-      ).catch((error: unknown) => { if (VesselError.from(error).code !== 'INTERRUPTED') this.context.runtime.log(`host ${link.hostId}: ${String(error)}`); });
-    }
+    this.#started = true;
+    for (const link of this.context.hosts.links) this.#greet(link);
     this.#timer = setInterval(() => void this.watch(), WATCH_MS);
   }
 
@@ -100,14 +101,25 @@ export class Environments {
   /** Lets go of the running environments without touching them. */
   async dispose(): Promise<void> {
     if (this.#timer !== null) clearInterval(this.#timer);
-    for (const unsubscribe of this.#unsubscribe) unsubscribe();
+    for (const unsubscribe of this.#unsubscribe.values()) unsubscribe();
     this.execs.closeAll();
     await this.#watching;
     for (const live of this.context.live.all()) this.context.live.remove(live.projectId);
   }
 
+  #subscribe(link: HostLink): void { this.#unsubscribe.set(link.hostId, link.onVm((vm) => this.#vmChanged(link, vm))); }
+
+  /** Learns what runs on a host that was just met. */
+  #greet(link: HostLink): void {
+    if (!this.context.hosts.inhabited.includes(link)) return;
+    this.ensureReconciled(link.hostId).then(
+      () => this.context.hosts.refresh(link.hostId),
+      () => this.context.hosts.refresh(link.hostId),
+    ).catch((error: unknown) => { if (VesselError.from(error).code !== 'INTERRUPTED') this.context.runtime.log(`host ${link.hostId}: ${String(error)}`); });
+  }
+
   async #round(): Promise<void> {
-    for (const link of this.context.hosts.links) {
+    for (const link of this.context.hosts.inhabited) {
       try {
         const wasReconciled = this.#reconciled.has(link.hostId);
         await this.ensureReconciled(link.hostId);

@@ -1,0 +1,163 @@
+import { execFileSync, spawn } from 'node:child_process';
+import { chmodSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, describe, expect, it } from 'vitest';
+import type { SshHost } from './ssh-host.ts';
+import { answering, hostOf, person, withKeys, type TestPerson } from './testing/client.ts';
+import { makeKey, me, startSshd, whyNoSshd, type Sshd } from './testing/sshd.ts';
+import { makeTestUser, whyNoTestUser } from './testing/test-user.ts';
+
+const undo: (() => Promise<void> | void)[] = [];
+afterEach(async () => { for (const step of undo.splice(0).reverse()) await step(); });
+
+const somebody = (env: Readonly<Record<string, string>> = {}): TestPerson => { const who = person(env); undo.push(() => rmSync(who.folder, { recursive: true, force: true })); return who; };
+const server = async (...args: Parameters<typeof startSshd>): Promise<Sshd> => { const sshd = await startSshd(...args); undo.push(() => sshd.stop()); return sshd; };
+const reach = (who: TestPerson, sshd: Sshd, identity: string | null = null, user = me): SshHost => { const host = hostOf(who, `${user}@127.0.0.1:${sshd.port}`, identity); undo.push(() => host.dispose()); return host; };
+const works = async (host: SshHost): Promise<void> => { expect(await host.run(['id', '-un'])).toMatchObject({ code: 0, stderr: '' }); };
+
+/** A real ssh-agent holding the given keys; the public halves may stay on disk. */
+async function agentWith(...paths: readonly string[]): Promise<string> {
+  const socket = join(tmpdir(), `va${process.pid}-${Math.random().toString(36).slice(2, 8)}`);
+  const child = spawn('ssh-agent', ['-D', '-a', socket], { stdio: 'ignore' });
+  undo.push(() => { child.kill(); rmSync(socket, { force: true }); });
+  await expect.poll(() => { try { return statSync(socket).isSocket(); } catch { return false; } }).toBe(true);
+  for (const path of paths) execFileSync('ssh-add', ['-q', path], { env: { ...process.env, SSH_AUTH_SOCK: socket }, stdio: 'ignore' });
+  return socket;
+}
+
+describe.skipIf(whyNoSshd() !== null)('logging in with keys', () => {
+  it.each([['ed25519', undefined], ['rsa', '2048'], ['ecdsa', '256']] as const)('takes a key file of type %s', async (type, bits) => {
+    const who = somebody();
+    const key = makeKey(who.folder, 'key', { type, ...(bits === undefined ? {} : { bits }) });
+    const sshd = await server({ authorized: [key.publicLine] });
+    const host = reach(who, sshd, key.path);
+    await host.connect(withKeys(sshd.hostKey.fingerprint));
+    await works(host);
+  });
+
+  it('asks for the passphrase of an encrypted key once, and not again when it reconnects', async () => {
+    const who = somebody();
+    const key = makeKey(who.folder, 'key', { passphrase: 'open sesame' });
+    const sshd = await server({ authorized: [key.publicLine] });
+    const host = reach(who, sshd, key.path);
+    const { prompter, asked } = answering(['wrong'], ['open sesame']);
+    await host.connect({ prompter, acceptHostKeys: [sshd.hostKey.fingerprint] });
+    expect(asked).toMatchObject([{ kind: 'passphrase', subject: key.path, attempt: 1, fields: [{ echo: false }] }, { attempt: 2 }]);
+    await host.dispose();
+    const again = reach(who, sshd, key.path);
+    await works(again);
+    expect(asked).toHaveLength(2);
+  });
+
+  it('fails with SSH_PASSPHRASE_NEEDED where nobody can be asked, and never asks for a key that the host would not take', async () => {
+    const who = somebody();
+    const key = makeKey(who.folder, 'key', { passphrase: 'open sesame' });
+    const takes = await server({ authorized: [key.publicLine] });
+    await expect(reach(who, takes, key.path).connect(withKeys(takes.hostKey.fingerprint))).rejects.toThrow(expect.objectContaining({ code: 'SSH_PASSPHRASE_NEEDED', details: { key: key.path } }));
+    const other = await server();
+    const { prompter, asked } = answering();
+    await expect(reach(who, other, key.path).connect({ prompter, acceptHostKeys: [other.hostKey.fingerprint] })).rejects.toThrow(expect.objectContaining({ code: 'SSH_AUTH_FAILED', details: expect.objectContaining({ offered: ['publickey'], tried: [`publickey (${key.path})`] }) as unknown }));
+    expect(asked).toEqual([]);
+  });
+
+  it('takes keys of the agent first, RSA too, and needs no file for them', async () => {
+    const who = somebody();
+    const key = makeKey(who.folder, 'key', { type: 'rsa', bits: '2048' });
+    const stranger = makeKey(who.folder, 'stranger');
+    const socket = await agentWith(stranger.path, key.path);
+    rmSync(key.path);
+    const sshd = await server({ authorized: [key.publicLine] });
+    const withAgent = { ...who, environment: { ...who.environment, env: { SSH_AUTH_SOCK: socket } } };
+    const host = reach(withAgent, sshd);
+    await host.connect(withKeys(sshd.hostKey.fingerprint));
+    await works(host);
+  });
+
+  it('offers with IdentitiesOnly just the named key of a full agent, and the agent spares the passphrase', async () => {
+    const who = somebody();
+    const key = makeKey(who.folder, 'key', { passphrase: '' });
+    const others = Array.from({ length: 8 }, (_unused, index) => makeKey(who.folder, `other${index}`));
+    const socket = await agentWith(...others.map(({ path }) => path), key.path);
+    // More keys than the server lets anybody try; without IdentitiesOnly this login would be cut off.
+    const sshd = await server({ authorized: [key.publicLine], config: ['MaxAuthTries 3'] });
+    execFileSync('ssh-keygen', ['-q', '-p', '-P', '', '-N', 'secret', '-f', key.path]);
+    writeFileSync(join(who.folder, '.ssh', 'config'), `Host box\n  HostName 127.0.0.1\n  Port ${sshd.port}\n  User ${me}\n  IdentityFile ${key.path}\n  IdentitiesOnly yes\n  IdentityAgent ${socket}\n`);
+    const host = hostOf(who, 'box');
+    undo.push(() => host.dispose());
+    await host.connect(withKeys(sshd.hostKey.fingerprint));
+    await works(host);
+  });
+
+  it('goes on without an agent that does not answer', async () => {
+    const who = somebody({ SSH_AUTH_SOCK: '/nonexistent/agent' });
+    const key = makeKey(join(who.folder, '.ssh'), 'id_ed25519');
+    const sshd = await server({ authorized: [key.publicLine] });
+    const host = reach(who, sshd);
+    await host.connect(withKeys(sshd.hostKey.fingerprint));
+    await works(host);
+  });
+});
+
+const noUser = whyNoSshd() ?? whyNoTestUser();
+describe.skipIf(noUser !== null)(`logging in with passwords and second factors, through PAM${noUser === null ? '' : ` (${noUser})`}`, () => {
+  const PAM = ['UsePAM yes'];
+
+  it('asks for the password, anew after a wrong one, keeps it for reconnecting, and fails with its code where nobody is', async () => {
+    const user = makeTestUser();
+    undo.push(() => user.remove());
+    const who = somebody();
+    const sshd = await server({ config: [...PAM, 'PasswordAuthentication yes'] });
+    const trust = [sshd.hostKey.fingerprint];
+    await expect(reach(who, sshd, null, user.name).connect(withKeys(...trust))).rejects.toThrow(expect.objectContaining({ code: 'SSH_PASSWORD_NEEDED', details: expect.objectContaining({ offered: ['publickey', 'password'] }) as unknown }));
+    const host = reach(who, sshd, null, user.name);
+    const { prompter, asked } = answering(['no'], [user.password]);
+    await host.connect({ prompter, acceptHostKeys: trust });
+    expect(asked).toMatchObject([{ kind: 'password', subject: `${user.name}@127.0.0.1`, attempt: 1 }, { attempt: 2 }]);
+    expect((await host.run(['id', '-un'])).stdout).toBe(`${user.name}\n`);
+    await host.dispose();
+    await works(reach(who, sshd, null, user.name));
+    const cancelled = answering(null);
+    await expect(reach({ ...who, secrets: somebody().secrets }, sshd, null, user.name).connect({ prompter: cancelled.prompter, acceptHostKeys: trust })).rejects.toThrow(expect.objectContaining({ code: 'SSH_PROMPT_CANCELLED' }));
+  });
+
+  it('answers keyboard-interactive after a key was taken as the first factor (the file, and an agent with RSA)', async () => {
+    const user = makeTestUser();
+    undo.push(() => user.remove());
+    const who = somebody();
+    const key = makeKey(who.folder, 'key', { type: 'rsa', bits: '2048' });
+    const sshd = await server({ authorized: [key.publicLine], config: [...PAM, 'KbdInteractiveAuthentication yes', 'AuthenticationMethods publickey,keyboard-interactive'] });
+    open(sshd);
+    const trust = [sshd.hostKey.fingerprint];
+    await expect(reach(who, sshd, key.path, user.name).connect(withKeys(...trust))).rejects.toThrow(expect.objectContaining({ code: 'SSH_PASSWORD_NEEDED', details: expect.objectContaining({ offered: ['publickey'], taken: [key.path], stillWanted: ['keyboard-interactive'] }) as unknown }));
+    const socket = await agentWith(key.path);
+    for (const environment of [who.environment, { ...who.environment, env: { SSH_AUTH_SOCK: socket } }]) {
+      const host = reach({ ...who, environment, secrets: somebody().secrets }, sshd, key.path, user.name);
+      const { prompter, asked } = answering([user.password]);
+      await host.connect({ prompter, acceptHostKeys: trust });
+      expect(asked).toMatchObject([{ kind: 'questions', fields: [{ label: 'Password:', echo: false }] }]);
+      await works(host);
+    }
+  });
+
+  it('names a login shell that prints into commands, with what it printed', async () => {
+    const user = makeTestUser({ bashrc: 'echo "Welcome to the machine"\n' });
+    undo.push(() => user.remove());
+    const who = somebody();
+    const key = makeKey(who.folder, 'key');
+    const sshd = await server({ authorized: [key.publicLine] });
+    open(sshd);
+    await expect(reach(who, sshd, key.path, user.name).connect(withKeys(sshd.hostKey.fingerprint))).rejects.toThrow(expect.objectContaining({ code: 'SHELL_JUNK', details: { printed: 'Welcome to the machine' } }));
+    writeFileSync(join(user.home, '.bashrc'), 'case $- in *i*) ;; *) return ;; esac\necho "Welcome"\n');
+    const quiet = reach(who, sshd, key.path, user.name);
+    await works(quiet);
+    expect((await quiet.probe()).sudo).toMatch(/absent|password/);
+  });
+
+  /** The server reads authorized_keys as the user who logs in. */
+  function open(sshd: Sshd): void {
+    chmodSync(sshd.folder, 0o711);
+    chmodSync(join(sshd.folder, 'authorized_keys'), 0o644);
+    expect(readFileSync(join(sshd.folder, 'config'), 'utf8')).toContain('AuthorizedKeysFile');
+  }
+});

@@ -1,0 +1,61 @@
+import { homedir, userInfo } from 'node:os';
+import { join } from 'node:path';
+import { VesselError } from '#shared/errors.ts';
+import type { RemoteHost, RemoteHosts } from '../../ports/remote-host.ts';
+import { FileSecretStore } from '../secrets/file-secret-store.ts';
+import type { SshEnvironment } from './config.ts';
+import { HostKeyFiles } from './host-key-files.ts';
+import { knownName } from './known-hosts.ts';
+import { resolveRoute } from './route.ts';
+import { SshHost } from './ssh-host.ts';
+import { SshHostLink } from './ssh-host-link.ts';
+import { parseTarget } from './target.ts';
+
+export type RemoteHostsOptions = {
+  readonly home: string;
+  readonly log: (line: string) => void;
+  readonly environment: SshEnvironment;
+  /** Program and arguments of infra-agent on that host, up to the verb. Throws HOST_NOT_READY where it is not provisioned. */
+  readonly agentCommand: (host: RemoteHost) => Promise<readonly string[]>;
+};
+
+/** Hosts over SSH as this process sees them: its user's configuration and agent, Vessel's own host keys and secrets. */
+export function makeRemoteHosts({ home, log, environment, agentCommand }: RemoteHostsOptions): RemoteHosts {
+  const hostKeys = new HostKeyFiles(home);
+  const secrets = new FileSecretStore(join(home, 'ssh', 'secrets.json'));
+  return {
+    make: (hostId, { target, identityFile }) => {
+      const hops = (): ReturnType<typeof resolveRoute> => resolveRoute(target, identityFile, environment);
+      hops();
+      const host = new SshHost({ hostId, hops, hostKeys, secrets, log, now: () => Date.now() });
+      return { host, link: new SshHostLink({ host, agentCommand: () => agentCommand(host), log: (line) => log(`${hostId}: ${line}`) }) };
+    },
+    nameOf: (target) => parseTarget(target).host,
+    forget: async ({ target, identityFile }) => {
+      const last = lastHop(() => resolveRoute(target, identityFile, environment));
+      if (last === null) return;
+      await hostKeys.forget(knownName(last.hostKeyAlias ?? last.host, last.hostKeyAlias === null ? last.port : 22));
+      await secrets.remove(`ssh-password:${last.user}@${last.host}:${last.port}`);
+    },
+  };
+}
+
+/** What OpenSSH would read for the user of this process. */
+export function processSshEnvironment(): SshEnvironment {
+  const homeDirectory = homedir();
+  return {
+    homeDirectory, localUser: userInfo().username, env: process.env,
+    configFiles: [join(homeDirectory, '.ssh', 'config'), '/etc/ssh/ssh_config'],
+    globalKnownHostsFiles: ['/etc/ssh/ssh_known_hosts', '/etc/ssh/ssh_known_hosts2'],
+  };
+}
+
+/** null when the configuration no longer says how the host is reached: then nothing is known under its name. */
+function lastHop(route: () => ReturnType<typeof resolveRoute>): ReturnType<typeof resolveRoute>[number] | null {
+  try {
+    return route().at(-1) ?? null;
+  } catch (error) {
+    if (error instanceof VesselError) return null;
+    throw error;
+  }
+}

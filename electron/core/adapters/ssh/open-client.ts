@@ -1,0 +1,106 @@
+import type { Duplex } from 'node:stream';
+import ssh2, { type Algorithms, type Client } from 'ssh2';
+import { VesselError } from '#shared/errors.ts';
+import type { SshHop } from './config.ts';
+import type { HostKeyFiles } from './host-key-files.ts';
+import { hostKeyAlgorithms, judgeHostKey } from './host-key-verdict.ts';
+import { hostKeyOf } from './host-key.ts';
+import { knownName } from './known-hosts.ts';
+import { Login } from './login.ts';
+import type { Questions } from './questions.ts';
+
+export type OpenClientOptions = {
+  readonly hop: SshHop;
+  readonly stream: Duplex;
+  readonly questions: Questions;
+  readonly hostKeys: HostKeyFiles;
+  readonly acceptHostKeys: readonly string[];
+  readonly signal: AbortSignal;
+};
+
+/** Measured fastest in ssh2 without native code, on processors with AES; the rest only for servers that have neither. */
+const CIPHERS = ['aes128-gcm@openssh.com', 'aes256-gcm@openssh.com', 'aes128-ctr', 'aes192-ctr', 'aes256-ctr', 'chacha20-poly1305@openssh.com'];
+/** How ssh2's debug line tells a refusal: the only place where it says which methods are left (see {@link Login}). */
+const REFUSAL = /Received USERAUTH_FAILURE \(([^)]*)\)/;
+/** The login itself, without the time in which a person is asked. */
+const LOGIN_DEADLINE_MS = 30_000;
+
+/**
+ * Speaks SSH over an open byte stream until the host has let us in. The host key is judged before anything secret is sent.
+ * Throws HOST_KEY_…, SSH_AUTH_FAILED and its kin, SSH_HANDSHAKE_FAILED, SSH_TIMEOUT, CANCELLED.
+ */
+export async function openClient(options: OpenClientOptions): Promise<Client> {
+  const { hop, stream, questions, hostKeys, acceptHostKeys, signal } = options;
+  const name = knownName(hop.hostKeyAlias ?? hop.host, hop.hostKeyAlias === null ? hop.port : 22);
+  const files = [hostKeys.ownFile, ...hop.knownHostsFiles];
+  const known = [...await hostKeys.lookup(name, hop.knownHostsFiles)];
+  const client = new ssh2.Client();
+  const where = `${hop.host}:${hop.port}`;
+
+  return new Promise<Client>((resolve, reject) => {
+    let settled = false;
+    let phase: 'handshake' | 'login' = 'handshake';
+    const settle = (): boolean => {
+      if (settled) return false;
+      settled = true;
+      clearTimeout(timer);
+      questions.onOpen(() => undefined);
+      signal.removeEventListener('abort', onAbort);
+      return true;
+    };
+    const fail = (error: VesselError): void => {
+      if (!settle()) return;
+      client.destroy();
+      stream.destroy();
+      reject(error);
+    };
+    const expire = (): void => fail(new VesselError('SSH_TIMEOUT', phase === 'handshake' ? `${where} accepted the connection but does not speak SSH in time` : `${where} did not finish the login in time`, { details: { host: hop.host, port: hop.port, phase } }));
+    let timer = setTimeout(expire, hop.connectTimeoutMs);
+    const restart = (ms: number): void => { clearTimeout(timer); if (!settled) timer = setTimeout(expire, ms); };
+    const onAbort = (): void => fail(new VesselError('CANCELLED'));
+    if (signal.aborted) { onAbort(); return; }
+    signal.addEventListener('abort', onAbort, { once: true });
+
+    const login = new Login(hop, questions, fail);
+    questions.onOpen((open) => { if (open) clearTimeout(timer); else restart(LOGIN_DEADLINE_MS); });
+
+    client.on('handshake', () => { phase = 'login'; restart(LOGIN_DEADLINE_MS); });
+    client.on('error', (error: Error & { readonly level?: string }) => {
+      // A key that cannot sign is passed over by the login itself, which then tries the next.
+      if (error.level === 'agent') return;
+      fail(handshakeError(error, where, phase));
+    });
+    client.on('close', () => fail(new VesselError(phase === 'login' ? 'SSH_AUTH_FAILED' : 'SSH_HANDSHAKE_FAILED', `${where} closed the connection during the ${phase}`, { retryable: phase === 'handshake', details: { host: hop.host, port: hop.port, phase } })));
+    client.on('ready', () => { login.succeeded().then(() => { if (settle()) resolve(client); }, (error: unknown) => fail(VesselError.from(error))); });
+    try {
+      client.connect({
+        sock: stream as never, // the types want a net.Socket or Readable; a channel of another client is a Duplex, and works
+        host: hop.host, port: hop.port, username: hop.user,
+        readyTimeout: 0, // our own deadlines stop while a person is asked
+        keepaliveInterval: hop.keepaliveMs, keepaliveCountMax: hop.keepaliveCount,
+        algorithms: { serverHostKey: [...hostKeyAlgorithms(known)], cipher: CIPHERS } as Algorithms,
+        authHandler: login.handler,
+        debug: (line) => { const found = REFUSAL.exec(line); if (found !== null) login.noteFailure((found[1] ?? '').split(',').filter((method) => method !== '')); },
+        hostVerifier: (blob: Buffer, verdict: (trusted: boolean) => void): void => {
+          const key = hostKeyOf(blob);
+          const refuse = (error: unknown): void => { fail(VesselError.from(error)); verdict(false); };
+          try {
+            // A change of keys in the middle of a connection comes by here again and is judged again.
+            const answer = judgeHostKey({ name, host: hop.host, port: hop.port, key, known, accepted: acceptHostKeys, files });
+            if (answer === 'known') verdict(true);
+            else hostKeys.accept(name, key).then(() => { known.push({ file: hostKeys.ownFile, line: 0, marker: 'none', type: key.type, blob: key.blob }); verdict(true); }, refuse);
+          } catch (error) {
+            refuse(error);
+          }
+        },
+      });
+    } catch (error) {
+      fail(handshakeError(error instanceof Error ? error : new Error(String(error)), where, phase));
+    }
+  });
+}
+
+function handshakeError(error: Error & { readonly level?: string }, where: string, phase: 'handshake' | 'login'): VesselError {
+  if (phase === 'login') return new VesselError('SSH_AUTH_FAILED', `${where} ended the login: ${error.message}`, { cause: error });
+  return new VesselError('SSH_HANDSHAKE_FAILED', `${where} does not complete the SSH handshake: ${error.message}`, { cause: error, details: { cause: error.message } });
+}

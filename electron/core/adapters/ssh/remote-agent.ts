@@ -1,0 +1,32 @@
+import { PassThrough } from 'node:stream';
+import { finished } from 'node:stream/promises';
+import { VesselError } from '#shared/errors.ts';
+import type { RemoteHost, RemoteProcess } from '../../ports/remote-host.ts';
+import type { AgentTransport } from '../agent-link/agent-talk.ts';
+
+/**
+ * Starts `infra-agent serve` on the host. What is written before the channel is open waits for it. `command` gives program
+ * and arguments up to the verb, asked anew for each start: provisioning may have put another version there.
+ */
+export function startRemoteAgent(host: RemoteHost, command: () => Promise<readonly string[]>): AgentTransport {
+  const stdin = new PassThrough();
+  const stdout = new PassThrough();
+  const stderr = new PassThrough();
+  const gone = new AbortController();
+  let process: RemoteProcess | null = null;
+  const run = async (): Promise<VesselError> => {
+    const argv = [...await command(), 'serve'];
+    process = await host.exec(argv, { signal: gone.signal });
+    stdin.pipe(process.stdin);
+    process.stdout.pipe(stdout);
+    process.stderr.pipe(stderr);
+    // Its last words are part of the reason.
+    const read = Promise.allSettled([finished(process.stdout), finished(process.stderr)]);
+    const { code, signal } = await process.exit;
+    await read;
+    return new VesselError('AGENT_LOST', `infra-agent ended (${signal ?? `exit code ${code}`})`, { details: { code, signal } });
+  };
+  // A broken line is a reason like any other: the agent ends with its channel, and is started again on the next connection.
+  const ended = run().catch((error: unknown) => VesselError.from(error));
+  return { stdin, stdout, stderr, pid: undefined, ended, kill: () => { gone.abort(); process?.close(); } };
+}

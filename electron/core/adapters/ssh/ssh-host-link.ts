@@ -1,0 +1,35 @@
+import type { Duplex } from 'node:stream';
+import type { HostMethod, HostParams, HostResult, Vm } from '#shared/host-protocol.ts';
+import type { HostLink, HostRequestOptions } from '../../ports/host-link.ts';
+import type { RemoteHost } from '../../ports/remote-host.ts';
+import { AgentLink } from '../agent-link/agent-link.ts';
+import { startRemoteAgent } from './remote-agent.ts';
+
+export type SshHostLinkOptions = {
+  readonly host: RemoteHost;
+  /** Program and arguments of infra-agent on the host, up to the verb. Throws HOST_NOT_READY while it is not provisioned. */
+  readonly agentCommand: () => Promise<readonly string[]>;
+  readonly log: (line: string) => void;
+};
+
+/**
+ * A machine over SSH as a host: infra-agent on a channel of the kept connection, guests through forwarded channels. Requests
+ * that a break of the line catches fail with SSH_CONNECTION_LOST; the agent is started again on the next connection.
+ * The host itself belongs to whoever made it: disposing the link ends the agent, not the connection.
+ */
+export class SshHostLink implements HostLink {
+  readonly hostId: string;
+  readonly #host: RemoteHost;
+  readonly #agent: AgentLink;
+
+  constructor({ host, agentCommand, log }: SshHostLinkOptions) {
+    this.hostId = host.hostId;
+    this.#host = host;
+    this.#agent = new AgentLink({ start: () => startRemoteAgent(host, agentCommand), revives: ({ code, retryable }) => code === 'AGENT_LOST' || (retryable && code.startsWith('SSH_')), log });
+  }
+
+  request<M extends HostMethod>(method: M, params: HostParams<M>, options: HostRequestOptions = {}): Promise<HostResult<M>> { return this.#agent.request(method, params, options); }
+  forward(host: string, port: number): Promise<Duplex> { return this.#host.forward(host, port); }
+  onVm(listener: (vm: Vm) => void): () => void { return this.#agent.onVm(listener); }
+  dispose(): Promise<void> { return this.#agent.dispose(); }
+}
