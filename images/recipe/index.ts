@@ -11,3 +11,4 @@ export { goldenImageKey, readImageInputs } from './inputs.ts';
 export type { ImageInputs } from './inputs.ts';
 export type { BuildProgress } from './progress.ts';
 export { measureTscKhz } from './tsc-frequency.ts';
+export { pruneImages, touchImage } from './prune-images.ts';

@@ -1,7 +1,7 @@
 import { rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { codeServer } from '../../../images/ide/code-server.ts';
-import { buildGoldenImage, findGoldenImage, goldenImageKey, readImageInputs } from '../../../images/recipe/index.ts';
+import { buildGoldenImage, findGoldenImage, goldenImageKey, pruneImages, readImageInputs, touchImage } from '../../../images/recipe/index.ts';
 import { dataDiskPath, ensureDataDisk, guestAgentText, pointedImage, rememberImage } from '../../current-image.ts';
 import type { HostPaths } from '../../paths.ts';
 import { errnoOf } from '../../system/errno.ts';
@@ -47,6 +47,9 @@ export function goldenImageStep(paths: HostPaths): ProvisionStep {
       progress(0.98, 'formatting the data disk');
       await ensureDataDisk(paths, signal);
       await rememberImage(paths, image);
+      await touchImage(paths.cache, image.key);
+      const removed = await pruneImages(paths.cache, image.key);
+      if (removed.length > 0) log('info', `Removed ${removed.length} images and layers that were not used for long`);
     },
     async undo({ item }) {
       if (!item.startsWith(`${paths.cache}/`)) return 'it lies outside this cache';
