@@ -33,7 +33,7 @@ const BUILD_DEADLINE_MS = 600_000;
 const READY_POLL_MS = 100;
 const ATTEMPT_MS = 10_000;
 /** The guest goes idle, and writes what it has to write, before it is frozen: a clone then wakes up with nothing to do. */
-const SETTLE_MS = 1_500;
+const SETTLE_MS = 12_000;
 const BLOCK_BYTES = 512;
 
 /**

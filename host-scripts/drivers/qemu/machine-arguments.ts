@@ -23,7 +23,13 @@ const SANDBOX = 'on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecont
 const fileOf = (descriptor: number): string => `/proc/self/fd/${descriptor}`;
 const setOf = (descriptor: number): string[] => ['-add-fd', `fd=${descriptor},set=${descriptor}`];
 
-export const cpuModel = (accelerator: Accelerator): string => accelerator === 'kvm' ? 'host' : 'max';
+/**
+ * Every feature the emulator has, but for `erms` and `fsrm`: they invite the guest to copy and clear memory with `rep movsb`, which emulation
+ * does byte by byte. Without them a guest copies four times and clears pages six times faster.
+ */
+const EMULATED_CPU = 'max,-erms,-fsrm';
+
+export const cpuModel = (accelerator: Accelerator): string => accelerator === 'kvm' ? 'host' : EMULATED_CPU;
 
 /** What decides whether a frozen machine's state fits another process: the same list must make the same template key. */
 export function hardwareArguments(tier: Tier, accelerator: Accelerator): readonly string[] {
