@@ -4,7 +4,9 @@ import { networkInterfaces } from 'node:os';
 import { createServer } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { StartResult, Vm } from '#shared/host-protocol.ts';
+import { GUEST_API_PREFIX } from '#shared/guest-protocol.ts';
 import { execInGuest } from '../guest/exec.test-helper.ts';
+import { GUEST_MTU } from '../network/guest-network.ts';
 import { cannotRunMachines, quietContext, realHost } from '../real-host.test-helper.ts';
 import type { RealHost } from '../real-host.test-helper.ts';
 import { runChecked } from '../system/run-command.ts';
@@ -53,6 +55,19 @@ describe.skipIf(why !== null)('clones of one template', () => {
     expect(new Set(started.map(({ vm: one }) => one.token)).size).toBe(COUNT);
     expect(Math.abs(Number(await sh(3, 'date +%s')) - Date.now() / 1000)).toBeLessThan(15);
     expect(await sh(3, 'date +%Z; echo $COLOUR')).toBe('JST\nc3');
+  });
+
+  it('take in 30 MB without the forwarder having to send anything twice', async () => {
+    const { address, token } = vm(2);
+    const answer = await fetch(`http://${address?.host}:${address?.port}${GUEST_API_PREFIX}/files?path=upload.bin`, {
+      method: 'PUT', headers: { authorization: `Bearer ${token}` }, body: new Uint8Array(30_000_000),
+    });
+    expect(answer.ok).toBe(true);
+    expect(await sh(2, 'cat /sys/class/net/eth0/mtu')).toBe(String(GUEST_MTU));
+    // Rows of names and of numbers, alternating: proc_pid_net(5).
+    const [names = [], numbers = []] = (await sh(2, 'grep ^TcpExt: /proc/net/netstat')).split('\n').map((line) => line.split(' '));
+    // Segments that came out of their order are the ones after a loss.
+    expect(Number(numbers[names.indexOf('TCPOFOQueue')])).toBe(0);
   });
 
   it('do not let one guest\'s token open another', async () => {

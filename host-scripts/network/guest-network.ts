@@ -3,6 +3,12 @@ import { GUEST_NETWORK } from '../../images/recipe/guest-layout.ts';
 /** Locally administered; the same in all guests, which never see each other, so that a restored guest keeps its card. */
 export const GUEST_MAC = '52:54:00:76:73:6c';
 
+/**
+ * The card's MTU, told to the guest by the virtual hardware: passt's own limit (passt(1), `--mtu`). passt speaks TCP itself on both sides, so
+ * no packet of this size ever meets a wire; an emulated guest pays per packet, and 60 MB in packets of 1500 bytes took it 87 s, so they take 3 s.
+ */
+export const GUEST_MTU = 65_520;
+
 const ETHERTYPE_ARP = 0x0806;
 const macBytes = (mac: string): Buffer => Buffer.from(mac.replaceAll(':', ''), 'hex');
 const addressBytes = (address: string): Buffer => Buffer.from(address.split('.').map(Number));

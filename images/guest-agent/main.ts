@@ -11,7 +11,7 @@ if (process.argv[2] === WORKER_FLAG) {
 } else {
   try {
     const config = readAgentConfig(process.argv[2] ?? DEFAULT_CONFIG_PATH);
-    const agent = await startAgent(config, [process.execPath, import.meta.filename, WORKER_FLAG]);
+    const agent = await startAgent(config, [process.execPath, ...process.execArgv, import.meta.filename, WORKER_FLAG]);
     process.stdout.write(`listening ${agent.port}\n`);
     let ending = false;
     const end = (): void => {

@@ -36,8 +36,9 @@ const READY_POLL_MS = 100;
 const ATTEMPT_MS = 10_000;
 /**
  * The guest goes idle, writes what it has to write, and loads the spare processes of VS Code before it is frozen: a clone then wakes up
- * with nothing to do. An idle guest uses about a fiftieth of a processor in emulation.
+ * with nothing to do. An idle guest uses about a fiftieth of a processor in emulation; timers of its first ten seconds have fired by then.
  */
+const SETTLE_LEAST_MS = 10_000;
 const SETTLE_STEP_MS = 1_500;
 const SETTLE_MOST_MS = 45_000;
 const IDLE_SHARE = 0.08;
@@ -62,6 +63,7 @@ export async function sweepInterruptedBuilds(store: TemplateStore, run: string, 
 /** Waits until the guest does nothing any more; a host too busy to tell only costs the most time. */
 async function settle({ hypervisor }: Machine, { signal }: WorkContext): Promise<void> {
   const deadline = Date.now() + SETTLE_MOST_MS;
+  await delay(SETTLE_LEAST_MS, undefined, { signal });
   let used = await cpuSeconds(hypervisor);
   for (;;) {
     await delay(SETTLE_STEP_MS, undefined, { signal });

@@ -1,7 +1,7 @@
 import { TIERS } from '#shared/project.ts';
 import type { Tier } from '#shared/project.ts';
 import { DISK_SERIALS, TOKEN_FW_CFG } from '../../../images/recipe/guest-layout.ts';
-import { GUEST_MAC } from '../../network/guest-network.ts';
+import { GUEST_MAC, GUEST_MTU } from '../../network/guest-network.ts';
 
 export type Accelerator = 'kvm' | 'tcg';
 
@@ -23,7 +23,13 @@ const SANDBOX = 'on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecont
 const fileOf = (descriptor: number): string => `/proc/self/fd/${descriptor}`;
 const setOf = (descriptor: number): string[] => ['-add-fd', `fd=${descriptor},set=${descriptor}`];
 
-export const cpuModel = (accelerator: Accelerator): string => accelerator === 'kvm' ? 'host' : 'max';
+/**
+ * Every feature the emulator has, but for `erms` and `fsrm`: they invite the guest to copy and clear memory with `rep movsb`, which emulation
+ * does byte by byte. Without them a guest copies four times and clears pages six times faster.
+ */
+const EMULATED_CPU = 'max,-erms,-fsrm';
+
+export const cpuModel = (accelerator: Accelerator): string => accelerator === 'kvm' ? 'host' : EMULATED_CPU;
 
 /** What decides whether a frozen machine's state fits another process: the same list must make the same template key. */
 export function hardwareArguments(tier: Tier, accelerator: Accelerator): readonly string[] {
@@ -82,7 +88,7 @@ export function machineArguments(given: MachineGiven): readonly string[] {
         '-fw_cfg', `name=${TOKEN_FW_CFG},file=${fileOf(DESCRIPTOR.token)}`]),
     ...disk('root', [{ role: 'root', format: 'raw' }], { readOnly: true, serial: DISK_SERIALS.root }),
     ...disk('data', given.dataLayers, { readOnly: false, serial: DISK_SERIALS.data }),
-    '-netdev', `stream,id=net0,server=off,addr.type=fd,addr.str=${DESCRIPTOR.network}`, '-device', `virtio-net-device,netdev=net0,mac=${GUEST_MAC}`,
+    '-netdev', `stream,id=net0,server=off,addr.type=fd,addr.str=${DESCRIPTOR.network}`, '-device', `virtio-net-device,netdev=net0,mac=${GUEST_MAC},host_mtu=${GUEST_MTU}`,
     '-device', 'virtio-rng-device',
     // Descriptors 0 and 1: no input, the console's log.
     '-chardev', 'stdio,id=console0,signal=off', '-serial', 'chardev:console0',
