@@ -160,12 +160,14 @@ describe('an operation', () => {
 
   it('is cancelled by Ctrl-C, and the command ends with 6 when it has ended', async () => {
     const cancelled = Promise.withResolvers<void>();
+    const watched = Promise.withResolvers<void>();
     await serve({
       calls: { ...opening, 'operations.cancel': async () => { cancelled.resolve(); return operation({}); } },
-      streams: { 'operations.watch': async function* () { yield shown({}); await cancelled.promise; await sleep(30); yield shown({ state: 'cancelled' }); } },
+      streams: { 'operations.watch': async function* () { yield shown({}); watched.resolve(); await cancelled.promise; await sleep(30); yield shown({ state: 'cancelled' }); } },
     });
     const terminal = testTerminal(home);
     const ended = runVessel(['open', 'demo', '--json'], terminal.runtime);
+    await watched.promise;
     await sleep(150);
     terminal.signal('SIGINT');
     expect(await ended).toBe(6);
@@ -173,12 +175,14 @@ describe('an operation', () => {
   });
 
   it('that cannot be cancelled goes on when the command leaves', async () => {
+    const watched = Promise.withResolvers<void>();
     await serve({
       calls: { ...opening, 'operations.cancel': async () => { throw new VesselError('ILLEGAL_TRANSITION', 'too late'); } },
-      streams: { 'operations.watch': async function* () { yield shown({ cancellable: false }); await sleep(5_000); } },
+      streams: { 'operations.watch': async function* () { yield shown({ cancellable: false }); watched.resolve(); await sleep(5_000); } },
     });
     const terminal = testTerminal(home);
     const ended = runVessel(['open', 'demo'], terminal.runtime);
+    await watched.promise;
     await sleep(150);
     terminal.signal('SIGINT');
     expect(await ended).toBe(130);

@@ -38,7 +38,7 @@ export class ExecClient {
   }
 
   async until(condition: () => boolean): Promise<void> {
-    const deadline = Date.now() + 5000;
+    const deadline = Date.now() + 15_000;
     while (!condition()) {
       if (Date.now() > deadline) throw new Error(`waited too long; saw ${JSON.stringify(this.messages)} ${this.stdout} ${this.stderr}`);
       await new Promise((resolve) => { setTimeout(resolve, 5); });
