@@ -14,6 +14,7 @@ import { writeIdeStatic } from './ide-static.ts';
 import { writeInitrd } from './initrd.ts';
 import { goldenImageKey, readImageInputs } from './inputs.ts';
 import type { ImageInputs } from './inputs.ts';
+import { leanManifests } from './lean-manifests.ts';
 import { withLock } from './lock.ts';
 import { NODE_VERSION } from './pins.ts';
 import { buildProgress } from './progress.ts';
@@ -88,7 +89,7 @@ async function build(inputs: ImageInputs, key: string, root: boolean, options: B
     await writeIdeStatic({ ide: inputs.ide, ideTree: join(tree, IDE_ROOT), guestRoot: IDE_ROOT, commit, output: join(output, 'ide-static') });
 
     say('VESSEL 70 packing the root disk');
-    const files = topFiles(inputs.ide, inputs.guestAgentSource, agentConfig(inputs.ide, commit));
+    const files = [...topFiles(inputs.ide, inputs.guestAgentSource, agentConfig(inputs.ide, commit)), ...await leanManifests(join(tree, IDE_ROOT), inputs.ide.productPath, IDE_ROOT)];
     await rootImage.pack(scratch, files, uuidOf(key), join(output, 'root.img'), root, signal);
 
     const json: ImageJson = {
