@@ -30,6 +30,7 @@ try {
 
   const browser = await launchBrowser();
   const workbench: number[] = [];
+  const files: number[] = [];
   const typed: number[] = [];
   try {
     const { page } = browser;
@@ -41,8 +42,10 @@ try {
       const began = performance.now();
       await card.getByTestId('open').click();
       const ide = ideOf(page);
-      await ide.locator('.monaco-workbench .explorer-folders-view .monaco-list-row').first().waitFor();
+      await ide.locator('.monaco-workbench .part.editor').waitFor();
       const shownMs = performance.now() - began;
+      await ide.locator('.monaco-workbench .explorer-folders-view .monaco-list-row').first().waitFor();
+      const filesMs = performance.now() - began;
       await openInEditor(page, ide, 'greet.js', EDITOR_DEADLINE_MS);
       const mark = `x${round + 2}`;
       let seen = await changes();
@@ -58,16 +61,16 @@ try {
         seen = now;
       }
       const typedMs = savedAt - began;
-      note(`workbench ${Math.round(shownMs)} ms, typed and on disk ${Math.round(typedMs)} ms (${Math.round(savedAt - typedAt)} ms after the last key)`);
+      note(`workbench ${Math.round(shownMs)} ms, its files ${Math.round(filesMs)} ms, typed and on disk ${Math.round(typedMs)} ms (${Math.round(savedAt - typedAt)} ms after the last key)`);
       // The first round fills the browser's own caches, as the first open of a day does; it is told apart.
-      if (round >= 0) { workbench.push(shownMs); typed.push(typedMs); }
+      if (round >= 0) { workbench.push(shownMs); files.push(filesMs); typed.push(typedMs); }
       await page.evaluate('location.hash = "#/"');
       await discard();
     }
   } finally {
     await browser.close();
   }
-  process.stdout.write(`${JSON.stringify({ openToAnsweringMs: answering, clickToWorkbenchMs: stats(workbench), clickToTypedAndSavedMs: stats(typed) })}\n`);
+  process.stdout.write(`${JSON.stringify({ openToAnsweringMs: answering, clickToWorkbenchMs: stats(workbench), clickToFilesMs: stats(files), clickToTypedAndSavedMs: stats(typed) })}\n`);
 } finally {
   await vessel.stop();
   await removeHome(vessel.home);
