@@ -6,7 +6,8 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { ideOf, launchBrowser, openInEditor } from './e2e/browser.ts';
-import { removeHome, startVessel } from './e2e/vessel.ts';
+import { endHome } from './e2e/home.ts';
+import { startVessel } from './e2e/vessel.ts';
 import { createCamera } from './screenshots/camera.ts';
 import { createStory } from './screenshots/story.ts';
 
@@ -24,7 +25,7 @@ try {
 } finally {
   await browser.close();
   await vessel.stop();
-  await removeHome(vessel.home);
+  await endHome(vessel.home);
 }
 
 async function photograph(page: Page): Promise<void> {

@@ -1,5 +1,6 @@
 // The whole open, as a person has it: the call until the IDE answers through the gateway, and until a typed character is on the guest's disk.
-import { finish, removeHome, startVessel, type RunningVessel } from '../e2e/vessel.ts';
+import { endHome } from '../e2e/home.ts';
+import { finish, startVessel, type RunningVessel } from '../e2e/vessel.ts';
 import { ideOf, launchBrowser, openInEditor } from '../e2e/browser.ts';
 import { note, rounds } from './host.ts';
 import { repeat, stats } from './stats.ts';
@@ -73,5 +74,5 @@ try {
   process.stdout.write(`${JSON.stringify({ openToAnsweringMs: answering, clickToWorkbenchMs: stats(workbench), clickToFilesMs: stats(files), clickToTypedAndSavedMs: stats(typed) })}\n`);
 } finally {
   await vessel.stop();
-  await removeHome(vessel.home);
+  await endHome(vessel.home);
 }

@@ -3,7 +3,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { makeTree } from '../e2e/tree.ts';
-import { finish, removeHome, startVessel } from '../e2e/vessel.ts';
+import { endHome } from '../e2e/home.ts';
+import { finish, startVessel } from '../e2e/vessel.ts';
 import { note, rounds } from './host.ts';
 import { repeat, stats, timed } from './stats.ts';
 
@@ -33,6 +34,6 @@ try {
   process.stdout.write(`${JSON.stringify({ importMs: Math.round(imported.ms), openMs: Math.round(opened.ms), saveMs: stats(sample), closeUnchangedMs: Math.round(closed.ms), last: (last as { archive: unknown }).archive })}\n`);
 } finally {
   await vessel.stop();
-  await removeHome(vessel.home);
+  await endHome(vessel.home);
   await rm(scratch, { recursive: true, force: true });
 }

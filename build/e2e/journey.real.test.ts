@@ -5,7 +5,8 @@ import { buffer } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ideOf, launchBrowser, openInEditor, type TestBrowser } from './browser.ts';
 import { openPromise } from './zip.ts';
-import { processesOf, removeHome, startVessel, vesselCli, type RunningVessel } from './vessel.ts';
+import { endHome } from './home.ts';
+import { processesOf, startVessel, vesselCli, type RunningVessel } from './vessel.ts';
 
 /** VS Code inside an emulated guest, on a machine that may be busy. */
 const PATIENCE_MS = 120_000;
@@ -23,7 +24,7 @@ describe('the main job, as a newcomer does it', () => {
   afterAll(async () => {
     await browser.close();
     await vessel.stop();
-    await removeHome(vessel.home);
+    await endHome(vessel.home);
     await rm(scratch, { recursive: true, force: true });
   });
 

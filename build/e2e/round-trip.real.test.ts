@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { fingerprintTree, fingerprintZip, makeTree, type Fingerprint } from './tree.ts';
-import { finish, processesOf, removeHome, startVessel, type RunningVessel } from './vessel.ts';
+import { endHome } from './home.ts';
+import { finish, processesOf, startVessel, type RunningVessel } from './vessel.ts';
 
 describe('a tree of 6,000 files and 60 MB', () => {
   let vessel: RunningVessel;
@@ -14,7 +15,7 @@ describe('a tree of 6,000 files and 60 MB', () => {
   });
   afterAll(async () => {
     await vessel.stop();
-    await removeHome(vessel.home);
+    await endHome(vessel.home);
     await rm(scratch, { recursive: true, force: true });
   });
 

@@ -5,7 +5,8 @@ import { TEMPLATES } from '../../electron/core/templates/index.ts';
 import { PRIMED_PACKAGES } from '../../images/recipe/pins.ts';
 import { launchBrowser } from './browser.ts';
 import { enterPort, type Visitor } from './port-visitor.ts';
-import { finish, removeHome, startVessel, vesselCli, type CliResult, type RunningVessel } from './vessel.ts';
+import { endHome } from './home.ts';
+import { finish, startVessel, vesselCli, type CliResult, type RunningVessel } from './vessel.ts';
 
 /** npm and a dev server inside an emulated guest, on a machine that may be busy. */
 const PATIENCE_MS = 180_000;
@@ -14,7 +15,7 @@ let vessel: RunningVessel;
 beforeAll(async () => { vessel = await startVessel(); });
 afterAll(async () => {
   await vessel.stop();
-  await removeHome(vessel.home);
+  await endHome(vessel.home);
 });
 
 type Guest = {

@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdtemp, readFile, rm, chmod } from 'node:fs/promises';
+import { mkdtemp, readFile, chmod } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -46,8 +46,6 @@ export async function makeHome(): Promise<string> {
   await chmod(home, 0o711);
   return home;
 }
-
-export const removeHome = (home: string): Promise<void> => rm(home, { recursive: true, force: true });
 
 /** Starts the built server on a free port with a home of its own, and connects. Throws with the server's output when it does not come up. */
 export async function startVessel(options: VesselOptions = {}): Promise<RunningVessel> {
