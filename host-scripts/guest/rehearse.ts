@@ -52,7 +52,8 @@ export async function rehearse(address: GuestAddress, token: string, name: strin
 function runTrue(address: GuestAddress, token: string, signal: AbortSignal): Promise<void> {
   const socket = new WebSocket(`ws://${address.host}:${address.port}${GUEST_API_PREFIX}/exec`, { headers: { authorization: `Bearer ${token}` } });
   return new Promise((resolve, reject) => {
-    const onAbort = (): void => socket.close();
+    const onAbort = (): void => { reject(VesselError.from(signal.reason)); socket.close(); };
+    if (signal.aborted) onAbort();
     signal.addEventListener('abort', onAbort, { once: true });
     socket.addEventListener('open', () => socket.send(JSON.stringify({ type: 'start', argv: ['true'] })));
     socket.addEventListener('message', ({ data }) => {

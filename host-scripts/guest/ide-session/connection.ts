@@ -20,10 +20,16 @@ export class IdeConnection {
   #onMessage: (data: Buffer) => void = () => undefined;
   readonly closed: Promise<void>;
 
-  private constructor(socket: WebSocket) {
+  private constructor(socket: WebSocket, signal: AbortSignal) {
     this.#socket = socket;
     socket.binaryType = 'arraybuffer';
-    this.closed = new Promise((resolve) => { socket.addEventListener('close', () => resolve(), { once: true }); });
+    this.closed = new Promise((resolve) => {
+      socket.addEventListener('close', () => resolve(), { once: true });
+      // A polite close waits for the other side, which may be a machine that is being stopped.
+      const abort = (): void => { resolve(); socket.close(); };
+      if (signal.aborted) abort();
+      else signal.addEventListener('abort', abort, { once: true });
+    });
     socket.addEventListener('message', ({ data }) => { if (data instanceof ArrayBuffer) this.#receive(new Uint8Array(data)); });
   }
 
@@ -31,8 +37,7 @@ export class IdeConnection {
   static async open({ address, token, commit }: IdeEndpoint, purpose: Purpose, signal: AbortSignal): Promise<IdeConnection> {
     const query = new URLSearchParams({ reconnectionToken: randomUUID(), reconnection: 'false', skipWebSocketFrames: 'false' });
     const socket = new WebSocket(`ws://${address.host}:${address.port}/stable-${commit}?${query.toString()}`, { headers: { authorization: `Bearer ${token}` } });
-    const connection = new IdeConnection(socket);
-    signal.addEventListener('abort', () => socket.close(), { once: true });
+    const connection = new IdeConnection(socket, signal);
     await Promise.race([
       new Promise<void>((resolve) => { socket.addEventListener('open', () => resolve(), { once: true }); }),
       connection.#orCut(),
