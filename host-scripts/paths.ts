@@ -11,6 +11,8 @@ export type HostPaths = {
   /** Short folder for unix sockets, whose paths may have at most 107 bytes. */
   readonly run: string;
   readonly vms: string;
+  /** Clones that are nobody's yet. */
+  readonly standby: string;
   readonly journal: string;
   readonly traefik: string;
   readonly images: string;
@@ -50,7 +52,7 @@ export function hostPaths(options: HostPathOptions): HostPaths {
   const cache = resolve(given(options.cache) ? options.cache : vesselCache(options.env, homedir(), options.isRoot));
   return {
     state, cache, run: runFolder(options),
-    vms: join(state, 'vms'), journal: join(state, 'journal.jsonl'), traefik: join(state, 'traefik'),
+    vms: join(state, 'vms'), standby: join(state, 'standby'), journal: join(state, 'journal.jsonl'), traefik: join(state, 'traefik'),
     images: join(cache, 'images'), templates: join(cache, 'templates'),
   };
 }

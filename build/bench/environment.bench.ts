@@ -7,15 +7,18 @@ import { repeat, stats, type Stats } from './stats.ts';
 /** Until an environment is as quiet as it gets: the agent's and the IDE's own start-up work has ended. */
 const SETTLE_MS = 8_000;
 const COLD_DEADLINE_MS = 180_000;
+const READY_POLL_MS = 200;
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
+// Made at once when it is asked for: its making is not what is measured.
+process.env['VESSEL_STANDBY'] = 'eager';
 const host = await benchHost();
 let container: { readonly startMs: Stats; readonly memory: Memory } | string;
 try {
   const imageKey = host.facts.image?.key ?? '';
   const root = join(cacheFolder(), 'images', imageKey, 'root.img');
   const runs = rounds();
-  const start = (mode: 'clone' | 'cold') => async (round: number): Promise<string> => {
+  const start = (mode: 'auto' | 'clone' | 'cold') => async (round: number): Promise<string> => {
     const id = `bench-${mode}-${round}`;
     const started = await host.link.request('start', { id, mode, deadlineMs: COLD_DEADLINE_MS });
     await ideAnswers(host, started);
@@ -27,6 +30,16 @@ try {
   await stop(await start('clone')(999)); // the first run after a pause reads the template from disk
   const clone = stats(await repeat(runs, start('clone'), stop));
   note(`clone ${clone.median} ms`);
+
+  note('the clone that is kept ready to IDE answering');
+  const keepReady = async (): Promise<void> => {
+    await host.link.request('standby', { tier: 'medium' });
+    while ((await host.link.request('facts', {})).standby !== 'ready') await pause(READY_POLL_MS);
+  };
+  await keepReady();
+  const kept = stats(await repeat(runs, start('auto'), async (id) => { await stop(id); await keepReady(); }));
+  await host.link.request('standby', { tier: null });
+  note(`kept ${kept.median} ms`);
 
   // A second clone stays alive: the template's pages count as shared only while somebody shares them.
   const companion = await start('clone')(997);
@@ -63,8 +76,9 @@ try {
   const ratio = (ours: number, theirs: number): number => Math.round(ours / theirs * 100) / 100;
   process.stdout.write(`${JSON.stringify({
     accelerator: host.facts.accelerator, image: imageKey,
-    cloneToAnsweringMs: clone, coldToAnsweringMs: cold, idleMemory: memory, container,
+    keptToAnsweringMs: kept, cloneToAnsweringMs: clone, coldToAnsweringMs: cold, idleMemory: memory, container,
     ratios: typeof container === 'string' ? null : {
+      keptToContainer: ratio(kept.median, container.startMs.median),
       cloneToContainer: ratio(clone.median, container.startMs.median),
       privateMemoryToContainer: ratio(memory.privateMiB, container.memory.privateMiB),
       proportionalMemoryToContainer: ratio(memory.proportionalMiB, container.memory.proportionalMiB),

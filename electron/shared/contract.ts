@@ -108,6 +108,8 @@ export type AuditEvent = z.infer<typeof AuditEventSchema>;
 export const SettingsSchema = z.object({
   theme: z.enum(['system', 'light', 'dark']).default('system'),
   defaults: ProjectSettingsSchema.default({ tier: 'medium', autosaveMinutes: 5, idleMinutes: 30, exclude: { preset: 'safe', rules: [] } }),
+  /** Keeps one clone of the default size ready on each host, for whoever opens next. */
+  keepReady: z.boolean().default(true),
   retention: z.object({ keepRevisions: z.number().int().min(1).max(10_000).default(30), keepDays: z.number().int().min(1).max(3650).default(90) }).default({ keepRevisions: 30, keepDays: 90 }),
   limits: z.object({ maxArchiveBytes: z.number().int().default(4 * 1024 ** 3), maxEntries: z.number().int().default(500_000) }).default({ maxArchiveBytes: 4 * 1024 ** 3, maxEntries: 500_000 }),
 });
@@ -116,6 +118,7 @@ export type Settings = z.infer<typeof SettingsSchema>;
 export const SettingsPatchSchema = z.object({
   theme: SettingsSchema.shape.theme.unwrap().optional(),
   defaults: SettingsSchema.shape.defaults.unwrap().optional(),
+  keepReady: SettingsSchema.shape.keepReady.unwrap().optional(),
   retention: SettingsSchema.shape.retention.unwrap().optional(),
   limits: SettingsSchema.shape.limits.unwrap().optional(),
 });

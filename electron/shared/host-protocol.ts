@@ -62,6 +62,9 @@ export const UnprovisionResultSchema = z.object({
   kept: z.array(z.object({ item: z.string(), why: z.string() })),
 });
 
+/** How far the clone is that is kept ready for the next open; `off` when none is kept (nobody wants it, or no template). */
+export const StandbyStateSchema = z.enum(['off', 'waiting', 'preparing', 'ready']);
+
 export const HostFactsSchema = z.object({
   hostname: z.string(),
   os: z.string(),
@@ -78,6 +81,7 @@ export const HostFactsSchema = z.object({
   templates: z.array(z.object({ tier: TierSchema, state: z.enum(['ready', 'stale', 'missing', 'building']), bytes: z.number(), builtAt: z.number().nullable() })),
   /** How many more idle environments of the default tier fit, from free memory and the measured cost of a clone. */
   capacity: z.object({ running: z.number().int(), more: z.number().int(), perEnvironmentBytes: z.number() }),
+  standby: StandbyStateSchema.default('off'),
   /** Unprivileged user that runs the hypervisor; null when the agent itself is unprivileged. */
   runUser: z.string().nullable(),
   ready: z.boolean(),
@@ -119,6 +123,11 @@ export const hostMethods = {
   /** Stops and removes every trace (processes, sockets, disks, routes). A no-op for an unknown id: `existed` says so. */
   stop: { params: z.object({ id: VmIdSchema }), result: z.object({ status: z.literal('success'), existed: z.boolean() }) },
   inspect: { params: z.object({ id: VmIdSchema }), result: VmSchema },
+  /**
+   * Keeps one clone of that tier ready, which the next `start` of mode `auto` turns into its VM; null keeps none. Answers at once: it is
+   * made when the host has time and memory to spare.
+   */
+  standby: { params: z.object({ tier: TierSchema.nullable() }), result: z.object({ state: StandbyStateSchema }) },
   list: { params: z.object({}), result: z.object({ vms: z.array(VmSchema) }) },
   /** The last lines of the hypervisor's log and the guest's console. */
   logs: { params: z.object({ id: VmIdSchema, lines: z.number().int().positive().max(5000).default(200) }), result: z.object({ lines: z.array(z.string()) }) },

@@ -10,6 +10,7 @@ export type HostParts = {
   readonly doctor: () => Promise<DoctorResult>;
   readonly provision: (params: { readonly dryRun: boolean; readonly tiers: readonly Tier[] }, context: RequestContext) => Promise<HostResult<'provision'>>;
   readonly unprovision: (params: { readonly dryRun: boolean }, context: RequestContext) => Promise<HostResult<'unprovision'>>;
+  readonly standby: (params: { readonly tier: Tier | null }) => Promise<HostResult<'standby'>>;
   /** Ends work in the background and waits for it; nothing of it is left half done. */
   readonly close: () => Promise<void>;
 };

@@ -18,11 +18,12 @@ export function processHost(paths: HostPaths): HostParts {
       return {
         ...computer, accelerator: { kind: 'unknown', why: 'the process driver runs no machine', probedAt: null }, qemuVersion: null, image: null, templates: [],
         capacity: { running: vms.filter((vm) => vm.state === 'running').length, more: Math.min(MAX_MORE, Math.floor(computer.memoryAvailableBytes / PROCESS_VM_BYTES)), perEnvironmentBytes: PROCESS_VM_BYTES },
-        runUser: null, ready: true, driver: 'process',
+        standby: 'off', runUser: null, ready: true, driver: 'process',
       };
     },
     doctor: () => Promise.resolve({ healthy: true, checks: [{ stage: 'driver', state: 'warn', evidence: 'the process driver isolates nothing: tests only', fix: 'use the qemu driver', ms: 0 }] }),
     provision: ({ dryRun }) => Promise.resolve({ status: dryRun ? 'planned' : 'success', steps: [], changed: 0 }),
+    standby: () => Promise.resolve({ state: 'off' }),
     close: () => Promise.resolve(),
     unprovision: ({ dryRun }) => Promise.resolve({ status: dryRun ? 'planned' : 'success', removed: [], kept: [] }),
   };

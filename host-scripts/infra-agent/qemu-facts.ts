@@ -45,7 +45,7 @@ async function templatesOrNone(driver: DriverWithAbilities): Promise<HostFacts['
 }
 
 /** What this host is and can carry. Changes nothing, and answers on a host that is not provisioned too. */
-export async function qemuFacts(paths: HostPaths, isRoot: boolean, driver: DriverWithAbilities): Promise<HostFacts> {
+export async function qemuFacts(paths: HostPaths, isRoot: boolean, driver: DriverWithAbilities, standby: HostFacts['standby']): Promise<HostFacts> {
   const user = isRoot ? await serviceUser() : null;
   const [computer, vms, image, version, verdict] = await Promise.all([
     computerFacts(paths.cache), driver.list(), imageOrNull(paths), qemuVersion(), rememberedVerdict(paths.cache, user),
@@ -59,6 +59,6 @@ export async function qemuFacts(paths: HostPaths, isRoot: boolean, driver: Drive
     accelerator: verdict === null ? { kind: 'unknown', why: 'not probed since this host booted', probedAt: null } : { kind: verdict.kind, why: verdict.why, probedAt: verdict.probedAt },
     templates: ready && verdict !== null ? await templatesOrNone(driver) : [],
     capacity: { running: running.length, more: Math.max(0, Math.floor((computer.memoryAvailableBytes - RESERVE_BYTES) / each)), perEnvironmentBytes },
-    runUser: user?.name ?? null, ready, driver: 'qemu',
+    standby, runUser: user?.name ?? null, ready, driver: 'qemu',
   };
 }

@@ -4,7 +4,10 @@ import { VesselError } from '#shared/errors.ts';
 import { examine } from '../doctor/check.ts';
 import { hostStages } from '../doctor/host-stages.ts';
 import type { TemplateAbility } from '../drivers/driver.ts';
-import { qemuDriver } from '../drivers/qemu/qemu-driver.ts';
+import { qemuDriver, qemuRecognition } from '../drivers/qemu/qemu-driver.ts';
+import { qemuRuntime } from '../drivers/qemu/qemu-runtime.ts';
+import { StandbyKeeper } from '../drivers/qemu/standby.ts';
+import { ensureIsolation } from '../network/isolation.ts';
 import { sweepInterruptedBuilds } from '../drivers/qemu/build-template.ts';
 import type { HostPaths } from '../paths.ts';
 import { provision } from '../provision/engine.ts';
@@ -62,20 +65,34 @@ export function qemuHost(options: QemuHostOptions): HostParts {
   const { paths, isRoot } = options;
   const store = new TemplateStore(paths.templates);
   const build = backgroundBuilder(() => driver.abilities.templates, options);
-  const driver = qemuDriver({ paths, isRoot, records: new RecordStore(paths.vms), templates: store, templateWanted: build.want });
+  const standbys = new RecordStore(paths.standby);
+  const standby = new StandbyKeeper({
+    records: standbys, recognition: (id) => qemuRecognition(paths, standbys.directory(id)), log: options.log, eager: process.env['VESSEL_STANDBY'] === 'eager',
+    runtime: (signal) => qemuRuntime(paths, isRoot, 'start', signal),
+    lookup: async (runtime, tier) => (await store.lookup(runtime.templateKey(tier))).template,
+    isolate: async ({ user }) => { if (user !== null) await ensureIsolation(user); },
+  });
+  // For tests: `off` keeps none, `eager` does not wait for a calm moment.
+  const keepsStandby = options.background && process.env['VESSEL_STANDBY'] !== 'off';
+  const driver = qemuDriver({ paths, isRoot, records: new RecordStore(paths.vms), templates: store, templateWanted: build.want, standby: keepsStandby ? standby : null });
   const journal = new Journal(paths.journal);
   const stepsFor = (tiers: readonly Tier[]): readonly ProvisionStep[] => {
     const { templates } = driver.abilities;
     if (templates === null) throw new VesselError('INTERNAL', 'the qemu driver has templates');
     return allSteps({ paths, isRoot, templates, store, tiers });
   };
-  const facts = (): ReturnType<HostParts['facts']> => qemuFacts(paths, isRoot, driver);
+  const facts = (): ReturnType<HostParts['facts']> => qemuFacts(paths, isRoot, driver, standby.state);
   return {
     driver, facts,
     doctor: () => examine(hostStages({ steps: stepsFor(DEFAULT_TIERS), facts, vms: () => driver.list(), signal: AbortSignal.timeout(120_000) })),
     provision: ({ dryRun, tiers }, context) => provision({ steps: stepsFor(tiers), journal, dryRun, signal: context.signal, report: context.steps, log: context.log }),
-    close: build.close,
+    async standby({ tier }) {
+      if (keepsStandby) standby.want(tier);
+      return Promise.resolve({ state: standby.state });
+    },
+    async close() { await Promise.all([build.close(), standby.close()]); },
     async unprovision({ dryRun }, context) {
+      if (!dryRun) await standby.rest();
       if (!dryRun) await sweepInterruptedBuilds(store, paths.run, null);
       return unprovisionHost({ paths, steps: stepsFor(allTiers), journal, dryRun, signal: context.signal, vms: await driver.list() });
     },

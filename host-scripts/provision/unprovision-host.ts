@@ -37,6 +37,6 @@ export async function unprovisionHost(options: UnprovisionHostOptions): Promise<
   if (options.dryRun || result.kept.length > 0) return result;
   await rm(join(paths.state, 'image.json'), { force: true });
   // No machine has a socket, and the journal that lay in the state folder is gone: what is empty now was Vessel's.
-  for (const folder of [paths.run, paths.state, ...ownFolders.toSorted((one, other) => other.length - one.length)]) await removeIfEmpty(folder);
+  for (const folder of [paths.run, paths.standby, paths.state, ...ownFolders.toSorted((one, other) => other.length - one.length)]) await removeIfEmpty(folder);
   return result;
 }

@@ -55,13 +55,14 @@ export function sampleHost(now: number, ready = true): Host {
         { tier: 'medium', state: ready ? 'ready' : 'missing', bytes: ready ? 702_000_000 : 0, builtAt: ready ? now - 6 * DAY : null },
         { tier: 'large', state: 'missing', bytes: 0, builtAt: null },
       ],
-      capacity: { running: ready ? 2 : 0, more: ready ? 18 : 0, perEnvironmentBytes: 84_000_000 }, runUser: 'vessel-vm', ready, driver: 'qemu',
+      standby: 'ready', capacity: { running: ready ? 2 : 0, more: ready ? 18 : 0, perEnvironmentBytes: 84_000_000 }, runUser: 'vessel-vm', ready, driver: 'qemu',
     },
   };
 }
 
 export const sampleSettings: Settings = {
   theme: 'system', defaults: { tier: 'medium', autosaveMinutes: 5, idleMinutes: 30, exclude: { preset: 'safe', rules: [] } },
+  keepReady: true,
   retention: { keepRevisions: 30, keepDays: 90 }, limits: { maxArchiveBytes: 4 * 1024 ** 3, maxEntries: 500_000 },
 };
 

@@ -43,6 +43,7 @@ export function makeHandlers(services: Services): Handlers {
     'settings.set': async (patch) => {
       store.settings.put({ ...store.settings.get(), ...Object.fromEntries(Object.entries(patch).filter(([, value]) => value !== undefined)) });
       feed.settings();
+      environments.settingsChanged();
       return store.settings.get();
     },
 

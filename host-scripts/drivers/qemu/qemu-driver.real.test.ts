@@ -13,7 +13,7 @@ describe.skipIf(why !== null)('QEMU microVMs', async () => {
   beforeAll(() => real.host.provision({ dryRun: false, tiers: ['medium'] }, quietContext()), 15 * 60_000);
   describeDriverContract('the qemu driver', {
     mode: 'clone',
-    makeDriver: () => qemuDriver({ paths: real.paths, isRoot: true, records: new RecordStore(real.paths.vms), templates: new TemplateStore(real.paths.templates), templateWanted: () => undefined }),
+    makeDriver: () => qemuDriver({ paths: real.paths, isRoot: true, records: new RecordStore(real.paths.vms), templates: new TemplateStore(real.paths.templates), templateWanted: () => undefined, standby: null }),
     cleanUp: () => real.dispose(),
   });
 });

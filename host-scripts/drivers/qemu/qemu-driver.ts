@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { VesselError } from '#shared/errors.ts';
@@ -18,7 +18,8 @@ import type { Recognition } from '../remove-vm.ts';
 import type { QemuRuntime } from './qemu-runtime.ts';
 import { qemuRuntime } from './qemu-runtime.ts';
 import { socketDirFor } from './socket-dir.ts';
-import { VM_FILES, startClone, startCold } from './start-machine.ts';
+import type { StandbyKeeper } from './standby.ts';
+import { VM_FILES, introduce, startClone, startCold } from './start-machine.ts';
 import type { StartGiven } from './start-machine.ts';
 
 /** A clone that does not answer by then will not: the cold boot gets the rest of the time. In emulation a clone answers in 0.3 s. */
@@ -32,7 +33,12 @@ export type QemuDriverOptions = {
   readonly templates: TemplateStore;
   /** Told when a start had to boot cold for want of a template, so that one can be made in the background. */
   readonly templateWanted: (tier: VmSpec['tier']) => void;
+  /** A clone that waits to be somebody; null where none is kept. */
+  readonly standby: StandbyKeeper | null;
 };
+
+/** How the processes of a machine in that folder are known. */
+export const qemuRecognition = (paths: HostPaths, directory: string): Recognition => ({ socketDir: socketDirFor(paths.run, directory), programs: /^(?:qemu-system|passt)/, byWorkingFolder: false });
 
 /** QEMU `microvm` machines: clones of frozen templates, or cold boots; user-space network; no rights at all for the hypervisor. */
 export function qemuDriver(options: QemuDriverOptions): DriverWithAbilities {
@@ -42,7 +48,12 @@ export function qemuDriver(options: QemuDriverOptions): DriverWithAbilities {
   const isolate = async (runtime: QemuRuntime): Promise<void> => {
     if (runtime.user !== null) await ensureIsolation(runtime.user);
   };
-  const recognition = (id: string): Recognition => ({ socketDir: socketDirFor(paths.run, records.directory(id)), programs: /^(?:qemu-system|passt)/, byWorkingFolder: false });
+  const recognition = async (id: string): Promise<Recognition> => ({ ...qemuRecognition(paths, records.directory(id)), ...await adoptedSockets(id) });
+  /** A machine that was kept ready has its sockets where they were made. */
+  const adoptedSockets = async (id: string): Promise<Pick<Recognition, 'socketDir'> | null> => {
+    const socketDir = (await records.read(id))?.record?.socketDir;
+    return typeof socketDir === 'string' ? { socketDir } : null;
+  };
 
   async function inspect(id: string): Promise<Vm> {
     const stored = await records.read(id);
@@ -52,14 +63,14 @@ export function qemuDriver(options: QemuDriverOptions): DriverWithAbilities {
 
   async function stop(id: string): Promise<void> {
     const stored = await records.read(id);
-    if (stored !== null) await endVmProcesses(stored, recognition(id));
+    if (stored !== null) await endVmProcesses(stored, await recognition(id));
   }
 
   async function create(spec: VmSpec, context: WorkContext): Promise<void> {
     const runtime = await qemuRuntime(paths, options.isRoot, 'start', context.signal);
     const found = spec.mode === 'cold' ? null : await templates.lookup(runtime.templateKey(spec.tier));
     if (spec.mode === 'clone' && found?.template == null) throw new VesselError('TEMPLATE_MISSING', `no usable template for ${spec.tier}: ${found?.why ?? ''}`);
-    await records.create(await newRecord({ id: spec.id, driver: 'qemu', tier: spec.tier, imageKey: runtime.boot.image.key, socketDir: recognition(spec.id).socketDir }));
+    await records.create(await newRecord({ id: spec.id, driver: 'qemu', tier: spec.tier, imageKey: runtime.boot.image.key, socketDir: (await recognition(spec.id)).socketDir }));
     context.stage('record');
     ends.delete(spec.id);
     prepared.set(spec.id, { runtime, template: found?.template ?? null });
@@ -77,7 +88,7 @@ export function qemuDriver(options: QemuDriverOptions): DriverWithAbilities {
     isolated.catch(() => undefined);
     let killed = (): boolean => false;
     const given: StartGiven = {
-      spec, record, directory: stored.directory, socketDir: recognition(spec.id).socketDir, runtime: ready.runtime, token: stored.record.token, isolated, save, startedAt: Date.now(),
+      spec, record, directory: stored.directory, socketDir: (await recognition(spec.id)).socketDir, runtime: ready.runtime, token: stored.record.token, isolated, save, startedAt: Date.now(),
       launched: (machine) => {
         killed = machine.killed;
         machine.qmp.onEvent(({ event, data }) => {
@@ -85,11 +96,36 @@ export function qemuDriver(options: QemuDriverOptions): DriverWithAbilities {
         });
       },
     };
-    const cloned = ready.template !== null && await cloneOrGiveUp({ ...given, spec: { ...spec, deadlineMs: Math.min(spec.deadlineMs, CLONE_DEADLINE_MS) } }, ready.template, context, () => killed());
+    const cloned = ready.template !== null && (await adoptStandby(given, ready.template, context)
+      || await cloneOrGiveUp({ ...given, spec: { ...spec, deadlineMs: Math.min(spec.deadlineMs, CLONE_DEADLINE_MS) } }, ready.template, context, () => killed()));
     if (!cloned) await startCold(given, context);
     await save({ phase: 'running', stage: 'ready', startKind: cloned ? 'clone' : 'cold', templateKey: cloned ? ready.template?.meta.key ?? null : null, startedAt: Date.now() });
     if (!cloned && spec.mode === 'auto') options.templateWanted(spec.tier);
     return inspect(spec.id);
+  }
+
+  /** False when none is ready, or when it died just now: then a fresh clone does it. */
+  async function adoptStandby(given: StartGiven, template: Template, context: WorkContext): Promise<boolean> {
+    const keeper = given.spec.mode === 'auto' ? options.standby : null;
+    const standby = await keeper?.take(template) ?? null;
+    if (standby === null || keeper === null) return false;
+    context.stage('adopt');
+    try {
+      await given.isolated;
+      await keeper.adopt(standby, given.directory, given.save);
+      given.launched(standby.machine);
+      await introduce(given, standby.machine, context, { booting: false, bootstrapToken: standby.bootstrapToken });
+      return true;
+    } catch (error) {
+      const failure = VesselError.from(error);
+      await keeper.forget(standby);
+      if (failure.code === 'CANCELLED' || context.signal.aborted) throw failure;
+      context.log('warn', `the environment that was kept ready is of no use (${failure.message}); making one`);
+      await stop(given.spec.id);
+      await Promise.all(Object.values(VM_FILES).map((name) => rm(join(given.directory, name), { force: true })));
+      await given.save({ processes: [], port: null, socketDir: given.socketDir });
+      return false;
+    }
   }
 
   /** False when the template turned out useless and a cold boot may take over. */
@@ -116,12 +152,12 @@ export function qemuDriver(options: QemuDriverOptions): DriverWithAbilities {
     destroy: async (id) => {
       ends.delete(id);
       prepared.delete(id);
-      return removeVm(records, id, recognition(id));
+      return removeVm(records, id, await recognition(id));
     },
     list: async () => Promise.all((await records.list()).map((stored) => viewVm(stored, 'qemu', ends.get(stored.id) ?? 'unknown'))),
     async logs(id, lines) {
       await inspect(id);
-      const paths = [join(records.directory(id), VM_FILES.hypervisor), join(recognition(id).socketDir, 'network.log'), join(records.directory(id), VM_FILES.console)];
+      const paths = [join(records.directory(id), VM_FILES.hypervisor), join((await recognition(id)).socketDir, 'network.log'), join(records.directory(id), VM_FILES.console)];
       const tails = await Promise.all(paths.map((path) => logTail(path, lines)));
       return tails.flat().slice(-lines);
     },

@@ -61,6 +61,12 @@ async function launch(given: StartGiven, context: WorkContext, files: MachineFil
  * restored. What does not depend on each other runs at once. Throws VM_START_FAILED, GUEST_TIMEOUT, CANCELLED.
  */
 export async function startClone(given: StartGiven, template: Template, context: WorkContext): Promise<void> {
+  const machine = await restoreClone(given, template, context);
+  await introduce(given, machine, context, { booting: false, bootstrapToken: template.meta.bootstrapToken });
+}
+
+/** A clone that runs and is nobody yet. Throws VM_START_FAILED, CANCELLED. */
+export async function restoreClone(given: StartGiven, template: Template, context: WorkContext): Promise<Machine> {
   const from = (name: string): string => join(template.directory, name);
   context.stage('disk');
   await using files = new MachineFiles(given.runtime.user);
@@ -83,7 +89,7 @@ export async function startClone(given: StartGiven, template: Template, context:
   await given.isolated;
   context.stage('resume');
   await machine.qmp.execute('cont');
-  await introduce(given, machine, context, { booting: false, bootstrapToken: template.meta.bootstrapToken });
+  return machine;
 }
 
 /** Starts a VM by booting it from its disks. Throws VM_START_FAILED, GUEST_TIMEOUT, CANCELLED. */
@@ -109,7 +115,8 @@ export async function startCold(given: StartGiven, context: WorkContext): Promis
   await rm(tokenPath, { force: true });
 }
 
-async function introduce(given: StartGiven, machine: Machine, context: WorkContext, how: { readonly booting: boolean; readonly bootstrapToken: string }): Promise<void> {
+/** Makes a running machine somebody, see {@link introduceGuest}. */
+export async function introduce(given: StartGiven, machine: Machine, context: WorkContext, how: { readonly booting: boolean; readonly bootstrapToken: string }): Promise<void> {
   await introduceGuest({
     address: { host: '127.0.0.1', port: machine.port }, bootstrapToken: how.bootstrapToken, token: given.token, nameservers: [GUEST_NETWORK.nameserver],
     spec: given.spec, booting: how.booting, alive: () => machineLives(machine),

@@ -2,7 +2,7 @@ import { Monitor, Moon, SunMedium } from 'lucide-react';
 import { type ReactNode, useState } from 'react';
 import type { Settings } from '#shared/contract.ts';
 import { Button } from '../../design/button.tsx';
-import { Choice, Field, NumberInput } from '../../design/field.tsx';
+import { Choice, Field, NumberInput, Switch } from '../../design/field.tsx';
 import { Card, CardHeader, Page } from '../../design/surface.tsx';
 import { attempt } from '../../state/actions.ts';
 import { useClient } from '../../state/client-context.ts';
@@ -39,7 +39,7 @@ function Form({ settings }: { readonly settings: Settings }): ReactNode {
       title="Settings" description="Themes apply at once; everything else when you save it."
       actions={<>
         {changed && <Button onClick={() => setDraft({ ...settings })}>Undo</Button>}
-        <Button variant="primary" disabled={!changed || !valid} data-testid="save-settings" onClick={() => void store({ defaults: draft.defaults, retention: draft.retention, limits: draft.limits }, 'Settings saved')}>Save</Button>
+        <Button variant="primary" disabled={!changed || !valid} data-testid="save-settings" onClick={() => void store({ defaults: draft.defaults, keepReady: draft.keepReady, retention: draft.retention, limits: draft.limits }, 'Settings saved')}>Save</Button>
       </>}
     >
       <div className="flex flex-col gap-5" data-testid="settings">
@@ -50,6 +50,12 @@ function Form({ settings }: { readonly settings: Settings }): ReactNode {
         <Card>
           <CardHeader title="New projects" description="What a project starts with; each can be changed on its own." />
           <div className="p-5"><BehaviourFields value={draft.defaults} onValue={(defaults) => setDraft({ ...draft, defaults })} /></div>
+        </Card>
+        <Card>
+          <CardHeader
+            title="Keep the next environment ready" description="One machine of the size above waits, paused, for whoever opens next. It costs about 110 MB of memory, and is not kept while memory is short."
+            aside={<Switch label="Keep the next environment ready" checked={draft.keepReady} onChecked={(keepReady) => setDraft({ ...draft, keepReady })} />}
+          />
         </Card>
         <Card>
           <CardHeader title="How long revisions are kept" description="A revision goes when it is beyond either limit; the current one never goes." />

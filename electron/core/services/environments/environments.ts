@@ -52,6 +52,11 @@ export class Environments {
     this.#timer = setInterval(() => void this.watch(), WATCH_MS);
   }
 
+  /** The settings were changed: whether and which environments are kept ready may be different now. */
+  settingsChanged(): void {
+    for (const link of this.context.hosts.inhabited) this.#keepReady(link).catch((error: unknown) => this.context.runtime.log(`host ${link.hostId}: ${VesselError.from(error).message}`));
+  }
+
   /** One round of the watch: reconcile what is not yet, autosave, idle stops. Rounds never overlap. */
   watch(): Promise<void> {
     this.#watching ??= this.#round().finally(() => { this.#watching = null; });
@@ -115,7 +120,7 @@ export class Environments {
     this.ensureReconciled(link.hostId).then(
       () => this.context.hosts.refresh(link.hostId),
       () => this.context.hosts.refresh(link.hostId),
-    ).catch((error: unknown) => { if (VesselError.from(error).code !== 'INTERRUPTED') this.context.runtime.log(`host ${link.hostId}: ${String(error)}`); });
+    ).then(() => this.#keepReady(link)).catch((error: unknown) => { if (VesselError.from(error).code !== 'INTERRUPTED') this.context.runtime.log(`host ${link.hostId}: ${String(error)}`); });
   }
 
   async #round(): Promise<void> {
@@ -124,11 +129,19 @@ export class Environments {
         const wasReconciled = this.#reconciled.has(link.hostId);
         await this.ensureReconciled(link.hostId);
         if (wasReconciled && this.context.live.size > 0) await this.#compare(link);
+        await this.#keepReady(link);
       } catch (error) {
         this.context.runtime.log(`host ${link.hostId}: ${VesselError.from(error).message}`);
       }
     }
     await watchEnvironments(this.context);
+  }
+
+  /** Has the host keep one clone ready for the next open, or none, as the settings say. Throws when the host cannot be asked. */
+  async #keepReady(link: HostLink): Promise<void> {
+    if (this.context.store.hosts.get(link.hostId)?.status !== 'ready') return;
+    const { keepReady, defaults } = this.context.store.settings.get();
+    await link.request('standby', { tier: keepReady ? defaults.tier : null });
   }
 
   /** Notices what the host's events did not tell, for instance while its agent was being restarted. */

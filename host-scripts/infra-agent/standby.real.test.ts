@@ -1,0 +1,163 @@
+import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import type { HostMethod, HostParams, StartResult } from '#shared/host-protocol.ts';
+import { guestHealth } from '../guest/guest-client.ts';
+import { cannotRunMachines, quietContext, realHost } from '../real-host.test-helper.ts';
+import type { RealHost } from '../real-host.test-helper.ts';
+import { findProcesses } from '../system/process-identity.ts';
+
+const why = cannotRunMachines();
+if (why !== null) it('keeps an environment ready', (context) => context.skip(why));
+
+const MAIN = fileURLToPath(new URL('./main.ts', import.meta.url));
+const READY_MS = 120_000;
+
+/** `infra-agent serve` as Vessel runs it, asked over its pipes. */
+class Agent {
+  readonly child: ChildProcess;
+  readonly #answers = new Map<number, (line: { readonly result?: unknown; readonly error?: { readonly code: string } }) => void>();
+  #id = 0;
+
+  constructor(real: RealHost, env: Readonly<Record<string, string>> = {}) {
+    const child = spawn(process.execPath, [MAIN, 'serve', '--home', real.home, '--cache', real.cache], { stdio: ['pipe', 'pipe', 'inherit'], env: { ...process.env, VESSEL_STANDBY: 'eager', ...env } });
+    let rest = '';
+    child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
+      const lines = (rest + chunk).split('\n');
+      rest = lines.pop() ?? '';
+      for (const line of lines) {
+        const message = JSON.parse(line) as { readonly id: number; readonly type: string; readonly result?: unknown; readonly error?: { readonly code: string } };
+        if (message.type === 'result' || message.type === 'error') this.#answers.get(message.id)?.(message);
+      }
+    });
+    this.child = child;
+  }
+
+  async ask<M extends HostMethod, R>(method: M, params: HostParams<M>): Promise<R> {
+    const id = this.#id += 1;
+    const answer = new Promise<{ readonly result?: unknown; readonly error?: { readonly code: string } }>((resolve) => this.#answers.set(id, resolve));
+    this.child.stdin?.write(`${JSON.stringify({ v: 1, type: 'request', id, method, params })}\n`);
+    const { result, error } = await answer;
+    if (error !== undefined) throw new Error(error.code);
+    return result as R;
+  }
+
+  async ready(): Promise<void> {
+    await this.ask('standby', { tier: 'medium' });
+    await expect.poll(async () => (await this.ask<'facts', { readonly standby: string }>('facts', {})).standby, { timeout: READY_MS, interval: 200 }).toBe('ready');
+  }
+
+  start(id: string): Promise<StartResult> { return this.ask('start', { id }); }
+  async end(): Promise<void> { this.child.stdin?.end(); if (this.child.exitCode === null && this.child.signalCode === null) await once(this.child, 'exit'); }
+  async kill(): Promise<void> { const exit = once(this.child, 'exit'); this.child.kill('SIGKILL'); await exit; }
+}
+
+describe.skipIf(why !== null)('an environment that is kept ready', () => {
+  let real: RealHost;
+  let agents: Agent[] = [];
+  const agent = (env?: Readonly<Record<string, string>>): Agent => { const one = new Agent(real, env); agents.push(one); return one; };
+  const kept = (): readonly string[] => existsSync(real.paths.standby) ? readdirSync(real.paths.standby) : [];
+  const hypervisors = async (): Promise<number> => (await findProcesses(({ argv }) => argv[0]?.endsWith('qemu-system-x86_64') === true && argv.includes('-name') && /^(?:standby-|sb-)/.test(argv[argv.indexOf('-name') + 1] ?? ''))).length;
+  const adopted = (started: StartResult): boolean => started.timings.some(({ stage }) => stage === 'adopt');
+
+  beforeAll(async () => {
+    real = await realHost();
+    await real.host.provision({ dryRun: false, tiers: ['medium'] }, quietContext());
+  }, 20 * 60_000);
+  afterEach(async () => {
+    for (const one of agents) await one.end();
+    agents = [];
+    for (const { id } of (await real.host.list({}, quietContext())).vms) await real.host.stop({ id }, quietContext());
+  });
+  afterAll(() => real.dispose());
+
+  it('is nobody\'s until it is opened, then somebody like any clone; the next one follows', async () => {
+    const one = agent();
+    await one.ready();
+    expect((await one.ask<'list', { readonly vms: readonly unknown[] }>('list', {})).vms).toEqual([]);
+    const [record = ''] = kept();
+    const started = await one.start('sb-one');
+    expect([adopted(started), started.vm.state, started.vm.startKind]).toEqual([true, 'running', 'clone']);
+    const { address, token } = started.vm;
+    if (address === null || token === null) throw new Error('it has no address');
+    const attempt = { signal: AbortSignal.timeout(20_000), attemptMs: 20_000 };
+    expect(await guestHealth(address, token, attempt)).toMatchObject({ hostname: 'sb-one', ideReady: true });
+    await expect(guestHealth(address, 'x'.repeat(64), attempt)).rejects.toMatchObject({ code: 'GUEST_UNAUTHORIZED' });
+    expect(kept()).not.toContain(record);
+    await one.ready();
+    const second = await one.start('sb-two');
+    expect(adopted(second)).toBe(true);
+    expect(second.vm.token).not.toBe(token);
+    expect(await real.another().inspect({ id: 'sb-two' }, quietContext())).toMatchObject({ state: 'running' });
+    await one.ask('stop', { id: 'sb-one' });
+    await one.ask('stop', { id: 'sb-two' });
+    await one.ask('standby', { tier: null });
+    await expect.poll(hypervisors, { timeout: 20_000 }).toBe(0);
+  });
+
+  it('serves the first of two opens at once; the second gets a fresh clone', async () => {
+    const one = agent();
+    await one.ready();
+    const both = await Promise.all([one.start('sb-left'), one.start('sb-right')]);
+    expect(both.map(adopted).filter(Boolean)).toHaveLength(1);
+    expect(new Set(both.map(({ vm }) => vm.pid)).size).toBe(2);
+  });
+
+  it('is given up at any moment of its making, and asked for again', async () => {
+    const one = agent();
+    for (const afterMs of [0, 300, 800, 1_500, 3_000]) {
+      await one.ask('standby', { tier: 'medium' });
+      await new Promise((resolve) => setTimeout(resolve, afterMs));
+      await one.ask('standby', { tier: null });
+    }
+    await expect.poll(kept, { timeout: 20_000 }).toEqual([]);
+    await one.ready();
+  });
+
+  it('is passed over once it has died', async () => {
+    const one = agent();
+    await one.ready();
+    const [name = ''] = kept();
+    const { processes } = JSON.parse(readFileSync(join(real.paths.standby, name, 'vm.json'), 'utf8')) as { readonly processes: readonly { readonly pid: number; readonly role: string }[] };
+    process.kill(processes.find(({ role }) => role === 'hypervisor')?.pid ?? 0, 'SIGKILL');
+    const started = await one.start('sb-after');
+    expect([adopted(started), started.vm.state]).toEqual([false, 'running']);
+    expect(kept()).not.toContain(name);
+  });
+
+  it('ends with its agent, and the next agent ends what a killed one left', async () => {
+    const one = agent();
+    await one.ready();
+    await one.end();
+    expect([kept(), await hypervisors()]).toEqual([[], 0]);
+    const killed = agent();
+    await killed.ready();
+    const left = kept();
+    await killed.kill();
+    const next = agent();
+    await next.ready();
+    expect(kept()).not.toEqual(left);
+    expect(kept()).toHaveLength(1);
+    await next.end();
+    expect([kept(), await hypervisors()]).toEqual([[], 0]);
+  });
+
+  for (const stage of ['adopt', 'adopted', 'identity', 'ready']) {
+    it(`leaves nothing when its agent is killed in the stage "${stage}" of becoming somebody`, async () => {
+      const dying = agent({ VESSEL_FAULT: stage });
+      await dying.ready();
+      const exit = once(dying.child, 'exit');
+      dying.start('sb-dies').catch(() => undefined);
+      expect((await exit)[1]).toBe('SIGKILL');
+      await real.host.stop({ id: 'sb-dies' }, quietContext());
+      const next = agent();
+      await next.ready();
+      await next.end();
+      expect([kept(), await hypervisors(), existsSync(join(real.paths.vms, 'sb-dies'))]).toEqual([[], 0, false]);
+    });
+  }
+});
