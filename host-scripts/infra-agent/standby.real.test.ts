@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -9,7 +9,6 @@ import type { HostMethod, HostParams, StartResult } from '#shared/host-protocol.
 import { guestHealth } from '../guest/guest-client.ts';
 import { cannotRunMachines, quietContext, realHost } from '../real-host.test-helper.ts';
 import type { RealHost } from '../real-host.test-helper.ts';
-import { findProcesses } from '../system/process-identity.ts';
 
 const why = cannotRunMachines();
 if (why !== null) it('keeps an environment ready', (context) => context.skip(why));
@@ -61,7 +60,11 @@ describe.skipIf(why !== null)('an environment that is kept ready', () => {
   let agents: Agent[] = [];
   const agent = (env?: Readonly<Record<string, string>>): Agent => { const one = new Agent(real, env); agents.push(one); return one; };
   const kept = (): readonly string[] => existsSync(real.paths.standby) ? readdirSync(real.paths.standby) : [];
-  const hypervisors = async (): Promise<number> => (await findProcesses(({ argv }) => argv[0]?.endsWith('qemu-system-x86_64') === true && argv.includes('-name') && /^(?:standby-|sb-)/.test(argv[argv.indexOf('-name') + 1] ?? ''))).length;
+  /** Those of this home: a hypervisor has its console's file open. */
+  const hypervisors = async (): Promise<number> => {
+    const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
+    return pids.filter((pid) => { try { return readlinkSync(`/proc/${pid}/fd/1`).startsWith(`${real.home}/`); } catch { return false; /* it is gone */ } }).length;
+  };
   const adopted = (started: StartResult): boolean => started.timings.some(({ stage }) => stage === 'adopt');
 
   beforeAll(async () => {
