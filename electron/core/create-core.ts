@@ -50,7 +50,7 @@ export type Core = {
   readonly handlers: Handlers;
   readonly gateway: Gateway;
   /** Streams of the HTTP door that do not fit a JSON call. */
-  importZip(content: Readable, options: { readonly name: string; readonly signal: AbortSignal }): Promise<{ readonly projectId: string; readonly operationId: string }>;
+  importZip(content: Readable, options: { readonly name: string; readonly hostId: string; readonly signal: AbortSignal }): Promise<{ readonly projectId: string; readonly operationId: string }>;
   openRevision(projectId: string, rev: number | null): Promise<{ readonly content: Readable; readonly bytes: number; readonly fileName: string; readonly sha256: string }>;
   /** Ends operations, leaves running environments alone, closes the database. Idempotent. */
   dispose(): Promise<void>;
@@ -146,7 +146,7 @@ async function assemble(options: CoreOptions, undo: (() => Promise<void> | void)
   return {
     gateway,
     handlers: makeHandlers({ context, app, environments, projects, imports, history, sshHosts, prompts: new Prompts() }),
-    importZip: (content, { name, signal }) => imports.fromUpload(content, name, signal),
+    importZip: (content, { name, hostId, signal }) => imports.fromUpload(content, name, hostId, signal),
     openRevision: (projectId, rev) => history.open(projectId, rev),
     dispose: () => (disposed ??= unwind()),
   };

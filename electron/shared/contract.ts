@@ -146,7 +146,9 @@ const call = <I extends z.ZodType, O extends z.ZodType>(input: I, output: O) => 
 const stream = <I extends z.ZodType, T extends z.ZodType>(input: I, item: T) => ({ input, item });
 
 export const calls = {
-  'app.info': call(z.object({}), z.object({ version: z.string(), pid: z.number(), home: z.string(), cache: z.string(), baseUrl: z.string(), gatewayPort: z.number(), node: z.string(), uptimeMs: z.number(), runningEnvironments: z.number().int() })),
+  'app.info': call(z.object({}), z.object({ version: z.string(), pid: z.number(), home: z.string(), cache: z.string(), baseUrl: z.string(), gatewayPort: z.number(), node: z.string(), uptimeMs: z.number(), runningEnvironments: z.number().int(),
+    /** Whether secrets that a person lets Vessel keep are sealed by the system's keychain; otherwise they rest in a private file. */
+    secretsSealed: z.boolean().optional() })),
   /** Where a person opens Vessel: carries a fresh one-time ticket (`Gateway.appUrl`). */
   'app.url': call(z.object({}), z.object({ url: z.string() })),
   'app.quit': call(z.object({ force: z.boolean().default(false) }), z.object({ ok: z.literal(true) })),
@@ -158,12 +160,13 @@ export const calls = {
   'projects.create': call(z.object({ name: z.string().min(1).max(80), template: TemplateIdSchema.default('blank'), hostId: z.string().default('local'), settings: ProjectSettingsPatchSchema.default({}) }), ProjectSchema),
   /** `path` is a zip file or a folder readable by Vessel; browsers upload to POST /api/import instead. */
   'projects.import': call(z.object({ path: z.string(), name: z.string().min(1).max(80).optional(), hostId: z.string().default('local') }), started.extend({ projectId: ProjectIdSchema })),
-  'projects.update': call(project.extend({ name: z.string().min(1).max(80).optional(), settings: ProjectSettingsPatchSchema.optional() }), ProjectSchema),
+  'projects.update': call(project.extend({ name: z.string().min(1).max(80).optional(), hostId: z.string().optional(), settings: ProjectSettingsPatchSchema.optional() }), ProjectSchema),
   /** Soft delete: revisions stay for 30 days. Refused while the environment runs. */
   'projects.delete': call(project, ProjectSchema),
   'projects.undelete': call(project, ProjectSchema),
 
-  'environments.open': call(project, started),
+  /** `hostId` moves a resting project there first. */
+  'environments.open': call(project.extend({ hostId: z.string().optional() }), started),
   'environments.save': call(project, started),
   /** Save & Exit. */
   'environments.close': call(project, started),

@@ -13,6 +13,8 @@ export type Modal =
   | { readonly kind: 'palette' } | { readonly kind: 'shortcuts' }
   | { readonly kind: 'discard'; readonly projectId: string }
   | { readonly kind: 'import'; readonly file: File }
+  | { readonly kind: 'connect'; readonly hostId: string } | { readonly kind: 'remove-host'; readonly hostId: string }
+  | { readonly kind: 'open-on'; readonly projectId: string }
   | null;
 
 /** VS Code's frame of one project, perhaps still behind the console. */
