@@ -160,12 +160,14 @@ export const calls = {
   'projects.create': call(z.object({ name: z.string().min(1).max(80), template: TemplateIdSchema.default('blank'), hostId: z.string().default('local'), settings: ProjectSettingsPatchSchema.default({}) }), ProjectSchema),
   /** `path` is a zip file or a folder readable by Vessel; browsers upload to POST /api/import instead. */
   'projects.import': call(z.object({ path: z.string(), name: z.string().min(1).max(80).optional(), hostId: z.string().default('local') }), started.extend({ projectId: ProjectIdSchema })),
-  'projects.update': call(project.extend({ name: z.string().min(1).max(80).optional(), hostId: z.string().optional(), settings: ProjectSettingsPatchSchema.optional() }), ProjectSchema),
+  'projects.update': call(project.extend({ name: z.string().min(1).max(80).optional(), settings: ProjectSettingsPatchSchema.optional() }), ProjectSchema),
+  /** Makes another host the one where the project runs. Refused while its environment is not at rest: its files would have to move as well. */
+  'projects.move': call(project.extend({ hostId: z.string() }), ProjectSchema),
   /** Soft delete: revisions stay for 30 days. Refused while the environment runs. */
   'projects.delete': call(project, ProjectSchema),
   'projects.undelete': call(project, ProjectSchema),
 
-  /** `hostId` moves a resting project there first. */
+  /** `hostId` moves the project there first, see `projects.move`. */
   'environments.open': call(project.extend({ hostId: z.string().optional() }), started),
   'environments.save': call(project, started),
   /** Save & Exit. */
@@ -203,9 +205,10 @@ export const calls = {
   /** For hosts of kind `ssh`: connects again, asking as `hosts.add` does, and throws why it cannot. */
   'hosts.connect': call(z.object({ hostId: z.string(), acceptHostKeys: z.array(z.string()).default([]), promptScope: z.string().optional() }), HostSchema),
   'hosts.refresh': call(z.object({ hostId: z.string() }), HostSchema),
-  'hosts.plan': call(z.object({ hostId: z.string() }), ProvisionResultSchema),
-  'hosts.provision': call(z.object({ hostId: z.string() }), started),
-  'hosts.unprovision': call(z.object({ hostId: z.string() }), started),
+  /** With `promptScope` the password for sudo may be asked for before the work begins; it is kept until Vessel ends. */
+  'hosts.plan': call(z.object({ hostId: z.string(), promptScope: z.string().optional() }), ProvisionResultSchema),
+  'hosts.provision': call(z.object({ hostId: z.string(), promptScope: z.string().optional() }), started),
+  'hosts.unprovision': call(z.object({ hostId: z.string(), promptScope: z.string().optional() }), started),
   'hosts.doctor': call(z.object({ hostId: z.string() }), DoctorResultSchema),
 
   /** `answers` null declines, which ends the login. NOT_FOUND when somebody else was faster. */
