@@ -11,6 +11,7 @@ import { connectGuest } from './adapters/guest/guest-client.ts';
 import { probeIde } from './adapters/ide-probe/probe-ide.ts';
 import { LocalHostLink } from './adapters/local-host/local-host-link.ts';
 import { makeRemoteHosts, processSshEnvironment } from './adapters/ssh/make-remote-hosts.ts';
+import { openSecretStore } from './adapters/secrets/open-secret-store.ts';
 import { makeFault } from './adapters/runtime/faults.ts';
 import { lockHome } from './adapters/sqlite/instance-lock.ts';
 import { openStore } from './adapters/sqlite/store.ts';
@@ -45,6 +46,8 @@ export type CoreOptions = {
   /** `process` runs guests without a VM: tests only. */
   readonly driver: 'qemu' | 'process';
   readonly log: (line: string) => void;
+  /** Seals the secrets that a person asked to keep; kept by the desktop's keychain. Without it they rest in a private file. */
+  readonly secretKey?: Buffer;
 };
 
 /** All that Vessel does, for any door. */
@@ -114,8 +117,9 @@ async function assemble(options: CoreOptions, undo: (() => Promise<void> | void)
   const environments = new Environments(context, [link]);
   const { hosts } = environments.context;
   undo.push(() => hosts.dispose());
+  const secrets = await openSecretStore(join(home, 'ssh'), options.secretKey ?? null, runtime.log);
   const sshHosts = new SshHosts(context, hosts, makeRemoteHosts({
-    home, log: runtime.log, environment: processSshEnvironment(),
+    home, secrets, log: runtime.log, environment: processSshEnvironment(),
     agentCommand: ({ hostId }) => options.remoteAgentCommand !== undefined ? Promise.resolve(options.remoteAgentCommand) : Promise.reject(new VesselError('HOST_NOT_READY', `${hostId} is not provisioned yet`, { hint: `Provision the host first: \`vessel host provision ${hostId}\`.` })),
   }));
   const projects = new Projects(context);
@@ -140,7 +144,7 @@ async function assemble(options: CoreOptions, undo: (() => Promise<void> | void)
   environments.start();
 
   const app = {
-    version: VERSION, pid: process.pid, home, cache, node: process.version, uptimeMs: () => Date.now() - began,
+    version: VERSION, pid: process.pid, home, cache, secretsSealed: options.secretKey !== undefined, node: process.version, uptimeMs: () => Date.now() - began,
     // The door that owns the process hears the signal and ends it cleanly; the answer leaves first.
     quit: () => { setImmediate(() => process.kill(process.pid, 'SIGTERM')); },
   };

@@ -9,6 +9,7 @@ import { parseArguments, USAGE } from './arguments.ts';
 import { hasDisplay, openBrowser } from './open-browser.ts';
 import { agentProgram, rendererDirectory } from './program-paths.ts';
 import { findRunningServer } from './running-server.ts';
+import { readSecretKey } from './secret-key.ts';
 import { serve, type Served } from './serve.ts';
 
 /** After this a clean end has failed: whatever still hangs, the person's Ctrl-C must work. What runs is found again at the next start. */
@@ -24,11 +25,13 @@ async function main(): Promise<void> {
   }
   const home = resolve(args.home ?? vesselHome(process.env, homedir()));
   const cache = resolve(args.cache ?? vesselCache(process.env, homedir(), process.getuid?.() === 0));
+  const secretKey = args.secretKeyOnStdin ? await readSecretKey(process.stdin) : undefined;
   let served: Served;
   try {
     served = await serve({
       home, cache, port: args.port, log, createCore, rendererDirectory: rendererDirectory(), version: VERSION,
       agentCommand: [process.execPath, agentProgram()], driver: process.env['VESSEL_DRIVER'] === 'process' ? 'process' : 'qemu',
+      ...(secretKey === undefined ? {} : { secretKey }),
       remoteAgentCommand: remoteAgent(process.env['VESSEL_REMOTE_AGENT']),
     });
   } catch (error) {

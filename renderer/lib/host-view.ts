@@ -53,10 +53,11 @@ export function isAway(host: Host): boolean {
   return host.kind === 'ssh' && (state === 'down' || state === 'reconnecting');
 }
 
-/** Why an environment cannot be reached although it runs, given the host of {@link hostOf}; null when its host answers, or was never asked. */
+/** Why an environment cannot be reached although it runs, given the host of {@link hostOf}; null when its host answers. */
 export function awayHost(project: Project, host: Host | undefined): { readonly host: Host; readonly standing: HostStanding } | null {
   if (project.environment === null || !isAlive(project.environment)) return null;
-  return host !== undefined && isAway(host) ? { host, standing: hostStanding(host) } : null;
+  if (host === undefined || host.kind === 'local') return null;
+  return isAway(host) || project.environment.connection !== undefined ? { host, standing: hostStanding(host) } : null;
 }
 
 /** What runs guests there, as far as it is known. */

@@ -49,7 +49,7 @@ export function projectStatusOn(project: Project, host: Host | undefined): Proje
 
 /** `reconnecting to build-box`, `build-box needs you`, `build-box is unreachable`. */
 export function awayText(name: string, label: string): string {
-  if (label === 'Reconnecting') return `reconnecting to ${name}`;
+  if (label === 'Reconnecting' || label === 'Connecting' || label === 'Not connected') return `reconnecting to ${name}`;
   return label === 'Needs you' ? `${name} needs you` : `${name} is unreachable`;
 }
 

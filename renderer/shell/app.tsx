@@ -13,6 +13,7 @@ import { useStore } from '../state/store.ts';
 import { ConnectionBar } from './connection-bar.tsx';
 import { DropZip } from './drop-zip.tsx';
 import { Modals } from './modals.tsx';
+import { PagePrompt } from './page-prompt.tsx';
 import { Sidebar } from './sidebar.tsx';
 import { useShortcuts } from './use-shortcuts.ts';
 
@@ -28,6 +29,7 @@ export function App({ retryNow }: { readonly retryNow: () => void }): ReactNode 
       <Place />
       <DropZip />
       <Modals />
+      <PagePrompt />
       <Toasts />
     </>
   );

@@ -120,6 +120,10 @@ export function createStandInCore(): StandIn {
         if (at === changes.length) await change(signal);
       }
     },
+    async *'prompts.watch'(_input, { signal }) {
+      // Nothing is asked here.
+      while (!signal.aborted) await change(signal);
+    },
     async *'operations.watch'({ operationId, afterSeq }, { signal }): AsyncIterable<OperationEvent> {
       const entry = operations.get(operationId);
       if (entry === undefined) throw new VesselError('NOT_FOUND', 'There is no such operation');

@@ -12,7 +12,7 @@ import type { Projects } from './projects.ts';
 import type { Prompts } from './prompts.ts';
 import type { SshHosts } from './ssh-hosts.ts';
 
-export type AppFacts = { readonly version: string; readonly pid: number; readonly home: string; readonly cache: string; readonly node: string; readonly uptimeMs: () => number; readonly quit: () => void };
+export type AppFacts = { readonly version: string; readonly pid: number; readonly home: string; readonly cache: string; readonly secretsSealed: boolean; readonly node: string; readonly uptimeMs: () => number; readonly quit: () => void };
 export type Services = { readonly context: ServiceContext; readonly app: AppFacts; readonly environments: Environments; readonly projects: Projects; readonly imports: Imports; readonly history: History; readonly sshHosts: SshHosts; readonly prompts: Prompts };
 
 /** Every call and stream of the contract; a missing one does not compile. */
@@ -27,7 +27,7 @@ export function makeHandlers(services: Services): Handlers {
   const calls: Handlers['calls'] = {
     'app.info': async () => ({
       version: app.version, pid: app.pid, home: app.home, cache: app.cache, baseUrl: context.gateway().baseUrl, gatewayPort: context.gateway().port,
-      node: app.node, uptimeMs: app.uptimeMs(), runningEnvironments: live.size,
+      node: app.node, uptimeMs: app.uptimeMs(), runningEnvironments: live.size, secretsSealed: app.secretsSealed,
     }),
     'app.url': async () => ({ url: context.gateway().appUrl() }),
     'app.quit': async ({ force }) => {

@@ -7,6 +7,7 @@ import { Field, TextInput } from '../../design/field.tsx';
 import { Card, CardHeader } from '../../design/surface.tsx';
 import { startAndShow } from '../../state/actions.ts';
 import { useClient } from '../../state/client-context.ts';
+import { PAGE_SCOPE } from '../../state/page-prompts.ts';
 
 /** Takes off exactly what provisioning put on. */
 export function RemoveCard({ host }: { readonly host: Host }): ReactNode {
@@ -33,7 +34,7 @@ function RemoveDialog({ host, onClose }: { readonly host: Host; readonly onClose
     event.preventDefault();
     if (typed !== host.id) return;
     onClose();
-    void startAndShow(() => client.call('hosts.unprovision', { hostId: host.id }));
+    void startAndShow(() => client.call('hosts.unprovision', { hostId: host.id, promptScope: PAGE_SCOPE }));
   };
   return (
     <Dialog

@@ -4,15 +4,19 @@ import type { Prompt } from '#shared/contract.ts';
 import { Checkbox, Field, SecretInput, TextInput } from '../../design/field.tsx';
 import { printable } from '../../lib/evidence.ts';
 
+/** How core names a password that is not for the login. */
+const SUDO = 'sudo ';
+
 type Words = { readonly title: string; readonly about: ReactNode };
 
 /** What is wanted, in a title and a sentence. The host's own words are shown apart from Vessel's. */
-export function promptWords({ kind, subject }: Prompt): Words {
-  const who = <strong className="font-semibold break-words">{printable(subject)}</strong>;
+export function promptWords({ kind: asked, subject }: Prompt): Words {
+  const kind = asked === 'password' && subject.startsWith(SUDO) ? 'sudo' : asked;
+  const who = <strong className="font-semibold break-words">{printable(kind === 'sudo' ? subject.slice(SUDO.length) : subject)}</strong>;
   const words: Readonly<Record<string, Words>> = {
     passphrase: { title: 'Unlock your key', about: <>The key {who} is encrypted. Its passphrase stays on this computer; the host only sees that you have the key.</> },
     password: { title: 'Password', about: <>{who} takes none of your keys and wants a password.</> },
-    sudo: { title: 'Administrator password', about: <>{who} wants your password before it lets you act as root.</> },
+    sudo: { title: 'Administrator password', about: <>{who} wants your password again before it lets you act as root.</> },
   };
   return words[kind] ?? { title: 'The host asks', about: <>{who} has a question before it lets you in.</> };
 }

@@ -22,7 +22,7 @@ export function OpenOnDialog({ projectId, onClose }: { readonly projectId: strin
   const here = hosts[project.hostId]?.name ?? project.hostId;
   const move = async (): Promise<void> => {
     setBusy(true);
-    const done = await attempt(async () => useStore.getState().apply({ kind: 'project', project: await client.call('projects.update', { projectId, hostId }) }), `${project.name} moved to ${hosts[hostId]?.name ?? hostId}`);
+    const done = await attempt(async () => useStore.getState().apply({ kind: 'project', project: await client.call('projects.move', { projectId, hostId }) }), `${project.name} moved to ${hosts[hostId]?.name ?? hostId}`);
     if (done) onClose();
     else setBusy(false);
   };

@@ -2,7 +2,7 @@ import { homedir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { VesselError } from '#shared/errors.ts';
 import type { RemoteHost, RemoteHosts } from '../../ports/remote-host.ts';
-import { FileSecretStore } from '../secrets/file-secret-store.ts';
+import type { SecretStore } from '../../ports/secret-store.ts';
 import type { SshEnvironment } from './config.ts';
 import { HostKeyFiles } from './host-key-files.ts';
 import { knownName } from './known-hosts.ts';
@@ -15,14 +15,14 @@ export type RemoteHostsOptions = {
   readonly home: string;
   readonly log: (line: string) => void;
   readonly environment: SshEnvironment;
+  readonly secrets: SecretStore;
   /** Program and arguments of infra-agent on that host, up to the verb. Throws HOST_NOT_READY where it is not provisioned. */
   readonly agentCommand: (host: RemoteHost) => Promise<readonly string[]>;
 };
 
 /** Hosts over SSH as this process sees them: its user's configuration and agent, Vessel's own host keys and secrets. */
-export function makeRemoteHosts({ home, log, environment, agentCommand }: RemoteHostsOptions): RemoteHosts {
+export function makeRemoteHosts({ home, log, environment, agentCommand, secrets }: RemoteHostsOptions): RemoteHosts {
   const hostKeys = new HostKeyFiles(home);
-  const secrets = new FileSecretStore(join(home, 'ssh', 'secrets.json'));
   return {
     make: (hostId, { target, identityFile }) => {
       const hops = (): ReturnType<typeof resolveRoute> => resolveRoute(target, identityFile, environment);
