@@ -204,7 +204,7 @@ it('keeps a thousand projects smooth: the list is there at once and a search ans
   await expect.poll(() => page.locator('[data-project-card]').count()).toBe(1);
 });
 
-it.each(['#/', '#/new', '#/import', '#/projects/demo-a2bc/history', '#/projects/demo-a2bc/settings', '#/hosts/local', '#/settings', '#/activity'])('%s names every control, labels every field and shows where the focus is', async (hash) => {
+it.each(['#/', '#/new', '#/import', '#/projects/demo-a2bc/history', '#/projects/demo-a2bc/settings', '#/hosts', '#/add-host', '#/hosts/local', '#/settings', '#/activity'])('%s names every control, labels every field and shows where the focus is', async (hash) => {
   await createDemo();
   await page.goto(`${server.url}${hash}`);
   await page.waitForTimeout(400);

@@ -2,6 +2,7 @@ import { Activity, Boxes, CircleHelp, Search, Server, Settings as SettingsIcon }
 import type { ReactNode } from 'react';
 import { classes } from '../design/classes.ts';
 import { Kbd, StateDot } from '../design/badge.tsx';
+import { runningOn } from '../lib/host-view.ts';
 import { type Route, routeHash } from '../lib/routes.ts';
 import type { Tone } from '../lib/project-status.ts';
 import { useStore } from '../state/store.ts';
@@ -56,7 +57,7 @@ const TONES: Readonly<Record<string, Tone>> = { ready: 'live', 'not-provisioned'
 
 function HostLine(): ReactNode {
   const host = useStore((state) => state.hosts['local']);
-  const running = useStore((state) => Object.values(state.projects).filter((project) => project.hostId === 'local' && project.environment?.state === 'running').length);
+  const running = useStore((state) => runningOn('local', state.projects));
   if (host === undefined) return null;
   const { facts } = host;
   // The facts are as old as the last look at the host; what runs is known now.

@@ -1,13 +1,16 @@
-import { Lightbulb, RotateCcw } from 'lucide-react';
+import { Lightbulb, PlugZap, RotateCcw } from 'lucide-react';
 import type { ReactNode } from 'react';
 import type { ErrorShape } from '#shared/errors.ts';
 import type { Operation } from '#shared/operation.ts';
 import { Button } from '../../design/button.tsx';
 import { evidenceOf } from '../../lib/evidence.ts';
-import { errorTitle } from '../../state/store.ts';
+import { isAway } from '../../lib/host-view.ts';
+import { errorTitle, useStore } from '../../state/store.ts';
 
 /** A failure in the console's own colours: the code, the evidence, the fix, Retry. */
 export function Failure({ operation, error, onRetry, back }: { readonly operation: Operation; readonly error: ErrorShape; readonly onRetry: () => void; readonly back: ReactNode }): ReactNode {
+  const host = useStore((state) => (operation.hostId === null ? undefined : state.hosts[operation.hostId]));
+  const setModal = useStore((state) => state.setModal);
   const failed = operation.steps.find((step) => step.state === 'failed');
   const evidence = evidenceOf(error.details);
   return (
@@ -27,6 +30,8 @@ export function Failure({ operation, error, onRetry, back }: { readonly operatio
       {error.logTail.length > 0 && <pre tabIndex={0} aria-label="Evidence: last lines of the log" data-testid="log-tail" className="flex max-h-32 flex-col-reverse overflow-auto border-l-2 border-term-red/60 pl-3 text-xs leading-5 whitespace-pre-wrap"><code>{error.logTail.join('\n')}</code></pre>}
       <div className="flex gap-2">
         <Button variant="terminal" icon={<RotateCcw size={14} />} onClick={onRetry} autoFocus data-testid="retry">Retry</Button>
+        {/* What stands in the way is the line to the host: a person can settle that here, then Retry. */}
+        {host !== undefined && isAway(host) && <Button variant="terminal" icon={<PlugZap size={14} />} onClick={() => setModal({ kind: 'connect', hostId: host.id })} data-testid="failure-connect">Connect to {host.name}…</Button>}
         {back}
       </div>
       {!error.retryable && <p className="text-xs text-term-dim">Retry helps only after the fix above.</p>}
