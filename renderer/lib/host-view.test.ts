@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Host, HostConnection } from '#shared/contract.ts';
 import { type ErrorCode, VesselError } from '#shared/errors.ts';
 import { environment, project, sampleHost } from '../testing/fixture-data.ts';
-import { acceleratorText, awayHost, capacityText, hostOf, hostStanding, projectsOn, sortedHosts } from './host-view.ts';
+import { acceleratorText, awayHost, capacityText, choiceText, defaultHost, hostOf, hostStanding, projectsOn, sortedHosts } from './host-view.ts';
 
 const NOW = 1_800_000_000_000;
 const line = (state: HostConnection['state'], code: ErrorCode | null = null, nextTryAt: number | null = null): HostConnection => ({ state, nextTryAt, error: code === null ? null : new VesselError(code).toShape() });
@@ -46,6 +46,20 @@ it('says what is known of a machine that was only looked at', () => {
   expect(acceleratorText(probed)).toEqual({ text: 'No /dev/kvm', good: false });
   expect(capacityText(probed, 0)).toBe('60 GB free · 16 cores');
   expect(capacityText(sampleHost(NOW), 3)).toBe('3 running · room for 17');
+});
+
+it('puts a new project on this computer, unless only another one can run it', () => {
+  const ready = { local: sampleHost(NOW), box: remote(line('connected')) };
+  expect(defaultHost(ready)).toBe('local');
+  expect(defaultHost({ ...ready, local: sampleHost(NOW, false) })).toBe('box');
+  expect(defaultHost({ local: sampleHost(NOW, false), box: remote(line('down', 'SSH_TIMEOUT')) })).toBe('local');
+  expect(defaultHost({})).toBe('local');
+});
+
+it('says of a host to choose what is in the way before what it offers', () => {
+  expect(choiceText(remote(line('connected')), 2)).toBe('Emulation · 2 running · room for 18');
+  expect(choiceText(remote(line('down', 'SSH_PASSWORD_NEEDED')), 0)).toBe('Needs you');
+  expect(choiceText(remote(line('connected'), { status: 'not-provisioned' }), 0)).toBe('Not set up yet');
 });
 
 it('lists this computer first and the others as people count', () => {

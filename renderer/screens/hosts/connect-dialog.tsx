@@ -11,10 +11,7 @@ export function ConnectDialog({ hostId, onClose }: { readonly hostId: string; re
   const { flow, login } = useLogin();
   const target = useStore((state) => state.hosts[hostId]?.ssh?.target ?? hostId);
   const start = useCallback((): void => flow.start((options, signal) => client.call('hosts.connect', { hostId, ...options }, { signal })), [client, flow, hostId]);
-  useEffect(() => {
-    start();
-    return () => flow.cancel();
-  }, [flow, start]);
+  useEffect(() => start(), [start]);
   const onDone = (host: Host): void => {
     const { apply, toast } = useStore.getState();
     apply({ kind: 'host', host });

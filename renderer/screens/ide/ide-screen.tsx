@@ -30,7 +30,7 @@ export function IdeScreen({ projectId }: { readonly projectId: string }): ReactN
     const ahead = useStore.getState().ideFrame;
     if (ahead?.projectId === projectId && Date.now() - ahead.askedAt < STALE_MS) return;
     // Nothing would answer: a frame that is loaded now would show that, and stay so.
-    if (isAwayNow(projectId)) return;
+    if (!answersNow(projectId)) return;
     await loadIde(client, projectId, signal);
   }, projectId);
 
@@ -65,8 +65,9 @@ export function IdeScreen({ projectId }: { readonly projectId: string }): ReactN
   );
 }
 
-function isAwayNow(projectId: string): boolean {
+/** False as well while the page does not know yet where the project is: asking comes right after. */
+function answersNow(projectId: string): boolean {
   const { projects, hosts } = useStore.getState();
   const project = projects[projectId];
-  return project !== undefined && awayHost(project, hosts[hostOf(project)]) !== null;
+  return project !== undefined && awayHost(project, hosts[hostOf(project)]) === null;
 }
