@@ -34,8 +34,8 @@ export async function startNeighbourhood(): Promise<Neighbourhood> {
     { instruction: 'Two-factor login for the lab', prompts: [{ prompt: 'Password: ', echo: false }], want: ['pw'] },
     { instruction: ' 1. Push to your phone\n 2. Code from your app', prompts: [{ prompt: 'Option (1-2): ', echo: true }, { prompt: 'Code: ', echo: false }], want: ['2', '123456'] },
   ]);
-  const host = (alias: string, name: string, port: number): string => `Host ${alias}\n  HostName 127.0.0.1\n  Port ${port}\n  User ${me}\n  HostKeyAlias ${name}\n`;
-  writeFileSync(join(person, '.ssh', 'config'), [host('build-box', 'build.example.org', wires['build-box'].port), host('attic', 'attic.example.org', wires.attic.port), host('lab', 'lab.example.edu', lab.port)].join('\n'));
+  const host = (alias: string, name: string, port: number, user = me): string => `Host ${alias}\n  HostName localhost\n  Port ${port}\n  User ${user}\n  HostKeyAlias ${name}\n`;
+  writeFileSync(join(person, '.ssh', 'config'), [host('build-box', 'build.example.org', wires['build-box'].port), host('attic', 'attic.example.org', wires.attic.port), host('lab', 'lab.example.edu', lab.port, 'ada')].join('\n'));
   const settings = { VESSEL_HOME: farHome, ...(process.env['VESSEL_CACHE'] === undefined ? {} : { VESSEL_CACHE: process.env['VESSEL_CACHE'] }) };
   return {
     env: { HOME: person, SSH_AUTH_SOCK: '', VESSEL_REMOTE_AGENT: JSON.stringify(['/usr/bin/env', ...Object.entries(settings).map(([name, value]) => `${name}=${value}`), process.execPath, AGENT, '--home', farHome]) },
@@ -76,7 +76,11 @@ export async function photographHosts(page: Page, camera: Camera, vessel: Runnin
     await at('trust-typed').fill('yes');
     await at('trust').click();
   };
-  const added = (name: string): Promise<void> => page.getByRole('heading', { name, exact: true }).waitFor();
+  const added = async (name: string): Promise<void> => {
+    await page.getByRole('heading', { name, exact: true }).waitFor();
+    // Under the next dialog nobody could put it away.
+    await page.getByTestId('toasts').getByRole('button').first().click();
+  };
 
   await add('build-box');
   await camera.take('host-key');

@@ -5,6 +5,7 @@ import { Button } from '../../design/button.tsx';
 import { Dialog } from '../../design/dialog.tsx';
 import { Field, TextInput } from '../../design/field.tsx';
 import { Card, CardHeader } from '../../design/surface.tsx';
+import { isAway } from '../../lib/host-view.ts';
 import { startAndShow } from '../../state/actions.ts';
 import { useClient } from '../../state/client-context.ts';
 import { PAGE_SCOPE } from '../../state/page-prompts.ts';
@@ -19,7 +20,7 @@ export function RemoveCard({ host }: { readonly host: Host }): ReactNode {
       <CardHeader
         title={`Remove Vessel from ${where}`}
         description={running > 0 ? 'Close the running environments first.' : `Takes away exactly what the journal says Vessel added: packages, image, templates. Your projects stay${host.kind === 'local' ? '' : ', and so does the host in your list'}.`}
-        aside={<Button variant="danger" icon={<Trash2 size={15} />} disabled={running > 0 || host.activeOperationId !== null} onClick={() => setAsking(true)} data-testid="unprovision">Remove…</Button>}
+        aside={<Button variant="danger" icon={<Trash2 size={15} />} disabled={running > 0 || host.activeOperationId !== null || isAway(host)} onClick={() => setAsking(true)} data-testid="unprovision">Remove…</Button>}
       />
       {asking && <RemoveDialog host={host} onClose={() => setAsking(false)} />}
     </Card>

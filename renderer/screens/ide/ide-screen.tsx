@@ -60,7 +60,7 @@ export function IdeScreen({ projectId }: { readonly projectId: string }): ReactN
       )}
       {known && state !== 'running' && !starting && <IdeEnded project={project} />}
       {state === 'running' && frame !== null && <HostAwayBanner away={away} name={project.name} onReload={() => setFrame(null)} />}
-      {state === 'running' && <FloatingControl project={project} away={away === null ? null : awayText(away.host.name, away.standing.label)} />}
+      {state === 'running' && (away === null || frame !== null) && <FloatingControl project={project} away={away === null ? null : awayText(away.host.name, away.standing.label)} />}
     </main>
   );
 }
