@@ -33,7 +33,7 @@ export function ConnectionCard({ host }: { readonly host: Host }): ReactNode {
       <dl className="grid grid-cols-2 gap-x-8 gap-y-3 px-5 py-4 lg:grid-cols-4">
         <Fact name="Address"><code className="font-mono text-sm break-all">{ssh?.target}</code></Fact>
         <Fact name="Key">{ssh?.identityFile === null || ssh === undefined ? 'as ssh chooses' : <code className="font-mono text-sm break-all">{ssh.identityFile}</code>}</Fact>
-        <Fact name="Signed in as">{probe === undefined ? '–' : <>{probe.user} <span className="font-normal text-ink-soft">({SUDO[probe.sudo]})</span></>}</Fact>
+        <Fact name="Signed in as">{probe === undefined ? '–' : <>{probe.user}{probe.sudo !== 'root' && <span className="font-normal text-ink-soft"> ({SUDO[probe.sudo]})</span>}</>}</Fact>
         <Fact name="Round trip"><span className="tabular">{probe === undefined ? '–' : formatDuration(probe.roundTripMs)}</span></Fact>
       </dl>
     </Card>
@@ -50,7 +50,7 @@ function Waiting({ error }: { readonly error: ErrorShape }): ReactNode {
   );
 }
 
-const SUDO = { root: 'root', passwordless: 'may act as root', password: 'root with a password', absent: 'no sudo' } as const;
+const SUDO = { passwordless: 'may act as root', password: 'root with a password', absent: 'no sudo' } as const;
 
 function Fact({ name, children }: { readonly name: string; readonly children: ReactNode }): ReactNode {
   return <div className="min-w-0"><dt className="text-sm text-ink-soft">{name}</dt><dd className="font-medium">{children}</dd></div>;

@@ -40,7 +40,7 @@ export function PromptForm({ prompt, form, sealed, onAnswer }: { readonly prompt
         const label = LABELS[prompt.kind] ?? (printable(field.label).trim().replace(/:$/, '') || 'Answer');
         return (
           <Field key={`${index}${field.label}`} label={label}>
-            {(ids) => <Input {...ids} autoFocus={index === 0} value={answers[index] ?? ''} onChange={(event) => setAnswers(answers.map((value, at) => (at === index ? event.target.value : value)))} data-testid={`prompt-field-${index}`} />}
+            {(ids) => <Input {...ids} autoFocus={index === 0} {...(index === 0 ? { 'data-autofocus': '' } : {})} value={answers[index] ?? ''} onChange={(event) => setAnswers(answers.map((value, at) => (at === index ? event.target.value : value)))} data-testid={`prompt-field-${index}`} />}
           </Field>
         );
       })}
