@@ -77,7 +77,7 @@ describe.skipIf(why !== null)(`a project on another host${why === null ? '' : ` 
     await ide().locator('.monaco-workbench').waitFor();
     wire.cut();
     await page.locator('[data-testid=host-away][data-state=away]').waitFor();
-    expect(await at('host-away').textContent()).toMatch(/^Reconnecting to Far box Far away keeps running there/);
+    expect(await at('host-away').textContent()).toMatch(/^Reconnecting to Far box\. Far away keeps running there/);
     expect(await at('safe-copy').textContent()).toBe('Reconnecting to Far box');
     expect(await at('save-exit').isDisabled()).toBe(true);
     expect(await ide().locator('.monaco-workbench').isVisible()).toBe(true);

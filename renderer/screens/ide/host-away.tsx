@@ -43,10 +43,10 @@ export function HostAwayBanner({ away, name, onReload }: { readonly away: Away |
   }, [back]);
   if (away === null && !back) return null;
   return (
-    <div role="status" data-testid="host-away" data-state={away === null ? 'back' : 'away'} className={classes('absolute inset-x-0 top-3 z-20 mx-auto flex w-max max-w-[calc(100vw-32px)] animate-[vessel-enter_140ms_ease-out] items-center gap-3 rounded-full border bg-raised py-1.5 pr-2 pl-4 shadow-overlay', away === null ? 'border-ok/40' : 'border-warn/50')}>
+    <div role="status" data-testid="host-away" data-state={away === null ? 'back' : 'away'} className={classes('absolute inset-x-0 top-3 z-20 mx-auto flex w-max max-w-[calc(100vw-32px)] animate-[vessel-enter_140ms_ease-out] items-center gap-3 rounded-full border bg-raised py-1.5 pl-4 shadow-overlay', away === null ? 'border-ok/40' : 'border-warn/50', away === null || hostStanding(away.host).action !== 'none' ? 'pr-2' : 'pr-4')}>
       {away === null
         ? <><PlugZap aria-hidden="true" size={16} className="shrink-0 text-ok" /><span><strong className="font-semibold text-ok">The host is back.</strong> <span className="text-ink-soft">{name} went on meanwhile.</span></span><Button size="small" pill onClick={onReload} data-testid="away-reload">Reload VS Code</Button></>
-        : <><CloudOff aria-hidden="true" size={16} className="shrink-0 text-warn" /><span><strong className="font-semibold text-warn">{sentence(away)}</strong> <span className="text-ink-soft">{name} keeps running there{next === '' ? '' : `; ${next}`}.</span></span><ConnectButton away={away} small /></>}
+        : <><CloudOff aria-hidden="true" size={16} className="shrink-0 text-warn" /><span><strong className="font-semibold text-warn">{sentence(away)}.</strong> <span className="text-ink-soft">{name} keeps running there{next === '' ? '' : `; ${next}`}.</span></span><ConnectButton away={away} small /></>}
     </div>
   );
 }
