@@ -91,7 +91,7 @@ it('the window is sandboxed, isolated, without Node, and loads the ticket addres
 
 const ServerSchema = z.object({ args: z.array(z.string()), key: z.string(), visible: z.string() });
 const serverOf = async (home: string): Promise<z.output<typeof ServerSchema>> => {
-  await expect.poll(() => existsSync(join(home, 'server.pid'))).toBe(true);
+  await expect.poll(() => existsSync(join(home, 'server.pid')), { timeout: 15_000 }).toBe(true);
   return ServerSchema.parse(JSON.parse(readFileSync(join(home, 'server.pid'), 'utf8')));
 };
 /** Starts once more with the same home, as the next day. */
