@@ -8,8 +8,10 @@ import { openLocalColdStore } from './adapters/cold-local/cold-store.ts';
 import { makeLocalFiles, sweepSpool } from './adapters/files/local-files.ts';
 import { createGateway } from './adapters/gateway/create-gateway.ts';
 import { connectGuest } from './adapters/guest/guest-client.ts';
+import { makeIdeMirror } from './adapters/ide-mirror/ide-mirror.ts';
 import { probeIde } from './adapters/ide-probe/probe-ide.ts';
 import { LocalHostLink } from './adapters/local-host/local-host-link.ts';
+import { DesktopParts } from './adapters/ssh/host-setup/desktop-parts.ts';
 import { makeRemoteHosts, processSshEnvironment } from './adapters/ssh/make-remote-hosts.ts';
 import { openSecretStore } from './adapters/secrets/open-secret-store.ts';
 import { makeFault } from './adapters/runtime/faults.ts';
@@ -103,6 +105,7 @@ async function assemble(options: CoreOptions, undo: (() => Promise<void> | void)
     store, cold, runtime, operations, feed, connectGuest,
     archiver: makeArchiver((id, name) => TEMPLATES[id](name)),
     files: makeLocalFiles(join(home, 'spool')),
+    ideMirror: makeIdeMirror({ cache, log: runtime.log }),
     gateway: theGateway,
     probeIde: (projectId, signal) => probeIde(theGateway(), projectId, signal),
   };
@@ -120,7 +123,11 @@ async function assemble(options: CoreOptions, undo: (() => Promise<void> | void)
   const secrets = await openSecretStore(join(home, 'ssh'), options.secretKey ?? null, runtime.log);
   const sshHosts = new SshHosts(context, hosts, makeRemoteHosts({
     home, secrets, log: runtime.log, environment: processSshEnvironment(),
-    agentCommand: ({ hostId }) => options.remoteAgentCommand !== undefined ? Promise.resolve(options.remoteAgentCommand) : Promise.reject(new VesselError('HOST_NOT_READY', `${hostId} is not provisioned yet`, { hint: `Provision the host first: \`vessel host provision ${hostId}\`.` })),
+    parts: new DesktopParts({
+      cache, agentCommand: options.agentCommand, version: VERSION, env: process.env,
+      imageKey: async () => (await hosts.refresh('local')).facts?.image?.key ?? null,
+    }),
+    agentCommand: options.remoteAgentCommand,
   }));
   const projects = new Projects(context);
   const imports = new Imports(context, projects);
