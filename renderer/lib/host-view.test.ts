@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Host, HostConnection } from '#shared/contract.ts';
 import { type ErrorCode, VesselError } from '#shared/errors.ts';
 import { environment, project, sampleHost } from '../testing/fixture-data.ts';
+import { sampleHosts } from '../testing/fixture-hosts.ts';
 import { acceleratorText, awayHost, capacityText, choiceText, defaultHost, hostOf, hostStanding, projectsOn, sortedHosts } from './host-view.ts';
 
 const NOW = 1_800_000_000_000;
@@ -20,6 +21,11 @@ describe('how a host stands', () => {
   it('tells a lost agent from a lost line, and needs no line for this computer', () => {
     expect(hostStanding(remote(line('connected'), { status: 'unreachable' })).label).toBe('Connected · infra-agent does not answer');
     expect(hostStanding(sampleHost(NOW))).toMatchObject({ answers: true, action: 'none' });
+  });
+  it('asks a person in where only the password of sudo is missing', () => {
+    const { probe } = sampleHosts(NOW)[1] ?? {};
+    if (probe === undefined) throw new Error('no sample');
+    expect(hostStanding(remote(line('connected'), { status: 'unreachable', probe: { ...probe, sudo: 'password' } }))).toMatchObject({ label: 'Needs you', action: 'sign-in' });
   });
 });
 

@@ -27,7 +27,10 @@ export function hostStanding(host: Host): HostStanding {
   if (host.kind === 'local') return host.status === 'unreachable' ? at('bad', 'infra-agent does not answer', false) : at('live', 'Local', true);
   const { state, nextTryAt, error } = host.connection ?? { state: 'idle', nextTryAt: null, error: null };
   switch (state) {
-    case 'connected': return host.status === 'unreachable' ? at('bad', 'Connected · infra-agent does not answer', false) : at('live', 'Connected', true);
+    case 'connected':
+      // After a restart of Vessel its agent there cannot be started before sudo has its password.
+      if (host.status === 'unreachable' && host.probe?.sudo === 'password') return at('warn', 'Needs you', false, 'sign-in');
+      return host.status === 'unreachable' ? at('bad', 'Connected · infra-agent does not answer', false) : at('live', 'Connected', true);
     case 'connecting': return at('busy', 'Connecting', false);
     case 'reconnecting': return at('warn', 'Reconnecting', false, nextTryAt === null ? 'none' : 'connect', nextTryAt);
     case 'down':
