@@ -1,6 +1,6 @@
 /**
  * Photographs every screen of the real product: real microVMs, real VS Code, a few projects in different states.
- *   node build/screenshots.ts [folder] (default docs/screenshots; after `npm run build` and provisioning)
+ *   node build/screenshots.ts [folder] [all | hosts] (default docs/screenshots; after `npm run build` and provisioning)
  */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -9,6 +9,7 @@ import { ideOf, launchBrowser, openInEditor } from './e2e/browser.ts';
 import { endHome } from './e2e/home.ts';
 import { startVessel } from './e2e/vessel.ts';
 import { createCamera } from './screenshots/camera.ts';
+import { photographHosts, startNeighbourhood } from './screenshots/hosts.ts';
 import { createStory } from './screenshots/story.ts';
 
 /** VS Code inside an emulated guest, on a machine that may be busy. */
@@ -16,16 +17,22 @@ const PATIENCE_MS = 180_000;
 /** VS Code draws its parts one after the other; nothing tells when the last is there. */
 const IDE_SETTLE_MS = 2500;
 
+const part = process.argv[3] ?? 'all';
 const folder = process.argv[2] ?? join(import.meta.dirname, '../docs/screenshots');
 await mkdir(folder, { recursive: true });
-const vessel = await startVessel();
+const neighbourhood = await startNeighbourhood();
+const vessel = await startVessel({ env: neighbourhood.env });
 const browser = await launchBrowser({ colorScheme: 'dark' });
 try {
-  await photograph(browser.page);
+  if (part === 'all') await photograph(browser.page);
+  else await browser.page.goto(vessel.url);
+  browser.page.setDefaultTimeout(PATIENCE_MS);
+  await photographHosts(browser.page, createCamera(browser.page, folder, (file) => console.log(file)), vessel, neighbourhood);
 } finally {
   await browser.close();
   await vessel.stop();
   await endHome(vessel.home);
+  await neighbourhood.stop();
 }
 
 async function photograph(page: Page): Promise<void> {

@@ -174,6 +174,35 @@ describe('the keyboard', () => {
   });
 });
 
+describe('a password that work needs before it begins', () => {
+  it('is asked for in a dialog of its own, hidden, and the work goes on with the answer', async () => {
+    const answered = server.core.askBeforePlan();
+    await page.goto(`${server.url}#/hosts/local`);
+    await at('plan').click();
+    await at('page-prompt').waitFor();
+    expect(await at('page-prompt').textContent()).toMatch(/Administrator password.*ada@build-box wants your password again/);
+    expect(await at('prompt-field-0').getAttribute('type')).toBe('password');
+    expect(await page.evaluate(() => document.activeElement?.getAttribute('data-testid'))).toBe('prompt-field-0');
+    await page.keyboard.type('geheim');
+    await at('prompt-remember').check();
+    await page.keyboard.press('Enter');
+    expect(await answered).toEqual({ answers: ['geheim'], remember: true });
+    await at('plan-result').waitFor();
+    await at('page-prompt').waitFor({ state: 'detached' });
+  });
+
+  it('may be declined, which is said where the work would have been shown', async () => {
+    const answered = server.core.askBeforePlan();
+    await page.goto(`${server.url}#/hosts/local`);
+    await at('plan').click();
+    await at('page-prompt').waitFor();
+    await page.keyboard.press('Escape');
+    expect((await answered).answers).toBeNull();
+    await at('error-panel').waitFor();
+    expect(await at('error-code').textContent()).toBe('SSH_PROMPT_CANCELLED');
+  });
+});
+
 it('moves the floating control by dragging and by arrow keys, and remembers its place', async () => {
   await createDemo();
   await at('open').click();
@@ -204,7 +233,7 @@ it('keeps a thousand projects smooth: the list is there at once and a search ans
   await expect.poll(() => page.locator('[data-project-card]').count()).toBe(1);
 });
 
-it.each(['#/', '#/new', '#/import', '#/projects/demo-a2bc/history', '#/projects/demo-a2bc/settings', '#/hosts/local', '#/settings', '#/activity'])('%s names every control, labels every field and shows where the focus is', async (hash) => {
+it.each(['#/', '#/new', '#/import', '#/projects/demo-a2bc/history', '#/projects/demo-a2bc/settings', '#/hosts', '#/add-host', '#/hosts/local', '#/settings', '#/activity'])('%s names every control, labels every field and shows where the focus is', async (hash) => {
   await createDemo();
   await page.goto(`${server.url}${hash}`);
   await page.waitForTimeout(400);

@@ -166,7 +166,8 @@ it('throws work away only when its name was typed', async () => {
 });
 
 it('shows this computer, checks it, and keeps the theme over a reload', async () => {
-  await at('nav-host').click();
+  await at('nav-hosts').click();
+  await at('host-local').getByTestId('host-link').click();
   await at('accelerator').waitFor();
   await at('doctor').click();
   await at('doctor-result').waitFor();

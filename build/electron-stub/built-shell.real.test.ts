@@ -85,6 +85,10 @@ describe('the built desktop shell, with a stub of electron, the real server and 
     expect(problems).toEqual([]);
   });
 
+  it('hands core the key for secrets that the keychain keeps', async () => {
+    expect((await call('app.info', {})).value).toMatchObject({ secretsSealed: true });
+  });
+
   it('gives the page `window.vessel`, which reaches main and comes back', async () => {
     expect(await page.evaluate('Object.keys(window.vessel).sort()')).toEqual(['notify', 'pickFile', 'pickSaveFile', 'platform', 'shell']);
     await page.evaluate("window.vessel.notify('Saved', 'revision 2')");

@@ -1,9 +1,10 @@
-import { mkdtempSync, mkdirSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, mkdirSync, existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import { z } from 'zod';
 import { environmentPartition } from '#shared/shell.ts';
 import { startStubMain, type StubMain } from './stub-main.ts';
 
@@ -15,7 +16,7 @@ const fail = process.env.FAKE_SERVER === 'broken';
 if (fail) { console.error('EADDRINUSE in the fake'); process.exit(3); }
 const shared = process.env.FAKE_SERVER === 'shared';
 console.log(JSON.stringify({ url: '${BASE}/__enter?ticket=one', baseUrl: '${BASE}', port: 8100, pid: process.pid, ...(shared ? { already: true } : {}), args: process.argv.slice(2), runAsNode: process.env.ELECTRON_RUN_AS_NODE }));
-if (!shared) { setInterval(() => undefined, 1000); process.on('SIGTERM', () => process.exit(0)); require('node:fs').writeFileSync(process.env.VESSEL_HOME + '/server.pid', JSON.stringify({ pid: process.pid, args: process.argv.slice(2), runAsNode: process.env.ELECTRON_RUN_AS_NODE })); }
+if (!shared) { setInterval(() => undefined, 1000); process.on('SIGTERM', () => process.exit(0)); require('node:fs').writeFileSync(process.env.VESSEL_HOME + '/server.pid', JSON.stringify({ pid: process.pid, args: process.argv.slice(2), runAsNode: process.env.ELECTRON_RUN_AS_NODE, key: require('node:fs').readFileSync(0, 'utf8'), visible: JSON.stringify([process.argv, process.env]) })); }
 `;
 
 let folder: string;
@@ -85,7 +86,54 @@ it('the window is sandboxed, isolated, without Node, and loads the ticket addres
   expect(record.windows).toHaveLength(1);
   expect(record.windows[0]?.webPreferences).toMatchObject({ contextIsolation: true, sandbox: true, nodeIntegration: false, nodeIntegrationInSubFrames: false, webSecurity: true, webviewTag: true, partition: 'persist:vessel' });
   expect(record.windows[0]?.webPreferences['preload']).toBe(join(folder, 'out', 'preload', 'index.cjs'));
-  expect(JSON.parse(readFileSync(join(home, 'server.pid'), 'utf8'))).toMatchObject({ args: ['--json', '--no-open', '--port', '8100'], runAsNode: '1' });
+  expect(JSON.parse(readFileSync(join(home, 'server.pid'), 'utf8'))).toMatchObject({ args: ['--json', '--no-open', '--port', '8100', '--secret-key-stdin'], runAsNode: '1' });
+});
+
+const ServerSchema = z.object({ args: z.array(z.string()), key: z.string(), visible: z.string() });
+const serverOf = async (home: string): Promise<z.output<typeof ServerSchema>> => {
+  await expect.poll(() => existsSync(join(home, 'server.pid')), { timeout: 15_000 }).toBe(true);
+  return ServerSchema.parse(JSON.parse(readFileSync(join(home, 'server.pid'), 'utf8')));
+};
+/** Starts once more with the same home, as the next day. */
+const again = async (home: string, env: Readonly<Record<string, string>> = {}): Promise<z.output<typeof ServerSchema>> => {
+  endServer(home);
+  rmSync(join(home, 'server.pid'));
+  const stub = startStubMain(main, { env: { ...process.env, VESSEL_HOME: home, ...env } });
+  started.push({ stub, home });
+  return serverOf(home);
+};
+
+it('the server gets a key for secrets through its input only; on disk it lies sealed by the keychain, and the next start finds the same', async () => {
+  const { stub, home } = await shown();
+  const first = await serverOf(home);
+  expect(first.key).toMatch(/^[0-9a-f]{64}\n$/);
+  expect(first.visible).not.toContain(first.key.trim());
+  const path = join(home, 'electron', 'secret-key');
+  expect(statSync(path).mode & 0o777).toBe(0o600);
+  expect(readFileSync(path, 'utf8')).not.toContain(first.key.trim());
+  expect(readFileSync(path, 'utf8')).toMatch(/^good:/);
+  expect(stub.output()).not.toContain(first.key.trim());
+  stub.kill();
+  await stub.ended;
+  expect((await again(home)).key).toBe(first.key);
+});
+
+it('a key that another keychain sealed is put aside, and a new one is made', async () => {
+  const { stub, home } = await shown();
+  const { key } = await serverOf(home);
+  stub.kill();
+  await stub.ended;
+  const next = await again(home, { STUB_KEYCHAIN: 'other' });
+  expect(next.key).toMatch(/^[0-9a-f]{64}\n$/);
+  expect(next.key).not.toBe(key);
+  expect(existsSync(join(home, 'electron', 'secret-key.unreadable'))).toBe(true);
+});
+
+it.each(['none', 'basic_text'])('without a keychain worth the name (%s) no key is made, and the log says so', async (keychain) => {
+  const { stub, home } = await shown({ STUB_KEYCHAIN: keychain });
+  expect(await serverOf(home)).toMatchObject({ key: '', args: ['--json', '--no-open'] });
+  expect(existsSync(join(home, 'electron', 'secret-key'))).toBe(false);
+  expect(stub.output()).toContain('no keychain');
 });
 
 it('messages of foreign pages, of frames and of nobody are refused; malformed ones too', async () => {

@@ -117,6 +117,18 @@ export const dialog = {
   showOpenDialog: (_window, options) => { record.dialogs.push(plain(options)); return Promise.resolve(answers.shift() ?? { canceled: true, filePaths: [] }); },
   showSaveDialog: (_window, options) => { record.dialogs.push(plain(options)); return Promise.resolve(answers.shift() ?? { canceled: true, filePath: '' }); },
 };
+/** A keychain that turns bytes around: enough to see that what lies on disk went through it. `STUB_KEYCHAIN` is `none`, `basic_text`, or `other` (a new one). */
+const keychain = process.env.STUB_KEYCHAIN ?? 'good';
+export const safeStorage = {
+  isEncryptionAvailable: () => keychain !== 'none',
+  getSelectedStorageBackend: () => keychain === 'basic_text' ? 'basic_text' : 'gnome_libsecret',
+  encryptString: (text) => Buffer.from(`${keychain}:${[...text].reverse().join('')}`),
+  decryptString: (sealed) => {
+    const text = sealed.toString();
+    if (!text.startsWith(`${keychain}:`)) throw new Error('Error while decrypting the ciphertext provided to safeStorage.decryptString.');
+    return [...text.slice(keychain.length + 1)].reverse().join('');
+  },
+};
 const handlers = new Map();
 export const ipcMain = { handle: (channel, handler) => handlers.set(channel, handler) };
 export class Notification {

@@ -55,10 +55,16 @@ async function answer(context: Context, prompt: Prompt, signal: AbortSignal): Pr
       if (line === null) { await session.call('prompts.answer', { promptId: prompt.promptId, answers: null }); return; }
       answers.push(line);
     }
-    const remember = prompt.mayRemember && /^y(es)?$/i.test(await askLine(runtime, 'Keep it in Vessel\'s own file (not encrypted)? [y/N]', true, signal) ?? '');
+    const remember = prompt.mayRemember && /^y(es)?$/i.test(await askLine(runtime, await keepQuestion(session), true, signal) ?? '');
     await session.call('prompts.answer', { promptId: prompt.promptId, answers, remember });
   } catch (error) {
     // Answered elsewhere, or the login is over.
     if (!(error instanceof VesselError) || (error.code !== 'CANCELLED' && error.code !== 'NOT_FOUND')) throw error;
   }
+}
+
+/** Says where it would rest, before anybody agrees to it. */
+async function keepQuestion(session: Context['session']): Promise<string> {
+  const { secretsSealed } = await session.call('app.info', {});
+  return `Keep it ${secretsSealed === true ? 'sealed by the keychain of this computer' : "in Vessel's own file (not encrypted)"}? [y/N]`;
 }

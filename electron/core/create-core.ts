@@ -8,9 +8,12 @@ import { openLocalColdStore } from './adapters/cold-local/cold-store.ts';
 import { makeLocalFiles, sweepSpool } from './adapters/files/local-files.ts';
 import { createGateway } from './adapters/gateway/create-gateway.ts';
 import { connectGuest } from './adapters/guest/guest-client.ts';
+import { makeIdeMirror } from './adapters/ide-mirror/ide-mirror.ts';
 import { probeIde } from './adapters/ide-probe/probe-ide.ts';
 import { LocalHostLink } from './adapters/local-host/local-host-link.ts';
+import { DesktopParts } from './adapters/ssh/host-setup/desktop-parts.ts';
 import { makeRemoteHosts, processSshEnvironment } from './adapters/ssh/make-remote-hosts.ts';
+import { openSecretStore } from './adapters/secrets/open-secret-store.ts';
 import { makeFault } from './adapters/runtime/faults.ts';
 import { lockHome } from './adapters/sqlite/instance-lock.ts';
 import { openStore } from './adapters/sqlite/store.ts';
@@ -40,9 +43,13 @@ export type CoreOptions = {
   readonly port: number | null;
   /** How to run infra-agent on this computer, e.g. [node, 'out/host/infra-agent.mjs']. */
   readonly agentCommand: readonly string[];
+  /** How to run infra-agent on every host over SSH, instead of the one that provisioning puts there: tests and benches. */
+  readonly remoteAgentCommand?: readonly string[] | undefined;
   /** `process` runs guests without a VM: tests only. */
   readonly driver: 'qemu' | 'process';
   readonly log: (line: string) => void;
+  /** Seals the secrets that a person asked to keep; kept by the desktop's keychain. Without it they rest in a private file. */
+  readonly secretKey?: Buffer;
 };
 
 /** All that Vessel does, for any door. */
@@ -50,7 +57,7 @@ export type Core = {
   readonly handlers: Handlers;
   readonly gateway: Gateway;
   /** Streams of the HTTP door that do not fit a JSON call. */
-  importZip(content: Readable, options: { readonly name: string; readonly signal: AbortSignal }): Promise<{ readonly projectId: string; readonly operationId: string }>;
+  importZip(content: Readable, options: { readonly name: string; readonly hostId: string; readonly signal: AbortSignal }): Promise<{ readonly projectId: string; readonly operationId: string }>;
   openRevision(projectId: string, rev: number | null): Promise<{ readonly content: Readable; readonly bytes: number; readonly fileName: string; readonly sha256: string }>;
   /** Ends operations, leaves running environments alone, closes the database. Idempotent. */
   dispose(): Promise<void>;
@@ -98,6 +105,7 @@ async function assemble(options: CoreOptions, undo: (() => Promise<void> | void)
     store, cold, runtime, operations, feed, connectGuest,
     archiver: makeArchiver((id, name) => TEMPLATES[id](name)),
     files: makeLocalFiles(join(home, 'spool')),
+    ideMirror: makeIdeMirror({ cache, log: runtime.log }),
     gateway: theGateway,
     probeIde: (projectId, signal) => probeIde(theGateway(), projectId, signal),
   };
@@ -112,9 +120,14 @@ async function assemble(options: CoreOptions, undo: (() => Promise<void> | void)
   const environments = new Environments(context, [link]);
   const { hosts } = environments.context;
   undo.push(() => hosts.dispose());
+  const secrets = await openSecretStore(join(home, 'ssh'), options.secretKey ?? null, runtime.log);
   const sshHosts = new SshHosts(context, hosts, makeRemoteHosts({
-    home, log: runtime.log, environment: processSshEnvironment(),
-    agentCommand: ({ hostId }) => Promise.reject(new VesselError('HOST_NOT_READY', `${hostId} is not provisioned yet`, { hint: `Provision the host first: \`vessel host provision ${hostId}\`.` })),
+    home, secrets, log: runtime.log, environment: processSshEnvironment(),
+    parts: new DesktopParts({
+      cache, agentCommand: options.agentCommand, version: VERSION, env: process.env,
+      imageKey: async () => (await hosts.refresh('local')).facts?.image?.key ?? null,
+    }),
+    agentCommand: options.remoteAgentCommand,
   }));
   const projects = new Projects(context);
   const imports = new Imports(context, projects);
@@ -138,7 +151,7 @@ async function assemble(options: CoreOptions, undo: (() => Promise<void> | void)
   environments.start();
 
   const app = {
-    version: VERSION, pid: process.pid, home, cache, node: process.version, uptimeMs: () => Date.now() - began,
+    version: VERSION, pid: process.pid, home, cache, secretsSealed: options.secretKey !== undefined, node: process.version, uptimeMs: () => Date.now() - began,
     // The door that owns the process hears the signal and ends it cleanly; the answer leaves first.
     quit: () => { setImmediate(() => process.kill(process.pid, 'SIGTERM')); },
   };
@@ -146,7 +159,7 @@ async function assemble(options: CoreOptions, undo: (() => Promise<void> | void)
   return {
     gateway,
     handlers: makeHandlers({ context, app, environments, projects, imports, history, sshHosts, prompts: new Prompts() }),
-    importZip: (content, { name, signal }) => imports.fromUpload(content, name, signal),
+    importZip: (content, { name, hostId, signal }) => imports.fromUpload(content, name, hostId, signal),
     openRevision: (projectId, rev) => history.open(projectId, rev),
     dispose: () => (disposed ??= unwind()),
   };

@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Menu, app, dialog, type BrowserWindow, type Session, type WebContents } from 'electron';
+import { Menu, app, dialog, safeStorage, type BrowserWindow, type Session, type WebContents } from 'electron';
 import { VesselError } from '#shared/errors.ts';
 import { reportFailure } from './failures.ts';
 import { guardContents } from './guard-contents.ts';
@@ -8,6 +8,7 @@ import { createMainWindow } from './main-window.ts';
 import { applicationMenu } from './menu.ts';
 import { guardSession } from './permissions.ts';
 import { askBeforeQuit } from './quit-question.ts';
+import { sealedSecretKey } from './secret-key.ts';
 import { startServer, type RunningServer } from './server-process.ts';
 import { watchEnvironments, type RunningEnvironment } from './server-watch.ts';
 import { registerShellIpc } from './shell-ipc.ts';
@@ -117,7 +118,7 @@ export class DesktopShell {
 
   async #startServer(): Promise<void> {
     const { home, port, log } = this.#options;
-    this.#server = await startServer({ home, port, log });
+    this.#server = await startServer({ home, port, log, secretKey: sealedSecretKey(join(home, 'electron', 'secret-key'), safeStorage, log) });
     this.#entry = this.#server.url;
     this.#server.onLost((reason) => {
       this.#offerRestart(reason).catch((error: unknown) => {

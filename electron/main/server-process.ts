@@ -37,13 +37,16 @@ function serverProgram(): string {
  * Starts the server as plain Node inside Electron's own program, or finds the one that already runs with this home.
  *
  * A process of its own keeps the window responsive and makes the desktop app run exactly what browser mode runs. It passes
- * ELECTRON_RUN_AS_NODE on, so infra-agent starts the same way. Throws SERVER_START_FAILED with its last lines.
+ * ELECTRON_RUN_AS_NODE on, so infra-agent starts the same way. `secretKey` seals what people let Vessel remember. Throws SERVER_START_FAILED with its last lines.
  */
-export async function startServer(options: { readonly port: number | null; readonly home: string; readonly log: (line: string) => void }): Promise<RunningServer> {
+export async function startServer(options: { readonly port: number | null; readonly home: string; readonly secretKey: Buffer | null; readonly log: (line: string) => void }): Promise<RunningServer> {
   const program = serverProgram();
   if (!existsSync(program)) throw new VesselError('SERVER_START_FAILED', `The server program is missing: ${program}`, { hint: 'Build it first: `npm run build`.' });
-  const args = [program, '--json', '--no-open', ...(options.port === null ? [] : ['--port', String(options.port)])];
-  const child = spawn(process.execPath, args, { env: { ...process.env, ELECTRON_RUN_AS_NODE: '1', VESSEL_HOME: options.home }, stdio: ['ignore', 'pipe', 'pipe'], windowsHide: true });
+  const args = [program, '--json', '--no-open', ...(options.port === null ? [] : ['--port', String(options.port)]), ...(options.secretKey === null ? [] : ['--secret-key-stdin'])];
+  const child = spawn(process.execPath, args, { env: { ...process.env, ELECTRON_RUN_AS_NODE: '1', VESSEL_HOME: options.home }, stdio: ['pipe', 'pipe', 'pipe'], windowsHide: true });
+  child.stdin.on('error', () => undefined); // it ended before it read; its end says why
+  // Over a pipe: arguments and the environment of a process can be read by others of the same account, and land in listings.
+  child.stdin.end(options.secretKey === null ? '' : `${options.secretKey.toString('hex')}\n`);
   const tail: string[] = [];
   createInterface({ input: child.stderr }).on('line', (line) => {
     tail.push(line);

@@ -44,9 +44,9 @@ const core: Core = {
     port: 8080, baseUrl: '', bearer: '', mount: () => undefined, close: () => Promise.resolve(), urlFor: () => ({ url: '', origin: '' }), appUrl: () => 'http://vessel.localhost/__vessel/enter?ticket=t',
     authenticate: (_request: IncomingMessage) => { if (!isAllowed) throw new VesselError('UNAUTHENTICATED'); },
   },
-  importZip: async (content, { name, signal }) => {
+  importZip: async (content, { name, hostId, signal }) => {
     signal.addEventListener('abort', () => aborted.push('import'));
-    return { projectId: `${name}-1234`, operationId: await text(content) };
+    return { projectId: `${name}-1234`, operationId: `${hostId}: ${await text(content)}` };
   },
   openRevision: (_projectId, rev) => rev === 7 ? Promise.reject(new VesselError('NOT_FOUND', 'no such revision'))
     : Promise.resolve({ content: Readable.from([Buffer.from('zip'), Buffer.from(String(rev))]), bytes: 3 + String(rev).length, fileName: 'Über "x".zip', sha256: 'ab' }),
@@ -129,7 +129,8 @@ it('cancels a call whose caller has left', async () => {
 it('streams an import in and a revision out', async () => {
   const imported = await fetch(`${origin}/api/import?name=Shop`, { method: 'POST', body: 'zip-bytes' });
   expect(imported.status).toBe(202);
-  expect(await imported.json()).toEqual({ projectId: 'Shop-1234', operationId: 'zip-bytes' });
+  expect(await imported.json()).toEqual({ projectId: 'Shop-1234', operationId: 'local: zip-bytes' });
+  expect(await (await fetch(`${origin}/api/import?name=Shop&host=build-box`, { method: 'POST', body: 'zip' })).json()).toEqual({ projectId: 'Shop-1234', operationId: 'build-box: zip' });
   expect((await fetch(`${origin}/api/import?name=%20`, { method: 'POST', body: 'x' })).status).toBe(400);
   const latest = await fetch(`${origin}/api/projects/a-1234/revisions/latest.zip`);
   expect(await latest.text()).toBe('zipnull');

@@ -8,6 +8,8 @@ export type ServerArguments = {
   readonly json: boolean;
   readonly home: string | null;
   readonly cache: string | null;
+  /** The first line of the standard input holds the key that seals secrets. Never an argument: those are for everybody to read. */
+  readonly secretKeyOnStdin: boolean;
   readonly help: boolean;
 };
 
@@ -26,12 +28,12 @@ export function parseArguments(argv: readonly string[]): ServerArguments {
   try {
     ({ values } = parseArgs({
       args: [...argv], strict: true, allowPositionals: false, allowNegative: true,
-      options: { port: { type: 'string' }, open: { type: 'boolean', default: true }, json: { type: 'boolean', default: false }, home: { type: 'string' }, cache: { type: 'string' }, help: { type: 'boolean', default: false } },
+      options: { port: { type: 'string' }, open: { type: 'boolean', default: true }, json: { type: 'boolean', default: false }, 'secret-key-stdin': { type: 'boolean', default: false }, home: { type: 'string' }, cache: { type: 'string' }, help: { type: 'boolean', default: false } },
     }));
   } catch (error) {
     throw new VesselError('BAD_REQUEST', error instanceof Error ? error.message : String(error), { hint: 'See --help.', cause: error });
   }
   const port = values.port === undefined ? null : Number(values.port);
   if (port !== null && !(Number.isInteger(port) && port >= 0 && port <= 65_535)) throw new VesselError('BAD_REQUEST', '--port must be a number from 0 to 65535');
-  return { port, open: values.open, json: values.json, home: values.home ?? null, cache: values.cache ?? null, help: values.help };
+  return { port, open: values.open, json: values.json, home: values.home ?? null, cache: values.cache ?? null, secretKeyOnStdin: values['secret-key-stdin'], help: values.help };
 }

@@ -1,6 +1,7 @@
 import { fstatSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { resolve } from 'node:path';
+import { z } from 'zod';
 import { VesselError } from '#shared/errors.ts';
 import { vesselCache, vesselHome } from '#shared/paths.ts';
 import { createCore, VERSION } from '../core/create-core.ts';
@@ -8,6 +9,7 @@ import { parseArguments, USAGE } from './arguments.ts';
 import { hasDisplay, openBrowser } from './open-browser.ts';
 import { agentProgram, rendererDirectory } from './program-paths.ts';
 import { findRunningServer } from './running-server.ts';
+import { readSecretKey } from './secret-key.ts';
 import { serve, type Served } from './serve.ts';
 
 /** After this a clean end has failed: whatever still hangs, the person's Ctrl-C must work. What runs is found again at the next start. */
@@ -23,11 +25,14 @@ async function main(): Promise<void> {
   }
   const home = resolve(args.home ?? vesselHome(process.env, homedir()));
   const cache = resolve(args.cache ?? vesselCache(process.env, homedir(), process.getuid?.() === 0));
+  const secretKey = args.secretKeyOnStdin ? await readSecretKey(process.stdin) : undefined;
   let served: Served;
   try {
     served = await serve({
       home, cache, port: args.port, log, createCore, rendererDirectory: rendererDirectory(), version: VERSION,
       agentCommand: [process.execPath, agentProgram()], driver: process.env['VESSEL_DRIVER'] === 'process' ? 'process' : 'qemu',
+      ...(secretKey === undefined ? {} : { secretKey }),
+      remoteAgentCommand: remoteAgent(process.env['VESSEL_REMOTE_AGENT']),
     });
   } catch (error) {
     if (!(error instanceof VesselError) || error.code !== 'ALREADY_RUNNING') throw error;
@@ -49,6 +54,11 @@ async function main(): Promise<void> {
   process.on('SIGHUP', stop);
   announce({ url: served.url, baseUrl: served.baseUrl, port: served.port, pid: process.pid, already: false }, args.json);
   if (args.open && hasDisplay(process.env, process.platform)) await openBrowser(served.url, home, log);
+}
+
+/** A test hook: a JSON array, instead of the infra-agent that provisioning puts on hosts over SSH. */
+function remoteAgent(setting: string | undefined): readonly string[] | undefined {
+  return setting === undefined ? undefined : z.array(z.string()).min(1).parse(JSON.parse(setting));
 }
 
 /** One line for the person or the program that started this. A log file gets the address without its ticket. */

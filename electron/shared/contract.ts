@@ -149,7 +149,9 @@ const call = <I extends z.ZodType, O extends z.ZodType>(input: I, output: O) => 
 const stream = <I extends z.ZodType, T extends z.ZodType>(input: I, item: T) => ({ input, item });
 
 export const calls = {
-  'app.info': call(z.object({}), z.object({ version: z.string(), pid: z.number(), home: z.string(), cache: z.string(), baseUrl: z.string(), gatewayPort: z.number(), node: z.string(), uptimeMs: z.number(), runningEnvironments: z.number().int() })),
+  'app.info': call(z.object({}), z.object({ version: z.string(), pid: z.number(), home: z.string(), cache: z.string(), baseUrl: z.string(), gatewayPort: z.number(), node: z.string(), uptimeMs: z.number(), runningEnvironments: z.number().int(),
+    /** Whether secrets that a person lets Vessel keep are sealed by the system's keychain; otherwise they rest in a private file. */
+    secretsSealed: z.boolean().optional() })),
   /** Where a person opens Vessel: carries a fresh one-time ticket (`Gateway.appUrl`). */
   'app.url': call(z.object({}), z.object({ url: z.string() })),
   'app.quit': call(z.object({ force: z.boolean().default(false) }), z.object({ ok: z.literal(true) })),
@@ -162,11 +164,14 @@ export const calls = {
   /** `path` is a zip file or a folder readable by Vessel; browsers upload to POST /api/import instead. */
   'projects.import': call(z.object({ path: z.string(), name: z.string().min(1).max(80).optional(), hostId: z.string().default('local') }), started.extend({ projectId: ProjectIdSchema })),
   'projects.update': call(project.extend({ name: z.string().min(1).max(80).optional(), settings: ProjectSettingsPatchSchema.optional() }), ProjectSchema),
+  /** Makes another host the one where the project runs. Refused while its environment is not at rest: its files would have to move as well. */
+  'projects.move': call(project.extend({ hostId: z.string() }), ProjectSchema),
   /** Soft delete: revisions stay for 30 days. Refused while the environment runs. */
   'projects.delete': call(project, ProjectSchema),
   'projects.undelete': call(project, ProjectSchema),
 
-  'environments.open': call(project, started),
+  /** `hostId` moves the project there first, see `projects.move`. */
+  'environments.open': call(project.extend({ hostId: z.string().optional() }), started),
   'environments.save': call(project, started),
   /** Save & Exit. */
   'environments.close': call(project, started),
@@ -203,9 +208,10 @@ export const calls = {
   /** For hosts of kind `ssh`: connects again, asking as `hosts.add` does, and throws why it cannot. */
   'hosts.connect': call(z.object({ hostId: z.string(), acceptHostKeys: z.array(z.string()).default([]), promptScope: z.string().optional() }), HostSchema),
   'hosts.refresh': call(z.object({ hostId: z.string() }), HostSchema),
-  'hosts.plan': call(z.object({ hostId: z.string() }), ProvisionResultSchema),
-  'hosts.provision': call(z.object({ hostId: z.string() }), started),
-  'hosts.unprovision': call(z.object({ hostId: z.string() }), started),
+  /** With `promptScope` the password for sudo may be asked for before the work begins; it is kept until Vessel ends. */
+  'hosts.plan': call(z.object({ hostId: z.string(), promptScope: z.string().optional() }), ProvisionResultSchema),
+  'hosts.provision': call(z.object({ hostId: z.string(), promptScope: z.string().optional() }), started),
+  'hosts.unprovision': call(z.object({ hostId: z.string(), promptScope: z.string().optional() }), started),
   'hosts.doctor': call(z.object({ hostId: z.string() }), DoctorResultSchema),
 
   /** `answers` null declines, which ends the login. NOT_FOUND when somebody else was faster. */

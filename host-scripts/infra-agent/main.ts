@@ -30,11 +30,11 @@ async function run(line: CommandLine): Promise<number> {
     process.once(signal, () => interrupted.abort(new VesselError('CANCELLED', `ended by ${signal}`)));
   }
   const host = createHost({
-    paths, driver: line.options.driver, isRoot: root, background: line.verb === 'serve',
+    paths, driver: line.options.driver, isRoot: root, role: process.env['VESSEL_ROLE'] === 'server' ? 'server' : 'desktop', background: line.verb === 'serve',
     log: (text) => process.stderr.write(`${text}\n`),
   });
   if (line.verb === 'serve') {
-    await serve({ input: process.stdin, output: process.stdout, host, signal: interrupted.signal });
+    await serve({ input: process.stdin, output: process.stdout, host, signal: interrupted.signal, leaseMs: line.options.leaseSeconds === undefined ? null : line.options.leaseSeconds * 1000 });
     await host.close();
     return EXIT.success;
   }

@@ -1,12 +1,13 @@
 import { Lightbulb, RotateCcw, TriangleAlert } from 'lucide-react';
 import type { ReactNode } from 'react';
 import type { ErrorShape } from '#shared/errors.ts';
+import { evidenceOf } from '../lib/evidence.ts';
 import { errorTitle } from '../state/store.ts';
 import { Button } from './button.tsx';
 
 /** A failure in full: what, why, the fix, the facts, the last lines of the log, and the way on. */
 export function ErrorPanel({ error, onRetry, actions }: { readonly error: ErrorShape; readonly onRetry?: (() => void) | undefined; readonly actions?: ReactNode }): ReactNode {
-  const details = Object.entries(error.details);
+  const evidence = evidenceOf(error.details);
   return (
     <div role="alert" data-testid="error-panel" className="rounded-lg border border-bad/35 bg-bad-soft p-4 text-ink">
       <div className="flex items-start gap-3">
@@ -15,10 +16,10 @@ export function ErrorPanel({ error, onRetry, actions }: { readonly error: ErrorS
           <p className="flex flex-wrap items-baseline gap-x-2 font-semibold text-bad">{errorTitle(error)} <code className="font-mono text-xs font-medium" data-testid="error-code">{error.code}</code></p>
           {error.message !== errorTitle(error) && <p className="mt-1 break-words">{error.message}</p>}
           <p className="mt-2 flex items-start gap-2"><Lightbulb aria-hidden="true" size={15} className="mt-1 shrink-0 text-warn" /><span>{error.hint}</span></p>
-          {details.length > 0 && (
-            <dl className="mt-3 grid grid-cols-[auto_1fr] gap-x-4 gap-y-0.5 text-sm">
-              {details.map(([key, value]) => (
-                <div key={key} className="contents"><dt className="text-ink-soft">{key}</dt><dd className="min-w-0 font-mono break-words">{typeof value === 'string' ? value : JSON.stringify(value)}</dd></div>
+          {evidence.length > 0 && (
+            <dl data-testid="error-evidence" className="mt-3 grid grid-cols-[auto_1fr] gap-x-4 gap-y-0.5 text-sm">
+              {evidence.map(({ name, value }) => (
+                <div key={name} className="contents"><dt className="text-ink-soft">{name}</dt><dd className="min-w-0 font-mono break-words">{value}</dd></div>
               ))}
             </dl>
           )}

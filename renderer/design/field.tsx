@@ -1,5 +1,6 @@
-import { ChevronDown } from 'lucide-react';
-import { type ComponentProps, type ReactNode, useId } from 'react';
+import { ChevronDown, Eye, EyeOff } from 'lucide-react';
+import { type ComponentProps, type ReactNode, useId, useState } from 'react';
+import { IconButton } from './button.tsx';
 import { classes } from './classes.ts';
 
 const BOX = 'w-full rounded-md border border-line-strong/80 bg-surface px-3 text-base text-ink hover:border-line-strong focus-visible:border-accent focus-visible:outline-offset-0';
@@ -90,5 +91,29 @@ export function Choice<T extends string>({ label, value, options, onValue, colum
         ))}
       </div>
     </fieldset>
+  );
+}
+
+/** A yes or no that counts when its form is sent. */
+export function Checkbox({ checked, onChecked, label, hint, testId }: { readonly checked: boolean; readonly onChecked: (checked: boolean) => void; readonly label: string; readonly hint?: string; readonly testId?: string }): ReactNode {
+  const id = useId();
+  const hintId = `${id}-hint`;
+  return (
+    <div className="flex items-start gap-2.5">
+      <input id={id} type="checkbox" checked={checked} aria-describedby={hint === undefined ? undefined : hintId} onChange={(event) => onChecked(event.target.checked)} data-testid={testId} className="mt-[3px] size-4 shrink-0 accent-accent" />
+      <div><label htmlFor={id} className="font-medium">{label}</label>{hint !== undefined && <p id={hintId} className="text-sm text-ink-soft">{hint}</p>}</div>
+    </div>
+  );
+}
+
+/** What must not be read over a shoulder; the eye shows it for as long as its owner wants. */
+export function SecretInput({ className, ...rest }: ComponentProps<'input'>): ReactNode {
+  const [shown, setShown] = useState(false);
+  const Icon = shown ? EyeOff : Eye;
+  return (
+    <div className="relative">
+      <input type={shown ? 'text' : 'password'} autoComplete="off" spellCheck={false} autoCapitalize="off" className={classes(BOX, 'h-9 pr-10', shown && 'font-mono', className)} {...rest} />
+      <IconButton label={shown ? 'Hide what is typed' : 'Show what is typed'} aria-pressed={shown} size="small" className="absolute top-1 right-1" onClick={() => setShown(!shown)}><Icon aria-hidden="true" size={15} /></IconButton>
+    </div>
   );
 }

@@ -8,7 +8,7 @@ export function Card({ children, className }: { readonly children: ReactNode; re
 /** A card's title row; `aside` stands at its right end. */
 export function CardHeader({ title, description, aside }: { readonly title: string; readonly description?: ReactNode; readonly aside?: ReactNode }): ReactNode {
   return (
-    <header className="flex items-start justify-between gap-4 border-b border-line px-5 py-4">
+    <header className="flex items-start justify-between gap-4 border-b border-line px-5 py-4 last:border-b-0">
       <div className="min-w-0">
         <h2 className="text-lg font-semibold">{title}</h2>
         {description !== undefined && <p className="mt-0.5 max-w-prose text-sm text-ink-soft">{description}</p>}

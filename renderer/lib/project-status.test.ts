@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { ENVIRONMENT_STATES } from '#shared/project.ts';
-import { environment, project } from '../testing/fixture-data.ts';
-import { projectStatus, visibleProjects } from './project-status.ts';
+import type { Host, HostConnection } from '#shared/contract.ts';
+import { type ErrorCode, VesselError } from '#shared/errors.ts';
+import { environment, project, sampleHost } from '../testing/fixture-data.ts';
+import { projectStatus, projectStatusOn, visibleProjects } from './project-status.ts';
 
 const NOW = 1_800_000_000_000;
 
@@ -22,6 +24,21 @@ describe('projectStatus', () => {
   });
   it('cannot open a project whose first revision is not written', () => {
     expect(projectStatus(project('a-k3f9', 'A', NOW, { head: null })).primary).toBe('none');
+  });
+});
+
+describe('projectStatusOn', () => {
+  const host = (state: HostConnection['state'], code: ErrorCode): Host => ({ ...sampleHost(NOW), id: 'box', name: 'build-box', kind: 'ssh', connection: { state, nextTryAt: null, error: new VesselError(code).toShape() } });
+  const running = project('a-k3f9', 'A', NOW, { hostId: 'box', environment: { ...environment('a-k3f9', 'running', NOW, { dirty: true }), hostId: 'box' } });
+  it.each([
+    ['reconnecting', 'SSH_CONNECTION_LOST', 'Running · reconnecting to build-box'], ['down', 'SSH_PASSWORD_NEEDED', 'Running · build-box needs you'],
+    ['down', 'HOST_KEY_CHANGED', 'Running · build-box is unreachable'], ['down', 'SSH_TIMEOUT', 'Running · build-box is unreachable'],
+  ] as const)('%s with %s: %s, to be resumed but not saved', (state, code, label) => {
+    expect(projectStatusOn(running, host(state, code))).toMatchObject({ label, primary: 'resume', running: false, alive: true });
+  });
+  it('says nothing of the host while its line holds, and of a host on which nothing runs', () => {
+    expect(projectStatusOn(running, host('connected', 'SSH_TIMEOUT'))).toEqual(projectStatus(running));
+    expect(projectStatusOn({ ...running, environment: null }, host('down', 'SSH_TIMEOUT')).label).toBe('Stored');
   });
 });
 

@@ -1,4 +1,6 @@
+import type { Host } from '#shared/contract.ts';
 import type { Project } from '#shared/project.ts';
+import { awayHost } from './host-view.ts';
 
 export type Tone = 'idle' | 'busy' | 'live' | 'warn' | 'bad';
 export type ProjectStatus = {
@@ -35,6 +37,20 @@ export function projectStatus(project: Project): ProjectStatus {
       return { tone: 'idle', label: 'Stored', primary: project.head === null ? 'none' : 'open', alive: false, running: false };
     default: return state satisfies never;
   }
+}
+
+/** The same with the line to its host: what runs beyond a broken one goes on, but cannot be saved or ended from here. */
+export function projectStatusOn(project: Project, host: Host | undefined): ProjectStatus {
+  const status = projectStatus(project);
+  const away = awayHost(project, host);
+  if (away === null || !status.running) return status;
+  return { ...status, tone: away.standing.tone === 'bad' ? 'bad' : 'warn', running: false, label: `Running · ${awayText(away.host.name, away.standing.label)}` };
+}
+
+/** `reconnecting to build-box`, `build-box needs you`, `build-box is unreachable`. */
+export function awayText(name: string, label: string): string {
+  if (label === 'Reconnecting' || label === 'Connecting' || label === 'Not connected') return `reconnecting to ${name}`;
+  return label === 'Needs you' ? `${name} needs you` : `${name} is unreachable`;
 }
 
 export type SortOrder = 'recent' | 'name' | 'size' | 'state';

@@ -6,6 +6,7 @@ const routes: readonly Route[] = [
   { screen: 'projects', panel: 'history', projectId: 'demo-k3f9' }, { screen: 'projects', panel: 'settings', projectId: 'demo-k3f9' },
   { screen: 'projects', panel: 'delete', projectId: 'demo-k3f9' },
   { screen: 'ide', projectId: 'demo-k3f9' }, { screen: 'console', operationId: 'op/1 %' }, { screen: 'host', hostId: 'local' },
+  { screen: 'hosts', panel: 'none' }, { screen: 'hosts', panel: 'add' }, { screen: 'host', hostId: 'add' },
   { screen: 'open', projectId: 'demo-k3f9', port: null }, { screen: 'open', projectId: 'demo-k3f9', port: 5173 },
   { screen: 'settings' }, { screen: 'activity', projectId: null }, { screen: 'activity', projectId: 'demo-k3f9' },
 ];

@@ -6,6 +6,7 @@ export type Route =
   /** A link from outside (the page that says "not running"): opens the project, or goes to one of its ports. */
   | { readonly screen: 'open'; readonly projectId: string; readonly port: number | null }
   | { readonly screen: 'console'; readonly operationId: string }
+  | { readonly screen: 'hosts'; readonly panel: 'none' | 'add' }
   | { readonly screen: 'host'; readonly hostId: string }
   | { readonly screen: 'settings' }
   | { readonly screen: 'activity'; readonly projectId: string | null };
@@ -30,7 +31,8 @@ export function parseRoute(hash: string): Route {
       return id === '' ? HOME : { screen: 'open', projectId: id, port: Number.isInteger(port) && port > 0 && port < 65_536 ? port : null };
     }
     case 'operations': return second === undefined ? HOME : { screen: 'console', operationId: second };
-    case 'hosts': return { screen: 'host', hostId: second ?? 'local' };
+    case 'hosts': return second === undefined ? { screen: 'hosts', panel: 'none' } : { screen: 'host', hostId: second };
+    case 'add-host': return { screen: 'hosts', panel: 'add' };
     case 'settings': return { screen: 'settings' };
     case 'activity': return { screen: 'activity', projectId: second ?? null };
     default: return HOME;
@@ -49,6 +51,8 @@ export function routeHash(route: Route): string {
     case 'ide': return `#/projects/${encodeURIComponent(route.projectId)}`;
     case 'open': return `#/open/${encodeURIComponent(route.projectId)}${route.port === null ? '' : `?port=${route.port}`}`;
     case 'console': return `#/operations/${encodeURIComponent(route.operationId)}`;
+    // A host may be called "add": the dialog stands beside the list, not below it.
+    case 'hosts': return route.panel === 'add' ? '#/add-host' : '#/hosts';
     case 'host': return `#/hosts/${encodeURIComponent(route.hostId)}`;
     case 'settings': return '#/settings';
     case 'activity': return route.projectId === null ? '#/activity' : `#/activity/${encodeURIComponent(route.projectId)}`;

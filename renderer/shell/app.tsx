@@ -3,6 +3,7 @@ import { Toasts } from '../design/toasts.tsx';
 import { ActivityScreen } from '../screens/activity/activity-screen.tsx';
 import { ConsoleScreen } from '../screens/console/console-screen.tsx';
 import { HostScreen } from '../screens/host/host-screen.tsx';
+import { HostsScreen } from '../screens/hosts/hosts-screen.tsx';
 import { IdeScreen } from '../screens/ide/ide-screen.tsx';
 import { IdeStage } from '../screens/ide/ide-stage.tsx';
 import { OpenLink } from '../screens/ide/open-link.tsx';
@@ -12,6 +13,7 @@ import { useStore } from '../state/store.ts';
 import { ConnectionBar } from './connection-bar.tsx';
 import { DropZip } from './drop-zip.tsx';
 import { Modals } from './modals.tsx';
+import { PagePrompt } from './page-prompt.tsx';
 import { Sidebar } from './sidebar.tsx';
 import { useShortcuts } from './use-shortcuts.ts';
 
@@ -27,6 +29,7 @@ export function App({ retryNow }: { readonly retryNow: () => void }): ReactNode 
       <Place />
       <DropZip />
       <Modals />
+      <PagePrompt />
       <Toasts />
     </>
   );
@@ -39,6 +42,7 @@ function Place(): ReactNode {
     case 'open': return <OpenLink key={route.projectId} projectId={route.projectId} port={route.port} />;
     case 'console': return <ConsoleScreen key={route.operationId} operationId={route.operationId} />;
     case 'projects': return <Framed><ProjectsScreen route={route} /></Framed>;
+    case 'hosts': return <Framed><HostsScreen route={route} /></Framed>;
     case 'host': return <Framed><HostScreen key={route.hostId} hostId={route.hostId} /></Framed>;
     case 'settings': return <Framed><SettingsScreen /></Framed>;
     case 'activity': return <Framed><ActivityScreen projectId={route.projectId} /></Framed>;

@@ -2,6 +2,7 @@ import { Search } from 'lucide-react';
 import { type KeyboardEvent, type ReactNode, useEffect, useMemo, useRef, useState } from 'react';
 import { classes } from '../design/classes.ts';
 import { Kbd } from '../design/badge.tsx';
+import { sortedHosts } from '../lib/host-view.ts';
 import { matchScore } from '../lib/match.ts';
 import { useClient } from '../state/client-context.ts';
 import { useStore } from '../state/store.ts';
@@ -13,13 +14,14 @@ const SHOWN = 12;
 export function CommandPalette({ onClose }: { readonly onClose: () => void }): ReactNode {
   const client = useClient();
   const projects = useStore((state) => state.projects);
+  const hosts = useStore((state) => state.hosts);
   const [query, setQuery] = useState('');
   const [chosen, setChosen] = useState(0);
   const dialog = useRef<HTMLDialogElement>(null);
   useEffect(() => { dialog.current?.showModal(); }, []);
 
   const commands = useMemo(() => allCommands(client, Object.values(projects).filter((project) => project.deletedAt === null)
-    .toSorted((a, b) => (b.lastOpenedAt ?? b.createdAt) - (a.lastOpenedAt ?? a.createdAt))), [client, projects]);
+    .toSorted((a, b) => (b.lastOpenedAt ?? b.createdAt) - (a.lastOpenedAt ?? a.createdAt)), sortedHosts(hosts)), [client, projects, hosts]);
   const found = useMemo(() => find(commands, query), [commands, query]);
   const run = (command: Command | undefined): void => {
     if (command === undefined) return;
@@ -72,7 +74,7 @@ export function CommandPalette({ onClose }: { readonly onClose: () => void }): R
 function find(commands: readonly Command[], query: string): readonly Command[] {
   if (query.trim() === '') {
     const first = commands.filter((command) => command.id.startsWith('open:')).slice(0, 5);
-    return [...first, ...commands.filter((command) => command.group !== 'Projects')].slice(0, SHOWN);
+    return [...first, ...commands.filter((command) => command.group !== 'Projects' && !(command.group === 'Hosts' && !command.id.startsWith('host:')))].slice(0, SHOWN);
   }
   return commands.map((command) => ({ command, score: matchScore(`${command.label} ${command.hint}`, query) }))
     .filter((item) => item.score > 0).sort((a, b) => b.score - a.score).slice(0, SHOWN).map((item) => item.command);

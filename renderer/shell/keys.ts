@@ -10,7 +10,7 @@ export const SHORTCUTS: readonly { readonly keys: readonly string[]; readonly do
   { keys: ['Enter'], does: 'Open or resume the chosen project' },
   { keys: ['G', 'P'], does: 'Go to the projects' },
   { keys: ['G', 'A'], does: 'Go to the activity' },
-  { keys: ['G', 'H'], does: 'Go to this computer' },
+  { keys: ['G', 'H'], does: 'Go to the hosts' },
   { keys: ['G', 'S'], does: 'Go to the settings' },
   { keys: ['T'], does: 'Switch between light and dark' },
   { keys: ['Esc'], does: 'Close what is open; in a console, back to the projects' },

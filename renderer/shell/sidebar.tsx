@@ -1,7 +1,8 @@
-import { Activity, Boxes, CircleHelp, HardDrive, Search, Settings as SettingsIcon } from 'lucide-react';
+import { Activity, Boxes, CircleHelp, Search, Server, Settings as SettingsIcon } from 'lucide-react';
 import type { ReactNode } from 'react';
 import { classes } from '../design/classes.ts';
 import { Kbd, StateDot } from '../design/badge.tsx';
+import { runningOn } from '../lib/host-view.ts';
 import { type Route, routeHash } from '../lib/routes.ts';
 import type { Tone } from '../lib/project-status.ts';
 import { useStore } from '../state/store.ts';
@@ -11,7 +12,7 @@ import { MODIFIER } from './keys.ts';
 const PLACES: readonly { readonly route: Route; readonly label: string; readonly icon: typeof Boxes; readonly id: string }[] = [
   { route: { screen: 'projects', panel: 'none' }, label: 'Projects', icon: Boxes, id: 'projects' },
   { route: { screen: 'activity', projectId: null }, label: 'Activity', icon: Activity, id: 'activity' },
-  { route: { screen: 'host', hostId: 'local' }, label: 'This computer', icon: HardDrive, id: 'host' },
+  { route: { screen: 'hosts', panel: 'none' }, label: 'Hosts', icon: Server, id: 'hosts' },
   { route: { screen: 'settings' }, label: 'Settings', icon: SettingsIcon, id: 'settings' },
 ];
 
@@ -32,7 +33,7 @@ export function Sidebar(): ReactNode {
       </div>
       <nav aria-label="Main" className="flex flex-col gap-0.5 px-3">
         {PLACES.map(({ route, label, icon: Icon, id }) => {
-          const here = route.screen === screen;
+          const here = route.screen === screen || (route.screen === 'hosts' && screen === 'host');
           return (
             <a key={id} href={routeHash(route)} data-testid={`nav-${id}`} aria-current={here ? 'page' : undefined} className={classes('flex h-9 items-center gap-3 rounded-md px-2.5 font-medium', here ? 'bg-accent-soft text-accent' : 'text-ink-soft hover:bg-sunken hover:text-ink')}>
               <Icon aria-hidden="true" size={17} />
@@ -56,7 +57,7 @@ const TONES: Readonly<Record<string, Tone>> = { ready: 'live', 'not-provisioned'
 
 function HostLine(): ReactNode {
   const host = useStore((state) => state.hosts['local']);
-  const running = useStore((state) => Object.values(state.projects).filter((project) => project.hostId === 'local' && project.environment?.state === 'running').length);
+  const running = useStore((state) => runningOn('local', state.projects));
   if (host === undefined) return null;
   const { facts } = host;
   // The facts are as old as the last look at the host; what runs is known now.

@@ -4,6 +4,7 @@ import { createRoot } from 'react-dom/client';
 import type { Client } from '#shared/contract.ts';
 import { ClientContext } from '../state/client-context.ts';
 import { followState } from '../state/follow-state.ts';
+import { followPagePrompts } from '../state/page-prompts.ts';
 import { toastError, useStore } from '../state/store.ts';
 import { applyTheme, rememberedTheme } from '../state/theme.ts';
 import { App } from './app.tsx';
@@ -21,6 +22,7 @@ export function startApp(client: Client, retryNow: () => void): void {
   setRoute(window.location.hash);
   window.addEventListener('hashchange', () => setRoute(window.location.hash));
   void followState(client, apply, toastError, new AbortController().signal);
+  void followPagePrompts(client, new AbortController().signal);
 
   const root = document.getElementById('root');
   if (root === null) throw new Error('The page has no #root');

@@ -9,7 +9,7 @@ import { attempt } from '../state/actions.ts';
 const PAIR_MS = 900;
 const PLACES: Readonly<Record<string, Route>> = {
   p: { screen: 'projects', panel: 'none' }, a: { screen: 'activity', projectId: null },
-  h: { screen: 'host', hostId: 'local' }, s: { screen: 'settings' },
+  h: { screen: 'hosts', panel: 'none' }, s: { screen: 'settings' },
 };
 
 /** The keys that work anywhere, unless the person is typing or a dialog is open. */

@@ -25,6 +25,15 @@ export function startProjectOperation(client: Client, name: ProjectOperation, pr
   });
 }
 
+/** Opens a resting project on the host that was chosen; it stays there. */
+export function openProjectOn(client: Client, projectId: string, hostId: string): Promise<void> {
+  return startAndShow(async () => {
+    const started = await client.call('environments.open', { projectId, hostId });
+    void loadIde(client, projectId).catch(() => undefined); // as above
+    return started;
+  });
+}
+
 /** Asks for a way into the environment and lets VS Code's frame load it. */
 export async function loadIde(client: Client, projectId: string, signal?: AbortSignal): Promise<void> {
   const { url } = await client.call('environments.url', { projectId, frame: window.vessel?.shell !== 'electron' }, signal === undefined ? {} : { signal });

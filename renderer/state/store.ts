@@ -5,7 +5,7 @@ import type { SortOrder } from '../lib/project-status.ts';
 import { HOME, parseRoute, type Route } from '../lib/routes.ts';
 import { type AppData, applyStateEvent, EMPTY, withOperation } from './app-state.ts';
 import type { ConnectionState } from './connection.ts';
-import type { StateEvent } from '#shared/contract.ts';
+import type { Prompt, StateEvent } from '#shared/contract.ts';
 
 export type Toast = { readonly id: number; readonly tone: 'info' | 'ok' | 'bad'; readonly text: string; readonly detail: string };
 /** A modal that belongs to no address. */
@@ -13,6 +13,8 @@ export type Modal =
   | { readonly kind: 'palette' } | { readonly kind: 'shortcuts' }
   | { readonly kind: 'discard'; readonly projectId: string }
   | { readonly kind: 'import'; readonly file: File }
+  | { readonly kind: 'connect'; readonly hostId: string } | { readonly kind: 'remove-host'; readonly hostId: string }
+  | { readonly kind: 'open-on'; readonly projectId: string }
   | null;
 
 /** VS Code's frame of one project, perhaps still behind the console. */
@@ -24,6 +26,8 @@ export type AppStore = AppData & {
   readonly modal: Modal;
   readonly ideFrame: IdeFrame | null;
   readonly toasts: readonly Toast[];
+  /** Open questions of this page's calls, oldest first. */
+  readonly prompts: readonly Prompt[];
   readonly query: string;
   readonly sort: SortOrder;
   apply(event: StateEvent): void;
@@ -32,6 +36,7 @@ export type AppStore = AppData & {
   setRoute(hash: string): void;
   setModal(modal: Modal): void;
   setIdeFrame(frame: IdeFrame | null): void;
+  setPrompts(prompts: readonly Prompt[]): void;
   setQuery(query: string): void;
   setSort(sort: SortOrder): void;
   toast(tone: Toast['tone'], text: string, detail?: string): void;
@@ -49,6 +54,7 @@ export const useStore = create<AppStore>()((set) => ({
   modal: null,
   ideFrame: null,
   toasts: [],
+  prompts: [],
   query: '',
   sort: 'recent',
   apply: (event) => set((state) => applyStateEvent(dataOf(state), event)),
@@ -57,6 +63,7 @@ export const useStore = create<AppStore>()((set) => ({
   setRoute: (hash) => set({ route: parseRoute(hash), modal: null }),
   setModal: (modal) => set({ modal }),
   setIdeFrame: (ideFrame) => set({ ideFrame }),
+  setPrompts: (prompts) => set({ prompts }),
   setQuery: (query) => set({ query }),
   setSort: (sort) => set({ sort }),
   toast: (tone, text, detail = '') => set((state) => {

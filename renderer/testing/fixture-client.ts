@@ -2,16 +2,18 @@ import type { CallInput, CallName, CallOutput, Client, StateEvent, StreamInput, 
 import { VesselError } from '#shared/errors.ts';
 import type { OperationEvent } from '#shared/operation.ts';
 import { environment, project, revision, sampleEvents, sampleHost, sampleOrphans, sampleProjects, sampleSettings } from './fixture-data.ts';
+import { addSampleHost, FIXTURE_PROMPTS, sampleHosts } from './fixture-hosts.ts';
 import { sampleOperations } from './fixture-operations.ts';
 
-export type Scenario = 'full' | 'empty' | 'many' | 'offline';
+export type Scenario = 'full' | 'empty' | 'many' | 'offline' | 'hosts';
 
-type Answers = { readonly [N in CallName]?: (input: CallInput<N>) => CallOutput<N> };
+type Answers = { readonly [N in CallName]?: (input: CallInput<N>) => CallOutput<N> | Promise<CallOutput<N>> };
 
 /** A Client that answers from made-up data, so that every screen can be looked at without a server. */
 export function createFixtureClient(scenario: Scenario, theme: 'light' | 'dark'): Client {
   const now = Date.now();
-  const projects = scenario === 'empty' ? [] : scenario === 'many' ? manyProjects(now) : sampleProjects(now);
+  const projects = scenario === 'empty' ? [] : scenario === 'many' ? manyProjects(now) : scenario === 'hosts' ? spread(sampleProjects(now)) : sampleProjects(now);
+  const hosts = scenario === 'hosts' ? sampleHosts(now) : [sampleHost(now, scenario !== 'empty')];
   const operations = scenario === 'empty' ? [] : sampleOperations(now);
   let settings = { ...sampleSettings, theme };
   const listeners = new Set<(event: StateEvent) => void>();
@@ -52,6 +54,10 @@ export function createFixtureClient(scenario: Scenario, theme: 'light' | 'dark')
         { stage: 'Names', state: 'ok', evidence: '*.localhost resolves to loopback', fix: null, ms: 3 },
       ],
     }),
+    'hosts.add': (input) => addSampleHost(input, now),
+    'hosts.connect': ({ hostId }) => { throw new VesselError('SSH_TIMEOUT', `${hostId} did not answer within 10 s`, { details: { host: hostId, port: 22 } }); },
+    'hosts.refresh': ({ hostId }) => hosts.find(({ id }) => id === hostId) ?? sampleHost(now),
+    'prompts.answer': () => ({ ok: true }),
     'operations.list': () => ({ operations: operations.map((item) => item.operation) }),
     'events.list': () => ({ events: sampleEvents(now) }),
     'projects.create': (input) => project(`${input.name.toLowerCase().replace(/\W+/g, '-')}-a2bc`, input.name, Date.now()),
@@ -68,8 +74,10 @@ export function createFixtureClient(scenario: Scenario, theme: 'light' | 'dark')
     async *stream<N extends StreamName>(name: N, input: StreamInput<N>, options: { readonly signal?: AbortSignal } = {}): AsyncIterable<StreamItem<N>> {
       const items: unknown[] = [];
       if (name === 'state.watch') {
-        items.push({ kind: 'snapshot', projects, hosts: [sampleHost(now, scenario !== 'empty')], operations: operations.map((item) => item.operation), orphans: scenario === 'full' ? sampleOrphans(now) : [], settings } satisfies StateEvent);
+        items.push({ kind: 'snapshot', projects, hosts, operations: operations.map((item) => item.operation), orphans: scenario === 'full' ? sampleOrphans(now) : [], settings } satisfies StateEvent);
         listeners.add((event) => { items.push(event); wake(); });
+      } else if (name === 'prompts.watch') {
+        FIXTURE_PROMPTS.set((input as StreamInput<'prompts.watch'>).scope, (prompt) => { items.push({ kind: 'prompt', prompt }); wake(); });
       } else if (name === 'operations.watch') {
         const found = operations.find((item) => item.operation.id === (input as StreamInput<'operations.watch'>).operationId);
         if (found === undefined) throw new VesselError('NOT_FOUND', 'There is no such operation');
@@ -95,5 +103,14 @@ function manyProjects(now: number): ReturnType<typeof sampleProjects> {
       template: templates[index % templates.length] ?? null, lastOpenedAt: now - index * 3_600_000, head: revision(id, (index % 40) + 1, now - index * 3_600_000),
       environment: index % 97 === 0 ? environment(id, 'running', now) : null,
     });
+  });
+}
+
+/** The same projects, some of them on the hosts of the scenario. */
+function spread(projects: ReturnType<typeof sampleProjects>): ReturnType<typeof sampleProjects> {
+  const places = ['build-box', 'attic', 'local', 'build-box', 'lab'];
+  return projects.map((item, index) => {
+    const hostId = places[index] ?? 'local';
+    return { ...item, hostId, environment: item.environment === null ? null : { ...item.environment, hostId } };
   });
 }

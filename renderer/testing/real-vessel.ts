@@ -11,13 +11,13 @@ const START_MS = 60_000;
 
 export type RealVessel = { readonly url: string; readonly home: string; readonly stop: () => Promise<void> };
 
-/** Starts the real server with guests as plain processes, in folders of its own. `stop` ends it and removes them. */
-export async function startRealVessel(): Promise<RealVessel> {
+/** Starts the real server with guests as plain processes, in folders of its own; `env` is added to its environment. `stop` ends it and removes them. */
+export async function startRealVessel(env: Readonly<Record<string, string>> = {}): Promise<RealVessel> {
   const folder = await mkdtemp(join(tmpdir(), 'vessel-ui-'));
   const home = join(folder, 'home');
   const child = spawn(process.execPath, ['electron/server/main.ts', '--no-open', '--json', '--port', '0'], {
     cwd: root, stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, VESSEL_HOME: home, VESSEL_CACHE: join(folder, 'cache'), VESSEL_DRIVER: 'process', VESSEL_UNSAFE_PROCESS_DRIVER: '1' },
+    env: { ...process.env, VESSEL_HOME: home, VESSEL_CACHE: join(folder, 'cache'), VESSEL_DRIVER: 'process', VESSEL_UNSAFE_PROCESS_DRIVER: '1', ...env },
   });
   const errors: string[] = [];
   child.stderr.on('data', (data: Buffer) => errors.push(String(data)));

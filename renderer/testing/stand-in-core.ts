@@ -1,4 +1,4 @@
-import type { Handlers, StateEvent } from '#shared/contract.ts';
+import type { Handlers, Prompt, StateEvent } from '#shared/contract.ts';
 import { VesselError } from '#shared/errors.ts';
 import type { LogLine, Operation, OperationEvent, Step } from '#shared/operation.ts';
 import type { Project } from '#shared/project.ts';
@@ -9,7 +9,9 @@ import { environment, project, revision, sampleHost, sampleSettings, step } from
 const STEP_MS = 400;
 const LINES_PER_STEP = 5;
 
-export type StandIn = { readonly handlers: Handlers; readonly addProjects: (count: number) => void; readonly failNextOpen: () => void };
+type Answer = { readonly answers: readonly string[] | null; readonly remember: boolean };
+
+export type StandIn = { readonly handlers: Handlers; readonly addProjects: (count: number) => void; readonly failNextOpen: () => void; /** Wants a password before the next plan; resolves to what was answered. */ readonly askBeforePlan: () => Promise<Answer> };
 
 /**
  * Enough of a core to drive the real renderer over the real wire in a real browser: projects, an environment that opens
@@ -23,6 +25,7 @@ export function createStandInCore(): StandIn {
   let settings = sampleSettings;
   const changes: StateEvent[] = [];
   let failOpen = false;
+  let question: { prompt: Prompt | null; readonly settle: (answer: Answer) => void } | null = null;
   let lastOperation = 0;
   const notify = (): void => { for (const watcher of [...watchers]) watcher(); };
   const publish = (event: StateEvent): void => { changes.push(event); notify(); };
@@ -108,6 +111,21 @@ export function createStandInCore(): StandIn {
     },
     'operations.retry': async ({ operationId }) => open(get(operations.get(operationId)?.operation.projectId ?? '')),
     'operations.list': async () => ({ operations: [...operations.values()].map((entry) => entry.operation) }),
+    'hosts.plan': async ({ hostId, promptScope }) => {
+      const asked = question;
+      if (asked !== null && promptScope !== undefined) {
+        const answer = await new Promise<Answer>((resolve) => {
+          question = { settle: resolve, prompt: { promptId: 'sudo-1', scope: promptScope, kind: 'password', subject: 'sudo ada@build-box', instructions: '', fields: [{ label: 'Password', echo: false }], mayRemember: true, attempt: 1 } };
+          notify();
+        });
+        question = null;
+        notify();
+        asked.settle(answer);
+        if (answer.answers === null) throw new VesselError('SSH_PROMPT_CANCELLED');
+      }
+      return fixture.call('hosts.plan', { hostId });
+    },
+    'prompts.answer': async ({ answers, remember }) => { question?.settle({ answers, remember }); return { ok: true }; },
     'settings.set': async (part) => { settings = { ...settings, ...part } as typeof settings; publish({ kind: 'settings', settings }); return settings; },
   };
   const calls = new Proxy(own, { get: (target, name): unknown => Reflect.get(target, name) ?? ((input: unknown) => fixture.call(name as never, input as never)) }) as Handlers['calls'];
@@ -118,6 +136,16 @@ export function createStandInCore(): StandIn {
       while (!signal.aborted) {
         for (const event of changes.slice(at)) { at += 1; yield event; }
         if (at === changes.length) await change(signal);
+      }
+    },
+    async *'prompts.watch'({ scope }, { signal }) {
+      let told: Prompt | null = null;
+      while (!signal.aborted) {
+        const prompt: Prompt | null = question?.prompt ?? null;
+        if (prompt !== told && prompt !== null && prompt.scope === scope) yield { kind: 'prompt', prompt };
+        if (prompt === null && told !== null) yield { kind: 'closed', promptId: told.promptId };
+        told = prompt;
+        await change(signal);
       }
     },
     async *'operations.watch'({ operationId, afterSeq }, { signal }): AsyncIterable<OperationEvent> {
@@ -137,5 +165,6 @@ export function createStandInCore(): StandIn {
     handlers: { calls, streams: streams as Handlers['streams'] },
     addProjects: (count) => { for (let index = 0; index < count; index += 1) put(project(`many-${index}`, `Project ${index}`, Date.now() - index * 60_000)); },
     failNextOpen: () => { failOpen = true; },
+    askBeforePlan: () => new Promise((resolve) => { question = { prompt: null, settle: resolve }; }),
   };
 }

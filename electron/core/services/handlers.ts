@@ -12,7 +12,7 @@ import type { Projects } from './projects.ts';
 import type { Prompts } from './prompts.ts';
 import type { SshHosts } from './ssh-hosts.ts';
 
-export type AppFacts = { readonly version: string; readonly pid: number; readonly home: string; readonly cache: string; readonly node: string; readonly uptimeMs: () => number; readonly quit: () => void };
+export type AppFacts = { readonly version: string; readonly pid: number; readonly home: string; readonly cache: string; readonly secretsSealed: boolean; readonly node: string; readonly uptimeMs: () => number; readonly quit: () => void };
 export type Services = { readonly context: ServiceContext; readonly app: AppFacts; readonly environments: Environments; readonly projects: Projects; readonly imports: Imports; readonly history: History; readonly sshHosts: SshHosts; readonly prompts: Prompts };
 
 /** Every call and stream of the contract; a missing one does not compile. */
@@ -27,7 +27,7 @@ export function makeHandlers(services: Services): Handlers {
   const calls: Handlers['calls'] = {
     'app.info': async () => ({
       version: app.version, pid: app.pid, home: app.home, cache: app.cache, baseUrl: context.gateway().baseUrl, gatewayPort: context.gateway().port,
-      node: app.node, uptimeMs: app.uptimeMs(), runningEnvironments: live.size,
+      node: app.node, uptimeMs: app.uptimeMs(), runningEnvironments: live.size, secretsSealed: app.secretsSealed,
     }),
     'app.url': async () => ({ url: context.gateway().appUrl() }),
     'app.quit': async ({ force }) => {
@@ -52,10 +52,17 @@ export function makeHandlers(services: Services): Handlers {
     'projects.create': (input) => projects.create(input),
     'projects.import': ({ path, name, hostId }) => imports.fromPath(path, name, hostId),
     'projects.update': ({ projectId, name, settings }) => projects.update(projectId, { name, settings }),
+    'projects.move': async ({ projectId, hostId }) => { await environments.move(projectId, hostId); return projects.get(projectId); },
     'projects.delete': async ({ projectId }) => { await environments.clearRemains(projectId); return projects.delete(projectId); },
     'projects.undelete': async ({ projectId }) => projects.undelete(projectId),
 
-    'environments.open': async ({ projectId }) => started(environments.open(projectId)),
+    'environments.open': async ({ projectId, hostId }, { signal }) => {
+      if (hostId !== undefined && hostId !== projects.record(projectId).hostId) {
+        await hosts.requireReady(hostId, signal);
+        await environments.move(projectId, hostId);
+      }
+      return started(environments.open(projectId));
+    },
     'environments.save': async ({ projectId }) => { await environments.whenKnown(projectId); return started(environments.save(projectId)); },
     'environments.close': async ({ projectId }) => { await environments.whenKnown(projectId); return started(environments.close(projectId)); },
     'environments.discard': async ({ projectId, confirm }) => { await environments.whenKnown(projectId); return started(environments.discard(projectId, confirm)); },
@@ -78,7 +85,7 @@ export function makeHandlers(services: Services): Handlers {
       return context.gateway().urlFor({ projectId, port, frame });
     },
     'environments.logs': async ({ projectId, lines }, { signal }) => {
-      const found = await hosts.link(projects.record(projectId).hostId).request('logs', { id: projectId, lines }, { signal });
+      const found = await hosts.link(projects.record(projectId).environment?.hostId ?? projects.record(projectId).hostId).request('logs', { id: projectId, lines }, { signal });
       return { lines: found.lines };
     },
     'environments.orphans': async () => ({ orphans: [...feed.orphans] }),
@@ -99,9 +106,10 @@ export function makeHandlers(services: Services): Handlers {
     'hosts.remove': async ({ hostId }) => { await sshHosts.remove(hostId); return ok; },
     'hosts.connect': ({ hostId, acceptHostKeys, promptScope }, { signal }) => sshHosts.connect(hostId, connecting(promptScope, acceptHostKeys, signal)),
     'hosts.refresh': ({ hostId }, { signal }) => hosts.refresh(hostId, signal),
-    'hosts.plan': ({ hostId }, { signal }) => hosts.plan(hostId, signal),
-    'hosts.provision': async ({ hostId }) => started(hosts.provision(hostId)),
-    'hosts.unprovision': async ({ hostId }) => started(hosts.unprovision(hostId)),
+    // Who must be asked is asked here, where somebody waits: an operation asks nobody.
+    'hosts.plan': async ({ hostId, promptScope }, { signal }) => { await sshHosts.authorize(hostId, connecting(promptScope, [], signal)); return hosts.plan(hostId, signal); },
+    'hosts.provision': async ({ hostId, promptScope }, { signal }) => { await sshHosts.authorize(hostId, connecting(promptScope, [], signal)); return started(hosts.provision(hostId)); },
+    'hosts.unprovision': async ({ hostId, promptScope }, { signal }) => { await sshHosts.authorize(hostId, connecting(promptScope, [], signal)); return started(hosts.unprovision(hostId)); },
     'hosts.doctor': ({ hostId }, { signal }) => hosts.doctor(hostId, signal),
 
     'prompts.answer': async ({ promptId, answers, remember }) => { prompts.answer(promptId, answers, remember); return ok; },

@@ -2,6 +2,7 @@ import { VesselError } from '#shared/errors.ts';
 import type { Host } from '#shared/contract.ts';
 import type { DoctorResult, HostFacts, HostStep, ProvisionResult } from '#shared/host-protocol.ts';
 import type { Step } from '#shared/operation.ts';
+import type { HostKeeper } from '../ports/host-keeper.ts';
 import type { HostLink, HostRequestOptions } from '../ports/host-link.ts';
 import type { RemoteHost } from '../ports/remote-host.ts';
 import type { HostRecord } from '../ports/store.ts';
@@ -9,13 +10,18 @@ import { audit, type ServiceContext } from './context.ts';
 import type { StartedOperation } from './operations/operations.ts';
 
 /** Hears of links that come and go. */
-export type LinkListener = { added(link: HostLink): void; removed(hostId: string): void };
+export type LinkListener = {
+  added(link: HostLink): void;
+  removed(hostId: string): void;
+  /** The line to a host is up again after it was down: what happened there meanwhile is not known. */
+  returned(link: HostLink): void;
+};
 
 /** The hosts and what was last known of them. */
 export class Hosts {
   readonly #context: ServiceContext;
   readonly #links: Map<string, HostLink>;
-  readonly #remotes = new Map<string, { readonly host: RemoteHost; readonly unsubscribe: () => void }>();
+  readonly #remotes = new Map<string, { readonly host: RemoteHost; readonly keeper: HostKeeper; readonly unsubscribe: () => void }>();
   #listener: LinkListener | null = null;
 
   constructor(context: ServiceContext, links: readonly HostLink[]) {
@@ -36,10 +42,17 @@ export class Hosts {
   listen(listener: LinkListener): void { this.#listener = listener; }
 
   /** Takes a host over SSH into service. */
-  attach(link: HostLink, host: RemoteHost): void {
-    const unsubscribe = host.onConnection((connection) => this.#context.feed.setConnection(host.hostId, connection));
+  attach(link: HostLink, host: RemoteHost, keeper: HostKeeper): void {
+    let wasLost = false;
+    const unsubscribe = host.onConnection((connection) => {
+      this.#context.feed.setConnection(host.hostId, connection);
+      if (connection.state === 'reconnecting' || connection.state === 'down') wasLost = true;
+      if (connection.state !== 'connected' || !wasLost) return;
+      wasLost = false;
+      this.#listener?.returned(link);
+    });
     this.#context.feed.setConnection(host.hostId, host.connection);
-    this.#remotes.set(host.hostId, { host, unsubscribe });
+    this.#remotes.set(host.hostId, { host, keeper, unsubscribe });
     this.#links.set(link.hostId, link);
     this.#listener?.added(link);
   }
@@ -63,6 +76,9 @@ export class Hosts {
   /** The machine behind a host of kind `ssh`; null for this computer. */
   remote(hostId: string): RemoteHost | null { return this.#remotes.get(hostId)?.host ?? null; }
 
+  /** Who sets the host up; null for this computer, whose agent does that itself. */
+  keeper(hostId: string): HostKeeper | null { return this.#remotes.get(hostId)?.keeper ?? null; }
+
   /** Throws NOT_FOUND. */
   link(hostId: string): HostLink {
     const link = this.#links.get(hostId);
@@ -75,6 +91,23 @@ export class Hosts {
   /** The last facts, possibly old; never waits. */
   knownFacts(hostId: string): HostFacts | null { return this.#context.store.hosts.get(hostId)?.facts ?? null; }
 
+  /** The IDE's static files of a host's image as they lie on this computer; null while they do not. Never waits. */
+  ideStaticDir(hostId: string): string | null {
+    const image = this.knownFacts(hostId)?.image ?? null;
+    if (image === null || !this.#remotes.has(hostId)) return image?.ideStaticDir ?? null;
+    return this.#context.ideMirror?.directoryOf(hostId, image) ?? null;
+  }
+
+  /** Throws what keeps a host from running environments: HOST_NOT_READY, or why the line to it is down. */
+  async requireReady(hostId: string, signal: AbortSignal): Promise<void> {
+    const { name, status, connection } = await this.refresh(hostId, signal);
+    switch (status) {
+      case 'ready': return;
+      case 'not-provisioned': case 'unknown': throw new VesselError('HOST_NOT_READY', `${name} is not provisioned yet`, { hint: `Provision the host first: \`vessel host provision ${hostId}\`.`, details: { hostId } });
+      case 'unreachable': throw connection?.error == null ? new VesselError('HOST_UNREACHABLE', `${name} does not answer`, { details: { hostId } }) : VesselError.fromShape(connection.error);
+    }
+  }
+
   /** Asks the host. An unreachable one is a state, not an error. */
   async refresh(hostId: string, signal?: AbortSignal): Promise<Host> {
     let record = this.record(hostId);
@@ -86,6 +119,7 @@ export class Hosts {
         record = { ...record, probe: await remote.probe(signal) };
       }
       const facts = await this.link(hostId).request('facts', {}, signal === undefined ? {} : { signal });
+      if (remote !== null && facts.image !== null) this.#context.ideMirror?.fetch(remote, facts.image).catch((error: unknown) => this.#context.runtime.log(`host ${hostId}: the files of its IDE come from its guests: ${VesselError.from(error).message}`));
       this.#put({ ...record, status: facts.ready ? 'ready' : 'not-provisioned', facts, factsAt: this.#context.runtime.now() });
     } catch (error) {
       const known = VesselError.from(error);
@@ -97,23 +131,23 @@ export class Hosts {
   }
 
   plan(hostId: string, signal: AbortSignal): Promise<ProvisionResult> {
-    return this.link(hostId).request('provision', { dryRun: true }, { signal });
+    return this.keeper(hostId)?.plan({ signal }) ?? this.link(hostId).request('provision', { dryRun: true }, { signal });
   }
 
   doctor(hostId: string, signal: AbortSignal): Promise<DoctorResult> {
-    return this.link(hostId).request('doctor', {}, { signal });
+    return this.keeper(hostId)?.doctor({ signal }) ?? this.link(hostId).request('doctor', {}, { signal });
   }
 
   provision(hostId: string): StartedOperation {
     const { name } = this.record(hostId);
-    return this.#run('provision', hostId, `Provision ${name}`, (options) => this.link(hostId).request('provision', { dryRun: false }, options));
+    return this.#run('provision', hostId, `Provision ${name}`, (options) => this.keeper(hostId)?.provision(options) ?? this.link(hostId).request('provision', { dryRun: false }, options));
   }
 
   unprovision(hostId: string): StartedOperation {
     const { name, facts } = this.record(hostId);
     const busy = this.#context.store.environments.list().filter((environment) => environment.hostId === hostId && ['starting', 'running', 'stopping'].includes(environment.state));
     if (busy.length > 0) throw new VesselError('BUSY', `${busy.length} environments still run on this host`, { hint: 'Save & Exit them first.', details: { projects: busy.map((environment) => environment.projectId), facts: facts !== null } });
-    return this.#run('unprovision', hostId, `Remove Vessel from ${name}`, (options) => this.link(hostId).request('unprovision', { dryRun: false }, options));
+    return this.#run('unprovision', hostId, `Remove Vessel from ${name}`, (options) => this.keeper(hostId)?.unprovision(options) ?? this.link(hostId).request('unprovision', { dryRun: false }, options));
   }
 
   #run(kind: 'provision' | 'unprovision', hostId: string, title: string, ask: (options: HostRequestOptions) => Promise<unknown>): StartedOperation {

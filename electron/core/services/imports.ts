@@ -31,11 +31,11 @@ export class Imports {
   }
 
   /** From an upload; returns once it is here, the checks follow in the operation. */
-  async fromUpload(content: Readable, name: string, signal: AbortSignal): Promise<StartedImport> {
+  async fromUpload(content: Readable, name: string, hostId: string, signal: AbortSignal): Promise<StartedImport> {
     const { maxArchiveBytes } = this.#context.store.settings.get().limits;
     const spooled = await this.#context.files.spool(content, { signal, maxBytes: maxArchiveBytes });
     try {
-      return this.#start(name, 'local', null, (options) => this.#context.archiver.importZip(spooled.path, options), () => spooled.remove());
+      return this.#start(name, hostId, null, (options) => this.#context.archiver.importZip(spooled.path, options), () => spooled.remove());
     } catch (error) {
       await spooled.remove();
       throw error;

@@ -117,7 +117,7 @@ describe('imports', () => {
 
   it('leave neither project nor upload behind when the zip is hostile', async () => {
     const imports = new Imports(world.context, world.projects);
-    const { projectId, operationId } = await imports.fromUpload(Readable.from([storedZip([{ name: '../evil', data: 'x' }])]), 'evil', never);
+    const { projectId, operationId } = await imports.fromUpload(Readable.from([storedZip([{ name: '../evil', data: 'x' }])]), 'evil', 'local', never);
     expect(await world.context.operations.settled(operationId)).toMatchObject({ state: 'failed', error: { code: 'ARCHIVE_UNSAFE' } });
     expect(world.context.store.projects.get(projectId)).toBeNull();
     expect(world.projects.list(true)).toEqual([]);
@@ -126,7 +126,7 @@ describe('imports', () => {
   it('refuse an upload over the limit', async () => {
     const settings = world.context.store.settings.get();
     world.context.store.settings.put({ ...settings, limits: { ...settings.limits, maxArchiveBytes: 1000 } });
-    await expect(new Imports(world.context, world.projects).fromUpload(Readable.from([Buffer.alloc(2000)]), 'large', never)).rejects.toThrow(code('ARCHIVE_TOO_LARGE'));
+    await expect(new Imports(world.context, world.projects).fromUpload(Readable.from([Buffer.alloc(2000)]), 'large', 'local', never)).rejects.toThrow(code('ARCHIVE_TOO_LARGE'));
   });
 });
 

@@ -29,17 +29,17 @@ async function installed(): Promise<ReadonlySet<string>> {
 const aptInstall = (packages: readonly string[]): readonly [string, ...string[]] => ['apt-get', 'install', '--yes', '--no-install-recommends', '-o', 'Dpkg::Use-Pty=0', ...packages];
 
 /** The Debian packages that are missing, and only they; what came with them is journaled, so that exactly that goes again. */
-export function packagesStep(wanted: readonly string[], isRoot: boolean): ProvisionStep {
+export function packagesStep(wanted: () => Promise<readonly string[]>, isRoot: boolean): ProvisionStep {
   const missing = async (): Promise<readonly string[]> => {
-    const present = await installed();
-    return wanted.filter((name) => !present.has(name));
+    const [names, present] = await Promise.all([wanted(), installed()]);
+    return names.filter((name) => !present.has(name));
   };
   return {
     id: 'packages', title: 'Debian packages', weight: 60,
     async check() {
       const names = await missing();
       return names.length === 0
-        ? { present: true, evidence: `${wanted.length} packages are installed`, plan: [] }
+        ? { present: true, evidence: `${(await wanted()).length} packages are installed`, plan: [] }
         : { present: false, evidence: `missing: ${names.join(', ')}`, plan: names.map((name) => `install ${name}`) };
     },
     async run({ journal, signal, log, progress }) {
@@ -74,6 +74,16 @@ export function packagesStep(wanted: readonly string[], isRoot: boolean): Provis
         await update();
         await install();
       });
+    },
+    async undoAll(entries, signal) {
+      const present = await installed();
+      const ours = entries.map(({ item }) => item).filter((name) => present.has(name));
+      if (ours.length < 2) return false;
+      // Only when nothing else would go with them: what was there before, and what somebody installed on top of ours, stays.
+      const { stdout } = await runChecked(['apt-get', 'remove', '--simulate', '--purge', ...ours], { deadlineMs: QUERY_DEADLINE_MS, signal, env: NONINTERACTIVE });
+      if ([...stdout.matchAll(/^(?:Remv|Purg) (\S+)/gm)].some((match) => !ours.includes(match[1] ?? ''))) return false;
+      const result = await runCommand(['apt-get', 'remove', '--yes', '--purge', '-o', 'Dpkg::Use-Pty=0', ...ours], { deadlineMs: INSTALL_DEADLINE_MS, signal, env: NONINTERACTIVE });
+      return result.code === 0;
     },
     async undo({ item }, signal) {
       if (!(await installed()).has(item)) return null;

@@ -11,6 +11,7 @@ import { navigate } from '../../state/navigate.ts';
 import { useStore } from '../../state/store.ts';
 import { Failure } from './failure.tsx';
 import { SaveProof } from './save-proof.tsx';
+import { UnprovisionedSchema, UnprovisionProof } from './unprovision-proof.tsx';
 
 /** How it ended: the totals, the proof of a save, or the failure with its way on. */
 export function OutcomePanel({ operation }: { readonly operation: Operation }): ReactNode {
@@ -39,10 +40,12 @@ function Success({ operation, backButton }: { readonly operation: Operation; rea
   const client = useClient();
   const project = useStore((state) => (operation.projectId === null ? undefined : state.projects[operation.projectId]));
   const saved = SaveResultSchema.safeParse(operation.result);
+  const unprovisioned = operation.kind === 'unprovision' ? UnprovisionedSchema.safeParse(operation.result) : undefined;
   return (
     <div className="flex flex-col items-start gap-4 border-b border-term-line pb-4" data-testid="outcome">
       <p className="text-lg text-term-green" data-testid="totals">{totals(operation)}</p>
       {saved.success && <SaveProof result={saved.data} ended={operation.kind === 'close' || operation.kind === 'rescue'} />}
+      {unprovisioned?.success === true && <UnprovisionProof result={unprovisioned.data} />}
       <div className="flex gap-2">
         {backButton}
         {project !== undefined && project.deletedAt === null && operation.kind !== 'save' && (

@@ -6,6 +6,7 @@ import { Card, CardHeader } from '../../design/surface.tsx';
 import { Progress } from '../../design/progress.tsx';
 import { formatBytes, formatCount, formatDate } from '../../lib/format.ts';
 import { tierText } from '../projects/templates.tsx';
+import { Tile } from './tile.tsx';
 
 const ACCELERATORS = { kvm: 'Hardware (KVM)', tcg: 'Emulation (TCG)', unknown: 'Not probed yet' } as const;
 
@@ -50,16 +51,6 @@ export function FactsCards({ facts }: { readonly facts: HostFacts }): ReactNode 
 
 const TEMPLATE_TONES: Readonly<Record<HostFacts['templates'][number]['state'], BadgeTone>> = { ready: 'ok', stale: 'warn', missing: 'neutral', building: 'info' };
 const TEMPLATE_WORDS: Readonly<Record<HostFacts['templates'][number]['state'], string>> = { ready: 'Ready', stale: 'Stale: boots cold once', missing: 'None: boots cold once', building: 'Building…' };
-
-function Tile({ icon, label, value, children, testId }: { readonly icon: ReactNode; readonly label: string; readonly value: string; readonly children: ReactNode; readonly testId?: string }): ReactNode {
-  return (
-    <Card className="p-4">
-      <p className="flex items-center gap-2 text-sm text-ink-soft"><span aria-hidden="true" className="text-accent">{icon}</span>{label}</p>
-      <p className="mt-1.5 text-lg leading-snug font-semibold" data-testid={testId}>{value}</p>
-      <div className="mt-1 text-sm text-ink-soft">{children}</div>
-    </Card>
-  );
-}
 
 function Fact({ name, children }: { readonly name: string; readonly children: ReactNode }): ReactNode {
   return <div><dt className="text-sm text-ink-soft">{name}</dt><dd className="font-medium">{children}</dd></div>;

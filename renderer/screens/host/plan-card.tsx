@@ -6,9 +6,11 @@ import type { ProvisionResult } from '#shared/host-protocol.ts';
 import { Button } from '../../design/button.tsx';
 import { ErrorPanel } from '../../design/error-panel.tsx';
 import { Card, CardHeader } from '../../design/surface.tsx';
+import { isAway } from '../../lib/host-view.ts';
 import { formatCount } from '../../lib/format.ts';
 import { startAndShow } from '../../state/actions.ts';
 import { useClient } from '../../state/client-context.ts';
+import { PAGE_SCOPE } from '../../state/page-prompts.ts';
 import { toShape } from '../../state/store.ts';
 
 const THERE: readonly string[] = ['present', 'done', 'skipped'];
@@ -23,20 +25,21 @@ export function PlanCard({ host }: { readonly host: Host }): ReactNode {
     setBusy(true);
     setError(null);
     try {
-      setPlan(await client.call('hosts.plan', { hostId: host.id }));
+      setPlan(await client.call('hosts.plan', { hostId: host.id, promptScope: PAGE_SCOPE }));
     } catch (caught) {
       setError(toShape(caught));
     }
     setBusy(false);
   };
+  const away = isAway(host);
   const missing = plan?.steps.filter((step) => !THERE.includes(step.state)).length ?? 0;
   return (
     <Card>
       <CardHeader
-        title="Set up" description="Every step says what it would change, does nothing when nothing is missing, and is written to a journal, so that it can be removed again."
+        title="Set up" description={away ? 'Connect first: the plan is made by looking at the machine.' : 'Every step says what it would change, does nothing when nothing is missing, and is written to a journal, so that it can be removed again.'}
         aside={<>
-          <Button icon={<ListChecks size={15} />} disabled={busy} onClick={() => void ask()} data-testid="plan">{busy ? 'Looking…' : 'Show the plan'}</Button>
-          <Button variant={host.status === 'not-provisioned' ? 'primary' : 'secondary'} icon={<Hammer size={15} />} disabled={host.activeOperationId !== null} data-testid="provision" onClick={() => void startAndShow(() => client.call('hosts.provision', { hostId: host.id }))}>Provision</Button>
+          <Button icon={<ListChecks size={15} />} disabled={busy || away} onClick={() => void ask()} data-testid="plan">{busy ? 'Looking…' : 'Show the plan'}</Button>
+          <Button variant={host.status === 'not-provisioned' && !away ? 'primary' : 'secondary'} icon={<Hammer size={15} />} disabled={host.activeOperationId !== null || away} data-testid="provision" onClick={() => void startAndShow(() => client.call('hosts.provision', { hostId: host.id, promptScope: PAGE_SCOPE }))}>Provision</Button>
         </>}
       />
       {error !== null && <div className="p-5"><ErrorPanel error={error} onRetry={() => void ask()} /></div>}

@@ -17,7 +17,7 @@ const IDLE_WARNING_MS = 5 * 60_000;
 const COLLAPSED_KEY = 'vessel-control-collapsed';
 
 /** The one thing of Vessel's on top of VS Code: draggable, collapsible, never in the way for long. */
-export function FloatingControl({ project }: { readonly project: Project }): ReactNode {
+export function FloatingControl({ project, away }: { readonly project: Project; /** Why its host cannot be reached; null when it can. */ readonly away: string | null }): ReactNode {
   const client = useClient();
   const box = useRef<HTMLDivElement>(null);
   const { position, dragging, handle } = useDraggable(box);
@@ -27,6 +27,7 @@ export function FloatingControl({ project }: { readonly project: Project }): Rea
   const dirty = project.environment?.dirty === true;
   const idleStopAt = activity?.idleStopAt ?? null;
   const safe = useTicking((now) => {
+    if (away !== null) return away.charAt(0).toUpperCase() + away.slice(1);
     if (idleStopAt !== null && idleStopAt - now < IDLE_WARNING_MS) return `Saves and ends in ${formatLeft(idleStopAt, now)}`;
     if (dirty) return 'Unsaved changes';
     return project.head === null ? 'Nothing saved yet' : `Safe copy verified ${formatAgo(project.head.verifiedAt, now)}`;
@@ -36,6 +37,7 @@ export function FloatingControl({ project }: { readonly project: Project }): Rea
     setCollapsed(next);
     setOpen(false);
   };
+  const tone = away !== null || dirty ? 'warn' : 'live';
   const above = position.bottom < window.innerHeight / 2;
 
   return (
@@ -52,15 +54,15 @@ export function FloatingControl({ project }: { readonly project: Project }): Rea
           <GripVertical aria-hidden="true" size={15} />
         </button>
         {collapsed
-          ? <IconButton label={`${project.name}: ${safe}. Show controls`} pill onClick={() => collapse(false)} data-testid="control-expand"><StateDot tone={dirty ? 'warn' : 'live'} /></IconButton>
+          ? <IconButton label={`${project.name}: ${safe}. Show controls`} pill onClick={() => collapse(false)} data-testid="control-expand"><StateDot tone={tone} /></IconButton>
           : (
             <>
               <button type="button" aria-expanded={open} data-testid="control-toggle" onClick={() => setOpen(!open)} className="flex h-8 items-center gap-2 rounded-full px-2 text-sm hover:bg-sunken">
-                <StateDot tone={dirty ? 'warn' : 'live'} />
+                <StateDot tone={tone} />
                 <span data-testid="safe-copy" className="whitespace-nowrap">{safe}</span>
                 <ChevronDown aria-hidden="true" size={14} className={classes('text-ink-faint transition-transform', open !== above && 'rotate-180')} />
               </button>
-              <Button variant="primary" pill icon={<LogOut size={14} />} data-testid="save-exit" onClick={() => void startProjectOperation(client, 'environments.close', project.id)}>Save &amp; Exit</Button>
+              <Button variant="primary" pill icon={<LogOut size={14} />} disabled={away !== null} data-testid="save-exit" onClick={() => void startProjectOperation(client, 'environments.close', project.id)}>Save &amp; Exit</Button>
             </>
           )}
       </div>

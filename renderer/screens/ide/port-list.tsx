@@ -39,7 +39,7 @@ export function PortList({ projectId }: { readonly projectId: string }): ReactNo
       {error !== null && <p className="text-sm text-bad">{error.message}</p>}
       {ports !== null && ports.length === 0 && <p className="text-sm text-ink-soft">No server is listening. Start one in the terminal and it shows up here.</p>}
       {ports === null && error === null && <p className="text-sm text-ink-soft">Asking the environment…</p>}
-      <ul className="-mx-2">
+      <ul className="-mx-2 max-h-56 overflow-y-auto">
         {ports?.map((item) => (
           <li key={item.port}>
             <button type="button" data-testid={`port-${item.port}`} className="flex h-8 w-full items-center gap-3 rounded-md px-2 text-left hover:bg-sunken" onClick={() => void open(item.port)}>

@@ -11,13 +11,16 @@ import { TimeAgo } from './time-ago.tsx';
 /** What needs a decision before anything else. */
 export function Banners(): ReactNode {
   const client = useClient();
-  const local = useStore((state) => state.hosts['local']);
+  const hosts = useStore((state) => state.hosts);
+  const local = hosts['local'];
+  // Who works on other machines need not set this one up.
+  const elsewhere = Object.values(hosts).some((host) => host.kind === 'ssh' && host.status === 'ready');
   const orphans = useStore((state) => state.orphans);
   const projects = useStore((state) => state.projects);
   const [hidden, setHidden] = useState<readonly string[]>([]);
   return (
     <>
-      {local?.status === 'not-provisioned' && (
+      {local?.status === 'not-provisioned' && !elsewhere && (
         <Banner
           tone="info" icon={<HardDrive size={18} />} title="This computer is not set up yet" testId="banner-provision"
           actions={local.activeOperationId === null
@@ -35,7 +38,7 @@ export function Banners(): ReactNode {
       {orphans.filter((orphan) => !hidden.includes(orphan.vmId)).map((orphan) => (
         <Banner
           key={`${orphan.hostId}/${orphan.vmId}`} tone="warn" icon={<LifeBuoy size={18} />} testId={`orphan-${orphan.vmId}`}
-          title={`An environment runs that Vessel did not expect: ${projects[orphan.vmId]?.name ?? orphan.vmId}`}
+          title={`An environment runs${orphan.hostId === 'local' ? '' : ` on ${hosts[orphan.hostId]?.name ?? orphan.hostId}`} that Vessel did not expect: ${projects[orphan.vmId]?.name ?? orphan.vmId}`}
           actions={<>
             <Button variant="quiet" onClick={() => setHidden((before) => [...before, orphan.vmId])}>Later</Button>
             <Button variant="primary" data-testid="rescue" onClick={() => void startAndShow(() => client.call('environments.rescue', { hostId: orphan.hostId, vmId: orphan.vmId }))}>Rescue its work</Button>

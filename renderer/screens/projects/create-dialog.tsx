@@ -3,9 +3,11 @@ import type { TemplateId, Tier } from '#shared/project.ts';
 import { Button } from '../../design/button.tsx';
 import { Dialog } from '../../design/dialog.tsx';
 import { Choice, Field, TextInput } from '../../design/field.tsx';
+import { defaultHost } from '../../lib/host-view.ts';
 import { attempt, startProjectOperation } from '../../state/actions.ts';
 import { useClient } from '../../state/client-context.ts';
 import { useStore } from '../../state/store.ts';
+import { HostField } from './host-field.tsx';
 import { TEMPLATES, TIER_OPTIONS } from './templates.tsx';
 
 const TEMPLATE_OPTIONS = TEMPLATES.map(({ icon: Icon, ...rest }) => ({ ...rest, icon: <Icon size={18} /> }));
@@ -17,12 +19,13 @@ export function CreateDialog({ onClose }: { readonly onClose: () => void }): Rea
   const [name, setName] = useState('');
   const [template, setTemplate] = useState<TemplateId>('node');
   const [tier, setTier] = useState<Tier>(defaultTier);
+  const [hostId, setHostId] = useState(() => defaultHost(useStore.getState().hosts));
   const [busy, setBusy] = useState(false);
 
   const create = async (andOpen: boolean): Promise<void> => {
     setBusy(true);
     const done = await attempt(async () => {
-      const project = await client.call('projects.create', { name: name.trim(), template, settings: { tier } });
+      const project = await client.call('projects.create', { name: name.trim(), template, hostId, settings: { tier } });
       useStore.getState().apply({ kind: 'project', project });
       onClose();
       if (andOpen) await startProjectOperation(client, 'environments.open', project.id);
@@ -51,6 +54,7 @@ export function CreateDialog({ onClose }: { readonly onClose: () => void }): Rea
           {(ids) => <TextInput {...ids} data-autofocus="" required maxLength={80} placeholder="Shop API" value={name} onChange={(event) => setName(event.target.value)} data-testid="project-name" />}
         </Field>
         <Choice label="Start from" value={template} options={TEMPLATE_OPTIONS} onValue={setTemplate} columns={5} />
+        <HostField value={hostId} onValue={setHostId} />
         <Choice label="Machine" value={tier} options={TIER_OPTIONS} onValue={setTier} />
       </form>
     </Dialog>

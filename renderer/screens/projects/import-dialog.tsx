@@ -8,9 +8,11 @@ import { Field, TextInput } from '../../design/field.tsx';
 import { Progress } from '../../design/progress.tsx';
 import { Tabs } from '../../design/tabs.tsx';
 import { formatBytes, formatPercent } from '../../lib/format.ts';
+import { defaultHost } from '../../lib/host-view.ts';
 import { useClient } from '../../state/client-context.ts';
 import { navigate } from '../../state/navigate.ts';
-import { toShape } from '../../state/store.ts';
+import { toShape, useStore } from '../../state/store.ts';
+import { HostField } from './host-field.tsx';
 import { uploadZip } from './upload.ts';
 
 type Source = 'zip' | 'folder';
@@ -23,6 +25,7 @@ export function ImportDialog({ file: dropped, onClose }: { readonly file: File |
   const [file, setFile] = useState<File | null>(dropped);
   const [path, setPath] = useState('');
   const [name, setName] = useState(dropped === null ? '' : nameFrom(dropped.name));
+  const [hostId, setHostId] = useState(() => defaultHost(useStore.getState().hosts));
   const [sent, setSent] = useState<number | null>(null);
   const [error, setError] = useState<ErrorShape | null>(null);
   const upload = useRef<AbortController | null>(null);
@@ -42,8 +45,8 @@ export function ImportDialog({ file: dropped, onClose }: { readonly file: File |
     upload.current = controller;
     try {
       const started = source === 'zip' && file !== null
-        ? await uploadZip(file, name.trim(), setSent, controller.signal)
-        : await client.call('projects.import', { path: path.trim(), name: name.trim() }, { signal: controller.signal });
+        ? await uploadZip(file, { name: name.trim(), hostId }, setSent, controller.signal)
+        : await client.call('projects.import', { path: path.trim(), name: name.trim(), hostId }, { signal: controller.signal });
       upload.current = null;
       onClose();
       navigate({ screen: 'console', operationId: started.operationId });
@@ -71,6 +74,7 @@ export function ImportDialog({ file: dropped, onClose }: { readonly file: File |
           <PathField label="Folder" path={path} onPath={(next) => { setPath(next); }} onPick={window.vessel === undefined ? undefined : () => void pick('folder')} onBlur={() => { if (name === '' && path !== '') setName(nameFrom(path)); }} />
         )}
         <Field label="Name">{(ids) => <TextInput {...ids} required maxLength={80} value={name} onChange={(event) => setName(event.target.value)} data-testid="import-name" />}</Field>
+        <HostField value={hostId} onValue={setHostId} />
         {sent !== null && source === 'zip' && file !== null && (
           <div role="status"><div className="mb-1.5 flex justify-between text-sm text-ink-soft"><span>Sending {file.name}</span><span className="tabular">{formatPercent(sent)}</span></div><Progress value={sent} label="Upload" /></div>
         )}

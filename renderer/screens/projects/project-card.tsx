@@ -1,4 +1,4 @@
-import { CircleDashed, Cpu, Download, Ellipsis, History, LogOut, Pencil, Play, Settings, ShieldCheck, SquareTerminal, Trash2, TriangleAlert } from 'lucide-react';
+import { CircleDashed, Cpu, Download, Ellipsis, History, LogOut, Pencil, Play, Server, Settings, ShieldCheck, SquareTerminal, Trash2, TriangleAlert } from 'lucide-react';
 import { memo, type ReactNode } from 'react';
 import type { Project } from '#shared/project.ts';
 import { StateDot } from '../../design/badge.tsx';
@@ -6,7 +6,8 @@ import { Button } from '../../design/button.tsx';
 import { Menu, type MenuItem } from '../../design/menu.tsx';
 import { Progress } from '../../design/progress.tsx';
 import { formatBytes, formatCount } from '../../lib/format.ts';
-import { type ProjectStatus, projectStatus } from '../../lib/project-status.ts';
+import { hostOf } from '../../lib/host-view.ts';
+import { type ProjectStatus, projectStatusOn } from '../../lib/project-status.ts';
 import { currentStep } from '../../lib/step-timing.ts';
 import { openProject, startProjectOperation } from '../../state/actions.ts';
 import { useClient } from '../../state/client-context.ts';
@@ -19,9 +20,9 @@ import { TimeAgo } from './time-ago.tsx';
 /** One project: what it is, how safe it is, and the one thing to do next. Renders again only when its project changes. */
 export const ProjectCard = memo(function ProjectCard({ project }: { readonly project: Project }): ReactNode {
   const client = useClient();
-  const host = useStore((state) => state.hosts[project.hostId]?.facts?.hostname ?? state.hosts[project.hostId]?.name ?? project.hostId);
-  const oneHost = useStore((state) => Object.keys(state.hosts).length < 2);
-  const status = projectStatus(project);
+  const hostId = hostOf(project);
+  const host = useStore((state) => state.hosts[hostId]);
+  const status = projectStatusOn(project, host);
   return (
     <article
       data-testid={`project-${project.id}`} data-project-card="" aria-label={`${project.name}, ${status.label}`}
@@ -37,12 +38,12 @@ export const ProjectCard = memo(function ProjectCard({ project }: { readonly pro
       </div>
       <div className="flex-1 px-4 pb-3">
         {project.activeOperationId === null ? <SafetyLine project={project} /> : <WorkLine operationId={project.activeOperationId} />}
-        <p className="mt-2 flex items-center gap-2 truncate text-xs text-ink-faint"><Cpu aria-hidden="true" size={15} className="shrink-0" />{templateTitle(project.template)} · {tierText(project.settings.tier)}</p>
+        <p className="mt-2 flex items-center gap-2 truncate text-xs text-ink-faint"><Cpu aria-hidden="true" size={15} className="shrink-0" />{templateTitle(project.template)} · {tierText(project.settings.tier)}
+          {hostId !== 'local' && <span className="flex min-w-0 items-center gap-1.5 text-ink-soft" data-testid="card-host"><Server aria-hidden="true" size={14} className="ml-2 shrink-0" /><span className="truncate">on {host?.name ?? hostId}</span></span>}
+        </p>
       </div>
       <footer className="flex items-center justify-between gap-3 rounded-b-lg border-t border-line px-4 py-3">
-        <p className="min-w-0 truncate text-xs text-ink-faint" title={`On ${host}`}>
-          {project.lastOpenedAt === null ? 'Never opened' : <>Opened <TimeAgo at={project.lastOpenedAt} /></>}{!oneHost && <> · {host}</>}
-        </p>
+        <p className="min-w-0 truncate text-xs text-ink-faint">{project.lastOpenedAt === null ? 'Never opened' : <>Opened <TimeAgo at={project.lastOpenedAt} /></>}</p>
         <div className="flex shrink-0 gap-2">
           {status.running && project.activeOperationId === null && (
             <Button icon={<LogOut size={14} />} data-testid="save-exit" onClick={() => void startProjectOperation(client, 'environments.close', project.id)}>Save &amp; Exit</Button>
@@ -104,7 +105,9 @@ function useMenu(project: Project, status: ProjectStatus): readonly MenuItem[] {
   const client = useClient();
   const setModal = useStore((state) => state.setModal);
   const go = (panel: 'history' | 'settings' | 'delete') => (): void => navigate({ screen: 'projects', panel, projectId: project.id });
+  const several = useStore((state) => Object.keys(state.hosts).length > 1);
   return [
+    ...(several ? [{ id: 'open-on', label: 'Open on…', icon: <Server size={15} />, disabled: status.alive || project.activeOperationId !== null || project.head === null, onSelect: () => setModal({ kind: 'open-on', projectId: project.id }) } as const] : []),
     { id: 'rename', label: 'Rename…', icon: <Pencil size={15} />, onSelect: go('settings') },
     { id: 'settings', label: 'Settings…', icon: <Settings size={15} />, onSelect: go('settings') },
     { id: 'history', label: 'History…', icon: <History size={15} />, onSelect: go('history') },

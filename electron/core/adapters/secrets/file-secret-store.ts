@@ -1,22 +1,24 @@
 import { randomBytes } from 'node:crypto';
 import { chmod, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { z } from 'zod';
 import { VesselError } from '#shared/errors.ts';
 import type { SecretLifetime, SecretStore } from '../../ports/secret-store.ts';
-
-const FileSchema = z.object({ v: z.literal(1), secrets: z.record(z.string(), z.string()) });
+import { plainFormat, type SecretFormat, type Secrets } from './secret-format.ts';
 
 /**
- * Secrets in memory, and in one file (0600) those that a person asked to keep. The file is as private as the account is:
- * it is not encrypted. A shell with a keychain of the system can bring a better store of the same port.
+ * Secrets in memory, and in one file (0600) those that a person asked to keep. In the plain format the file is as private
+ * as the account is; with a key that the system's keychain keeps it is sealed as well.
  */
 export class FileSecretStore implements SecretStore {
   readonly #path: string;
+  readonly #format: SecretFormat;
   readonly #session = new Map<string, string>();
   #writing: Promise<void> = Promise.resolve();
 
-  constructor(path: string) { this.#path = path; }
+  constructor(path: string, format: SecretFormat = plainFormat) {
+    this.#path = path;
+    this.#format = format;
+  }
 
   async get(name: string): Promise<string | null> {
     return this.#session.get(name) ?? (await this.#read())[name] ?? null;
@@ -32,7 +34,7 @@ export class FileSecretStore implements SecretStore {
     await this.#change((secrets) => Object.fromEntries(Object.entries(secrets).filter(([key]) => key !== name)));
   }
 
-  async #read(): Promise<Readonly<Record<string, string>>> {
+  async #read(): Promise<Secrets> {
     let text: string;
     try {
       text = await readFile(this.#path, 'utf8');
@@ -41,13 +43,13 @@ export class FileSecretStore implements SecretStore {
       throw error;
     }
     await chmod(this.#path, 0o600); // a copied home may have lost its mode
-    const parsed = FileSchema.safeParse(parseJson(text));
-    if (!parsed.success) throw new VesselError('STORE_CORRUPT', `${this.#path} does not hold secrets`, { hint: 'Remove the file; Vessel asks again.', details: { path: this.#path } });
-    return parsed.data.secrets;
+    const secrets = this.#format.decode(text);
+    if (secrets === null) throw new VesselError('STORE_CORRUPT', `${this.#path} does not hold secrets`, { hint: 'Remove the file; Vessel asks again.', details: { path: this.#path } });
+    return secrets;
   }
 
   /** One change after the other, each written whole under another name and renamed; nothing is written when nothing changes. */
-  #change(change: (secrets: Readonly<Record<string, string>>) => Readonly<Record<string, string>>): Promise<void> {
+  #change(change: (secrets: Secrets) => Secrets): Promise<void> {
     const work = this.#writing.then(async () => {
       const before = await this.#read();
       const after = change(before);
@@ -57,7 +59,7 @@ export class FileSecretStore implements SecretStore {
       try {
         const file = await open(temporary, 'wx', 0o600);
         try {
-          await file.writeFile(JSON.stringify({ v: 1, secrets: after }));
+          await file.writeFile(this.#format.encode(after));
           await file.sync();
         } finally {
           await file.close();
@@ -71,13 +73,5 @@ export class FileSecretStore implements SecretStore {
     // The next change waits for this one; its failure is its own caller's.
     this.#writing = work.catch(() => undefined);
     return work;
-  }
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null; // the schema refuses it
   }
 }

@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream';
 import ssh2, { type Algorithms, type Client } from 'ssh2';
 import { VesselError } from '#shared/errors.ts';
 import type { SshHop } from './config.ts';
+import { gatherWrites, useKeyObjects } from './fast-packets.ts';
 import type { HostKeyFiles } from './host-key-files.ts';
 import { hostKeyAlgorithms, judgeHostKey } from './host-key-verdict.ts';
 import { hostKeyOf } from './host-key.ts';
@@ -35,6 +36,8 @@ export async function openClient(options: OpenClientOptions): Promise<Client> {
   const files = [hostKeys.ownFile, ...hop.knownHostsFiles];
   const known = [...await hostKeys.lookup(name, hop.knownHostsFiles)];
   const client = new ssh2.Client();
+  useKeyObjects(client);
+  gatherWrites(stream);
   const where = `${hop.host}:${hop.port}`;
 
   return new Promise<Client>((resolve, reject) => {
@@ -70,7 +73,10 @@ export async function openClient(options: OpenClientOptions): Promise<Client> {
       if (error.level === 'agent') return;
       fail(handshakeError(error, where, phase));
     });
-    client.on('close', () => fail(new VesselError(phase === 'login' ? 'SSH_AUTH_FAILED' : 'SSH_HANDSHAKE_FAILED', `${where} closed the connection during the ${phase}`, { retryable: phase === 'handshake', details: { host: hop.host, port: hop.port, phase } })));
+    const closed = (): void => fail(new VesselError(phase === 'login' ? 'SSH_AUTH_FAILED' : 'SSH_HANDSHAKE_FAILED', `${where} closed the connection during the ${phase}`, { retryable: phase === 'handshake', details: { host: hop.host, port: hop.port, phase } }));
+    client.on('close', closed);
+    // While the files were read the other side may have gone already: nobody would tell again.
+    if (stream.destroyed || stream.readableEnded) { closed(); return; }
     client.on('ready', () => { login.succeeded().then(() => { if (settle()) resolve(client); }, (error: unknown) => fail(VesselError.from(error))); });
     try {
       client.connect({

@@ -3,12 +3,14 @@ import type { HostMethod, HostParams, HostResult, Vm } from '#shared/host-protoc
 import type { HostLink, HostRequestOptions } from '../../ports/host-link.ts';
 import type { RemoteHost } from '../../ports/remote-host.ts';
 import { AgentLink } from '../agent-link/agent-link.ts';
+import type { RootCommand } from './host-setup/root-access.ts';
 import { startRemoteAgent } from './remote-agent.ts';
+import { WarmChannels } from './warm-channels.ts';
 
 export type SshHostLinkOptions = {
   readonly host: RemoteHost;
   /** Program and arguments of infra-agent on the host, up to the verb. Throws HOST_NOT_READY while it is not provisioned. */
-  readonly agentCommand: () => Promise<readonly string[]>;
+  readonly agentCommand: () => Promise<RootCommand>;
   readonly log: (line: string) => void;
 };
 
@@ -19,17 +21,19 @@ export type SshHostLinkOptions = {
  */
 export class SshHostLink implements HostLink {
   readonly hostId: string;
-  readonly #host: RemoteHost;
+  readonly #warm: WarmChannels;
   readonly #agent: AgentLink;
 
   constructor({ host, agentCommand, log }: SshHostLinkOptions) {
     this.hostId = host.hostId;
-    this.#host = host;
+    this.#warm = new WarmChannels((address, port) => host.forward(address, port));
     this.#agent = new AgentLink({ start: () => startRemoteAgent(host, agentCommand), revives: ({ code, retryable }) => code === 'AGENT_LOST' || (retryable && code.startsWith('SSH_')), log });
   }
 
   request<M extends HostMethod>(method: M, params: HostParams<M>, options: HostRequestOptions = {}): Promise<HostResult<M>> { return this.#agent.request(method, params, options); }
-  forward(host: string, port: number): Promise<Duplex> { return this.#host.forward(host, port); }
+  forward(host: string, port: number): Promise<Duplex> { return this.#warm.take(host, port); }
   onVm(listener: (vm: Vm) => void): () => void { return this.#agent.onVm(listener); }
-  dispose(): Promise<void> { return this.#agent.dispose(); }
+  /** Lets the agent go once nobody waits for it; the next request starts the one that is installed then. */
+  release(): Promise<void> { return this.#agent.release(); }
+  dispose(): Promise<void> { this.#warm.dispose(); return this.#agent.dispose(); }
 }

@@ -7,6 +7,7 @@ import type { GuestClient } from '../../ports/guest.ts';
 import type { HostLink } from '../../ports/host-link.ts';
 import type { ServiceContext } from '../context.ts';
 import type { Hosts } from '../hosts.ts';
+import { WayIn } from './way-in.ts';
 
 /** A VM that runs now, with the way to its agent. */
 export type LiveEnvironment = {
@@ -14,6 +15,8 @@ export type LiveEnvironment = {
   readonly link: HostLink;
   readonly vm: Vm;
   readonly client: GuestClient;
+  /** How browsers get there; null when the host gave no address. */
+  readonly way: WayIn | null;
   readonly ide: GuestHealth['ide'] | null;
   /** Whether the gateway may let anybody in. */
   routeOpen: boolean;
@@ -26,10 +29,14 @@ export type LiveEnvironment = {
   readonly streams: Set<Duplex>;
 };
 
+/** A person who waits may shorten the pause between two attempts to reach a host, but not to nothing. */
+const KNOCK_MS = 2_000;
+
 /** The running environments of this process, and the gateway's view of them. */
 export class LiveEnvironments implements RouteTable {
   readonly #context: ServiceContext;
   readonly #hosts: Hosts;
+  readonly #knocked = new Map<string, number>();
   readonly #live = new Map<string, LiveEnvironment>();
 
   constructor(context: ServiceContext, hosts: Hosts) {
@@ -52,7 +59,7 @@ export class LiveEnvironments implements RouteTable {
   add(projectId: string, link: HostLink, vm: Vm, ide: GuestHealth['ide'] | null): LiveEnvironment {
     this.remove(projectId);
     const live: LiveEnvironment = {
-      projectId, link, vm, ide, client: this.connect(link, vm), routeOpen: false, gatewayAt: null, lastSaveAt: this.#context.runtime.now(), idleRetryAt: 0, streams: new Set(),
+      projectId, link, vm, ide, client: this.connect(link, vm), way: this.#wayIn(link, vm), routeOpen: false, gatewayAt: null, lastSaveAt: this.#context.runtime.now(), idleRetryAt: 0, streams: new Set(),
     };
     this.#live.set(projectId, live);
     return live;
@@ -70,10 +77,20 @@ export class LiveEnvironments implements RouteTable {
     if (live === undefined) return;
     this.closeRoute(live);
     live.client.close();
+    live.way?.end();
     this.#live.delete(projectId);
   }
 
-  openRoute(live: LiveEnvironment): void { live.routeOpen = true; }
+  openRoute(live: LiveEnvironment): void {
+    if (!live.routeOpen) void live.way?.prove(`${live.projectId}.localhost`);
+    live.routeOpen = true;
+  }
+
+  #wayIn(link: HostLink, { address }: Vm): WayIn | null {
+    // On this computer Traefik would only be a detour.
+    const front = this.#hosts.remote(link.hostId) === null ? null : this.#hosts.knownFacts(link.hostId)?.front ?? null;
+    return address === null ? null : new WayIn({ link, guest: address, front });
+  }
 
   /** Nobody comes in any more, and those inside are cut off. */
   closeRoute(live: LiveEnvironment): void {
@@ -84,12 +101,21 @@ export class LiveEnvironments implements RouteTable {
 
   resolve(projectId: string): Route {
     const live = this.#live.get(projectId);
-    const { address, token } = live?.vm ?? { address: null, token: null };
-    if (live?.routeOpen === true && live.ide !== null && address !== null && token !== null) {
+    const token = live?.vm.token ?? null;
+    const way = live?.way ?? null;
+    const record = this.#context.store.environments.get(projectId);
+    if (record !== null && (live?.routeOpen === true || record.state === 'running')) {
+      const line = this.#context.feed.connection(record.hostId);
+      // Right after a start of Vessel what runs on a host far away is not adopted yet.
+      if (line !== null && (line.state !== 'connected' || live === undefined)) {
+        return { kind: 'unreachable', name: this.#context.store.projects.get(projectId)?.name ?? projectId, hostName: this.#context.store.hosts.get(record.hostId)?.name ?? record.hostId, waits: line.state !== 'down' };
+      }
+    }
+    if (live?.routeOpen === true && live.ide !== null && way !== null && token !== null) {
       return {
-        kind: 'running', token, ide: live.ide, ideStaticDir: this.#hosts.knownFacts(live.link.hostId)?.image?.ideStaticDir ?? null,
+        kind: 'running', token, ide: live.ide, ideStaticDir: this.#hosts.ideStaticDir(live.link.hostId),
         dial: async () => {
-          const stream = await live.link.forward(address.host, address.port);
+          const stream = await way.dial();
           live.streams.add(stream);
           stream.once('close', () => live.streams.delete(stream));
           return stream;
@@ -102,9 +128,19 @@ export class LiveEnvironments implements RouteTable {
     const active = this.#context.operations.active(projectId, null);
     // An opening that has only begun has not changed the state yet.
     if (active?.kind === 'open' || state === 'requested' || state === 'provisioning' || state === 'starting') {
-      return { kind: 'starting', operationId: active?.id ?? null, ideStaticDir: this.#hosts.knownFacts(project.hostId)?.image?.ideStaticDir ?? null };
+      return { kind: 'starting', operationId: active?.id ?? null, ideStaticDir: this.#hosts.ideStaticDir(project.hostId) };
     }
+    if (state === 'stopping' || state === 'destroying') return { kind: 'stopping', name: project.name };
     return { kind: 'not-running', name: project.name };
+  }
+
+  noteWaiting(projectId: string): void {
+    const hostId = this.#context.store.environments.get(projectId)?.hostId;
+    const now = this.#context.runtime.now();
+    if (hostId === undefined || now - (this.#knocked.get(hostId) ?? 0) < KNOCK_MS || this.#context.feed.connection(hostId)?.state !== 'reconnecting') return;
+    this.#knocked.set(hostId, now);
+    // Its failure shows in the state of the line.
+    this.#hosts.remote(hostId)?.connect({ prompter: null, acceptHostKeys: [] }).catch(() => undefined);
   }
 
   noteActivity(projectId: string, _kind: 'ide' | 'http'): void {
