@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -31,6 +31,12 @@ async function guestAgentText() {
   }
 }
 
+/** The static configuration and the units that provisioning writes, by file name. */
+async function units() {
+  const names = (await readdir(path('traefik'))).filter((name) => /\.(service|timer|json)$/.test(name) || name === 'traefik.yml');
+  return Object.fromEntries(await Promise.all(names.map(async (name) => [name, await readFile(path(`traefik/${name}`), 'utf8')])));
+}
+
 /** Only a run from the sources bundles the guest agent itself: the bundler stays out of the bundle. */
 const withoutBundler = {
   name: 'without-bundler',
@@ -49,7 +55,7 @@ export async function bundleHost(outfile = path('out/host/infra-agent.mjs')) {
     ...OPTIONS,
     entryPoints: [path('host-scripts/infra-agent/main.ts')],
     outfile,
-    define: { __VESSEL_AGENT_VERSION__: JSON.stringify(version), __VESSEL_GUEST_AGENT__: JSON.stringify(await guestAgentText()) },
+    define: { __VESSEL_AGENT_VERSION__: JSON.stringify(version), __VESSEL_GUEST_AGENT__: JSON.stringify(await guestAgentText()), __VESSEL_UNITS__: JSON.stringify(await units()) },
     plugins: [withoutBundler],
   });
   return outfile;

@@ -15,7 +15,7 @@ import { errnoOf } from './system/errno.ts';
 export type BootImage = { readonly image: GoldenImage; readonly dataDisk: { readonly path: string; readonly modifiedMs: number } };
 
 /** Remembers which image belongs to this infra-agent: finding out anew asks package managers and takes half a second. */
-const PointerSchema = z.object({ key: z.string(), guestAgentSha256: z.string() });
+const PointerSchema = z.object({ key: z.string(), guestAgentSha256: z.string(), delivered: z.boolean().default(false) });
 
 let bundled: Promise<string> | null = null;
 
@@ -40,19 +40,29 @@ const pointerPath = (paths: HostPaths): string => join(paths.state, 'image.json'
 export const dataDiskPath = (paths: HostPaths): string => join(paths.cache, 'disks', 'data.raw');
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
 
-/** Makes `image` the one that new machines boot. */
-export async function rememberImage(paths: HostPaths, image: Pick<GoldenImage, 'key'>): Promise<void> {
+/** Makes `image` the one that new machines boot. `delivered`: it was made elsewhere, so the inputs of this host say nothing about it. */
+export async function rememberImage(paths: HostPaths, image: Pick<GoldenImage, 'key'>, delivered = false): Promise<void> {
   await mkdir(paths.state, { recursive: true, mode: 0o711 });
-  const pointer = { key: image.key, guestAgentSha256: sha256(await guestAgentText()) };
+  const pointer = { key: image.key, guestAgentSha256: sha256(await guestAgentText()), delivered };
   await writeFileAtomic(pointerPath(paths), `${JSON.stringify(pointer)}\n`, { mode: 0o644, durable: false });
 }
 
 /** The image that was made the current one, or null when there is none for this infra-agent. Cheap: two small files. */
 export async function pointedImage(paths: HostPaths): Promise<GoldenImage | null> {
+  const pointer = await readPointer(paths);
+  return pointer === null ? null : readGoldenImage(paths.cache, pointer.key);
+}
+
+/** The image that was sent to this host and is in use, or null. */
+export async function deliveredImage(paths: HostPaths): Promise<GoldenImage | null> {
+  const pointer = await readPointer(paths);
+  return pointer?.delivered === true ? readGoldenImage(paths.cache, pointer.key) : null;
+}
+
+async function readPointer(paths: HostPaths): Promise<z.infer<typeof PointerSchema> | null> {
   const text = await readFileOrNull(pointerPath(paths));
   const pointer = text === null ? null : PointerSchema.safeParse(JSON.parse(text));
-  if (pointer?.success !== true || pointer.data.guestAgentSha256 !== sha256(await guestAgentText())) return null;
-  return readGoldenImage(paths.cache, pointer.data.key);
+  return pointer?.success === true && pointer.data.guestAgentSha256 === sha256(await guestAgentText()) ? pointer.data : null;
 }
 
 /** The image that new machines boot, or null when it is not on this host. Changes nothing. */

@@ -2,6 +2,9 @@ import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { vesselCache } from '#shared/paths.ts';
 
+/** What a host is for: `desktop` is a person's own computer, `server` a machine that was made a host over SSH (`$VESSEL_ROLE`). */
+export type HostRole = 'desktop' | 'server';
+
 /** Where infra-agent keeps its things; see {@link hostPaths} for the rules. */
 export type HostPaths = {
   /** State of this host: VM records, the provisioning journal, Traefik rules. */

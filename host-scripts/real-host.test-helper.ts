@@ -43,7 +43,7 @@ export async function realHost(options: { readonly ownTemplates?: boolean } = {}
   }
   const paths = hostPaths({ env: {}, isRoot: isRoot(), home, cache });
   const logs: string[] = [];
-  const another = (): Host => createHost({ paths, driver: 'qemu', isRoot: isRoot(), background: true, log: (text) => logs.push(text) });
+  const another = (): Host => createHost({ paths, driver: 'qemu', isRoot: isRoot(), role: 'desktop', background: true, log: (text) => logs.push(text) });
   const host = another();
   return {
     home, cache, paths, host, another, logs,

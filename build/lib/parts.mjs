@@ -12,5 +12,5 @@ export const parts = [
   },
   { name: 'server', kind: 'bundle', title: 'server', entries: ['electron/server/main.ts'], inputs: [...COMMON, 'electron/server', 'electron/core', 'electron/shared'], outputs: ['out/server/main.mjs'] },
   { name: 'cli', kind: 'bundle', title: 'command line', entries: ['electron/cli/main.ts'], inputs: [...COMMON, 'electron/cli', 'electron/core', 'electron/shared'], outputs: ['out/cli/main.mjs'] },
-  { name: 'host', kind: 'script', title: 'infra-agent', entries: ['build/bundle-host.mjs'], inputs: [...COMMON, 'build/bundle-host.mjs', 'host-scripts', 'images', 'electron/shared'], outputs: ['out/host/infra-agent.mjs'] },
+  { name: 'host', kind: 'script', title: 'infra-agent', entries: ['build/bundle-host.mjs'], inputs: [...COMMON, 'build/bundle-host.mjs', 'host-scripts', 'images', 'traefik', 'electron/shared'], outputs: ['out/host/infra-agent.mjs'] },
 ];

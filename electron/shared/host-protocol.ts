@@ -60,7 +60,17 @@ export const UnprovisionResultSchema = z.object({
   status: z.enum(['success', 'planned']),
   removed: z.array(z.string()),
   kept: z.array(z.object({ item: z.string(), why: z.string() })),
+  /** What the host counts now against what it counted before it was first provisioned; absent where nothing was counted. */
+  proof: z.array(z.object({ what: z.string(), before: z.number().int(), after: z.number().int(), added: z.array(z.string()), gone: z.array(z.string()) })).optional(),
 });
+export type UnprovisionResult = z.infer<typeof UnprovisionResultSchema>;
+
+/** A golden image that the caller has for the host; `path` is where it lies on the host as a compressed tar, null while it is not sent (a plan needs no more). */
+export const DeliveredImageSchema = z.object({ key: z.string().regex(/^[0-9a-f]{32}$/), bytes: z.number().int(), sha256: z.string(), path: z.string().nullable() });
+export type DeliveredImage = z.infer<typeof DeliveredImageSchema>;
+/** A program that the caller puts on the host, where the host cannot fetch it. */
+export const DeliveredFileSchema = z.object({ path: z.string(), sha256: z.string() });
+export type DeliveredFile = z.infer<typeof DeliveredFileSchema>;
 
 export const HostFactsSchema = z.object({
   hostname: z.string(),
@@ -100,7 +110,16 @@ export const hostMethods = {
   hello: { params: z.object({ client: z.string() }), result: z.object({ v: z.number().int(), agentVersion: z.string(), pid: z.number().int() }) },
   facts: { params: z.object({}), result: HostFactsSchema },
   doctor: { params: z.object({}), result: DoctorResultSchema },
-  provision: { params: z.object({ dryRun: z.boolean().default(false), tiers: z.array(TierSchema).default(['medium']) }), result: ProvisionResultSchema },
+  provision: {
+    params: z.object({
+      dryRun: z.boolean().default(false), tiers: z.array(TierSchema).default(['medium']),
+      /** Instead of building one; see docs/ssh-hosts.md. */
+      image: DeliveredImageSchema.optional(),
+      /** Traefik's program, already on the host. */
+      traefik: DeliveredFileSchema.optional(),
+    }),
+    result: ProvisionResultSchema,
+  },
   unprovision: { params: z.object({ dryRun: z.boolean().default(false) }), result: UnprovisionResultSchema },
   /** Creates and starts a VM, gives it its identity; resolves once its agent answers with the new token and `ideReady`. */
   start: {

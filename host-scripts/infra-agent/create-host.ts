@@ -1,7 +1,7 @@
 import { VesselError } from '#shared/errors.ts';
 import { HOST_PROTOCOL_VERSION } from '#shared/host-protocol.ts';
 import { AGENT_VERSION } from '../build-info.ts';
-import type { HostPaths } from '../paths.ts';
+import type { HostPaths, HostRole } from '../paths.ts';
 import { RouteFolder } from '../routes/traefik-route.ts';
 import { processHost } from './process-host.ts';
 import { qemuHost } from './qemu-host.ts';
@@ -9,7 +9,7 @@ import type { Host } from './request-context.ts';
 import type { HostParts } from './host-parts.ts';
 import { startVm } from './start-vm.ts';
 
-export type HostOptions = { readonly paths: HostPaths; readonly driver: 'qemu' | 'process'; readonly isRoot: boolean; readonly background: boolean; readonly log: (text: string) => void };
+export type HostOptions = { readonly paths: HostPaths; readonly driver: 'qemu' | 'process'; readonly isRoot: boolean; readonly role: HostRole; readonly background: boolean; readonly log: (text: string) => void };
 
 /** The one wiring point of infra-agent: a handler for every method of the host protocol. */
 export function createHost(options: HostOptions): Host {

@@ -1,4 +1,4 @@
-import type { DoctorResult, HostFacts, HostResult } from '#shared/host-protocol.ts';
+import type { DeliveredFile, DeliveredImage, DoctorResult, HostFacts, HostResult } from '#shared/host-protocol.ts';
 import type { Tier } from '#shared/project.ts';
 import type { DriverWithAbilities } from '../drivers/driver.ts';
 import type { RequestContext } from './request-context.ts';
@@ -8,7 +8,7 @@ export type HostParts = {
   readonly driver: DriverWithAbilities;
   readonly facts: () => Promise<HostFacts>;
   readonly doctor: () => Promise<DoctorResult>;
-  readonly provision: (params: { readonly dryRun: boolean; readonly tiers: readonly Tier[] }, context: RequestContext) => Promise<HostResult<'provision'>>;
+  readonly provision: (params: { readonly dryRun: boolean; readonly tiers: readonly Tier[]; readonly image?: DeliveredImage | undefined; readonly traefik?: DeliveredFile | undefined }, context: RequestContext) => Promise<HostResult<'provision'>>;
   readonly unprovision: (params: { readonly dryRun: boolean }, context: RequestContext) => Promise<HostResult<'unprovision'>>;
   /** Ends work in the background and waits for it; nothing of it is left half done. */
   readonly close: () => Promise<void>;

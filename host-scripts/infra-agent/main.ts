@@ -30,7 +30,7 @@ async function run(line: CommandLine): Promise<number> {
     process.once(signal, () => interrupted.abort(new VesselError('CANCELLED', `ended by ${signal}`)));
   }
   const host = createHost({
-    paths, driver: line.options.driver, isRoot: root, background: line.verb === 'serve',
+    paths, driver: line.options.driver, isRoot: root, role: process.env['VESSEL_ROLE'] === 'server' ? 'server' : 'desktop', background: line.verb === 'serve',
     log: (text) => process.stderr.write(`${text}\n`),
   });
   if (line.verb === 'serve') {

@@ -1,3 +1,4 @@
+import type { DeliveredFile, DeliveredImage } from '#shared/host-protocol.ts';
 import { TIERS, TierSchema } from '#shared/project.ts';
 import type { Tier } from '#shared/project.ts';
 import { VesselError } from '#shared/errors.ts';
@@ -6,7 +7,8 @@ import { hostStages } from '../doctor/host-stages.ts';
 import type { TemplateAbility } from '../drivers/driver.ts';
 import { qemuDriver } from '../drivers/qemu/qemu-driver.ts';
 import { sweepInterruptedBuilds } from '../drivers/qemu/build-template.ts';
-import type { HostPaths } from '../paths.ts';
+import type { HostPaths, HostRole } from '../paths.ts';
+import { countBefore } from '../provision/baseline.ts';
 import { provision } from '../provision/engine.ts';
 import { Journal } from '../provision/journal.ts';
 import { allSteps } from '../provision/steps/all-steps.ts';
@@ -23,11 +25,13 @@ const DEFAULT_TIERS: readonly Tier[] = ['medium'];
 export type QemuHostOptions = {
   readonly paths: HostPaths;
   readonly isRoot: boolean;
+  readonly role: HostRole;
   /** A long-lived agent makes missing templates in the background; a one-shot verb ends too early for that. */
   readonly background: boolean;
   readonly log: (text: string) => void;
 };
 
+type Sent = { readonly image?: DeliveredImage | undefined; readonly traefik?: DeliveredFile | undefined };
 type BackgroundBuilder = { readonly want: (tier: Tier) => void; readonly close: () => Promise<void> };
 
 /** Makes wanted templates one after the other, each tier once at a time. */
@@ -64,16 +68,19 @@ export function qemuHost(options: QemuHostOptions): HostParts {
   const build = backgroundBuilder(() => driver.abilities.templates, options);
   const driver = qemuDriver({ paths, isRoot, records: new RecordStore(paths.vms), templates: store, templateWanted: build.want });
   const journal = new Journal(paths.journal);
-  const stepsFor = (tiers: readonly Tier[]): readonly ProvisionStep[] => {
+  const stepsFor = (tiers: readonly Tier[], sent: Sent = {}): readonly ProvisionStep[] => {
     const { templates } = driver.abilities;
     if (templates === null) throw new VesselError('INTERNAL', 'the qemu driver has templates');
-    return allSteps({ paths, isRoot, templates, store, tiers });
+    return allSteps({ paths, isRoot, templates, store, tiers, role: options.role, journal, ...sent });
   };
   const facts = (): ReturnType<HostParts['facts']> => qemuFacts(paths, isRoot, driver);
   return {
     driver, facts,
     doctor: () => examine(hostStages({ steps: stepsFor(DEFAULT_TIERS), facts, vms: () => driver.list(), signal: AbortSignal.timeout(120_000) })),
-    provision: ({ dryRun, tiers }, context) => provision({ steps: stepsFor(tiers), journal, dryRun, signal: context.signal, report: context.steps, log: context.log }),
+    async provision({ dryRun, tiers, image, traefik }, context) {
+      if (!dryRun) await countBefore(paths, journal);
+      return provision({ steps: stepsFor(tiers, { image, traefik }), journal, dryRun, signal: context.signal, report: context.steps, log: context.log });
+    },
     close: build.close,
     async unprovision({ dryRun }, context) {
       if (!dryRun) await sweepInterruptedBuilds(store, paths.run, null);

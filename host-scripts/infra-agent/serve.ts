@@ -59,7 +59,9 @@ export async function serve({ input, output, host, signal }: ServeOptions): Prom
     try {
       json = JSON.parse(line);
     } catch (error) {
-      return send({ type: 'log', id: null, level: 'error', text: `a line is not JSON: ${VesselError.from(error).message}` });
+      // Its reason would quote the line, which may be anything, a password too.
+      if (error instanceof SyntaxError) return send({ type: 'log', id: null, level: 'error', text: 'a line is not JSON' });
+      throw error;
     }
     const parsed = HostRequestSchema.safeParse(json);
     if (!parsed.success) return send({ type: 'log', id: null, level: 'error', text: 'a line is neither a request nor a cancel' });

@@ -32,13 +32,14 @@ export async function provision(options: ProvisionOptions): Promise<HostResult<'
   };
   const checkStep = async (index: number, step: ProvisionStep): Promise<Check> => {
     const check = await step.check(options.signal);
-    show(index, { state: check.present ? 'present' : 'missing', evidence: check.evidence, plan: [...check.plan] });
+    show(index, { state: check.skipped === true ? 'skipped' : check.present ? 'present' : 'missing', evidence: check.evidence, plan: [...check.plan] });
     return check;
   };
 
   for (const [index, step] of options.steps.entries()) {
     options.signal.throwIfAborted();
-    if ((await checkStep(index, step)).present || options.dryRun) continue;
+    const before = await checkStep(index, step);
+    if (before.present || before.skipped === true || options.dryRun) continue;
     show(index, { state: 'running', progress: 0 });
     try {
       await step.run({
@@ -46,7 +47,7 @@ export async function provision(options: ProvisionOptions): Promise<HostResult<'
         progress: (fraction, doing) => show(index, { progress: Math.min(1, Math.max(0, fraction)), evidence: doing }, false),
       });
       const after = await step.check(options.signal);
-      if (!after.present) throw new VesselError('PROVISION_FAILED', `${step.title}: still missing afterwards: ${after.evidence}`);
+      if (!after.present && after.skipped !== true) throw new VesselError('PROVISION_FAILED', `${step.title}: still missing afterwards: ${after.evidence}`);
       changed += 1;
       show(index, { state: 'done', progress: 1, evidence: after.evidence, plan: [] });
     } catch (error) {
@@ -70,7 +71,9 @@ export type UnprovisionOptions = {
 export async function unprovision(options: UnprovisionOptions): Promise<HostResult<'unprovision'>> {
   const removed: string[] = [];
   const kept: { item: string; why: string }[] = [];
-  for (const entry of [...await options.journal.standing()].reverse()) {
+  const standing = [...await options.journal.standing()].reverse();
+  const together = new Set<string>();
+  for (const entry of standing) {
     options.signal.throwIfAborted();
     const step = options.steps.find(({ id }) => id === entry.step);
     const item = `${entry.step}: ${entry.item}`;
@@ -79,6 +82,11 @@ export async function unprovision(options: UnprovisionOptions): Promise<HostResu
     } else if (options.dryRun) {
       removed.push(item);
     } else {
+      if (step.undoAll !== undefined && !together.has(step.id)) {
+        together.add(step.id);
+        // What it could not do shows one by one, with its reason.
+        await step.undoAll(standing.filter((other) => other.step === step.id), options.signal).catch(() => false);
+      }
       const why = await step.undo(entry, options.signal).catch((error: unknown) => VesselError.from(error).message);
       if (why === null) {
         await options.journal.markUndone(entry);

@@ -61,7 +61,7 @@ describe.skipIf(why !== null)('a Debian package', () => {
   it('that provisioning installed goes again, and one that was there stays', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'vessel-packages-'));
     const journal = new Journal(join(folder, 'journal.jsonl'));
-    const steps = [packagesStep(['bash', 'hello'], true)];
+    const steps = [packagesStep(() => Promise.resolve(['bash', 'hello']), true)];
     const signal = new AbortController().signal;
     try {
       const result = await provision({ steps, journal, dryRun: false, signal, report: () => undefined, log: () => undefined });

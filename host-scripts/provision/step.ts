@@ -6,6 +6,8 @@ export type Check = {
   readonly evidence: string;
   /** What running the step would change, in words; empty when nothing. */
   readonly plan: readonly string[];
+  /** The step does not apply here, or cannot be had; the evidence says why. Nothing is run and nothing fails. */
+  readonly skipped?: boolean;
 };
 
 export type StepContext = {
@@ -30,6 +32,8 @@ export type ProvisionStep = {
   readonly run: (context: StepContext) => Promise<void>;
   /** Resolves to null when undone, else to why it is kept. */
   readonly undo: (entry: JournalEntry, signal: AbortSignal) => Promise<string | null>;
+  /** Undoes many entries at once where that is possible and faster; false leaves them to `undo`, one by one. */
+  readonly undoAll?: (entries: readonly JournalEntry[], signal: AbortSignal) => Promise<boolean>;
 };
 
 /** For steps that change nothing which outlives them. */

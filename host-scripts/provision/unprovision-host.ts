@@ -4,6 +4,7 @@ import { VesselError } from '#shared/errors.ts';
 import type { HostResult, Vm } from '#shared/host-protocol.ts';
 import type { HostPaths } from '../paths.ts';
 import { errnoOf } from '../system/errno.ts';
+import { compareWith, forgetBefore, readBefore } from './baseline.ts';
 import { unprovision } from './engine.ts';
 import type { Journal } from './journal.ts';
 import type { ProvisionStep } from './step.ts';
@@ -33,8 +34,12 @@ export async function unprovisionHost(options: UnprovisionHostOptions): Promise<
     throw new VesselError('BUSY', `${vms.length} environment(s) are still on this host: ${vms.map(({ id }) => id).join(', ')}`, { hint: 'Close them first: their work would be lost.' });
   }
   const ownFolders = (await journal.standing()).filter(({ step, item }) => step === 'directories' && paths.journal.startsWith(`${item}/`)).map(({ item }) => item);
-  const result = await unprovision(options);
+  const before = await readBefore(paths);
+  const undone = await unprovision(options);
+  const proof = options.dryRun || before === null ? undefined : await compareWith(before);
+  const result = proof === undefined ? undone : { ...undone, proof: [...proof] };
   if (options.dryRun || result.kept.length > 0) return result;
+  await forgetBefore(paths);
   await rm(join(paths.state, 'image.json'), { force: true });
   // No machine has a socket, and the journal that lay in the state folder is gone: what is empty now was Vessel's.
   for (const folder of [paths.run, paths.state, ...ownFolders.toSorted((one, other) => other.length - one.length)]) await removeIfEmpty(folder);

@@ -1,7 +1,16 @@
+import type { DeliveredFile, DeliveredImage } from '#shared/host-protocol.ts';
 import type { Tier } from '#shared/project.ts';
+import { deliveredImage, pointedImage } from '../../current-image.ts';
 import type { TemplateAbility } from '../../drivers/driver.ts';
-import type { HostPaths } from '../../paths.ts';
+import type { HostPaths, HostRole } from '../../paths.ts';
+import { runCommand } from '../../system/run-command.ts';
 import type { TemplateStore } from '../../templates/template-store.ts';
+import type { Journal } from '../journal.ts';
+import { idleTimerStep } from '../server-steps/idle-timer.ts';
+import { kernelModulesStep } from '../server-steps/kernel-modules.ts';
+import { portsStep } from '../server-steps/ports.ts';
+import { resourcesStep } from '../server-steps/resources.ts';
+import { traefikStep } from '../server-steps/traefik.ts';
 import type { ProvisionStep } from '../step.ts';
 import { acceleratorStep } from './accelerator.ts';
 import { directoriesStep } from './directories.ts';
@@ -18,13 +27,35 @@ export type AllStepsOptions = {
   readonly templates: TemplateAbility;
   readonly store: TemplateStore;
   readonly tiers: readonly Tier[];
+  /** `server`: a machine that is there for its environments, reached over SSH; see docs/ssh-hosts.md. `desktop`: this computer, where a person works. */
+  readonly role: HostRole;
+  readonly journal: Journal;
+  /** What the caller has put on the host instead of having it built or fetched there. */
+  readonly image?: DeliveredImage | undefined;
+  readonly traefik?: DeliveredFile | undefined;
 };
 
 /** Everything that makes a computer a host, in order. The probe comes after the image because it boots the image's kernel. */
 export function allSteps(options: AllStepsOptions): readonly ProvisionStep[] {
-  const { paths, isRoot } = options;
+  const { paths, isRoot, journal } = options;
+  const server = options.role === 'server';
+  const imageIsSent = async (): Promise<boolean> => options.image !== undefined || await deliveredImage(paths) !== null;
+  const packages = async (): Promise<readonly string[]> => {
+    const wanted = isRoot ? HOST_PACKAGES : [...HOST_PACKAGES, ...UNPRIVILEGED_PACKAGES];
+    // A server has no npm, and building an image takes packages from the registry.
+    return server && !await imageIsSent() && !await hasProgram('npm') ? [...wanted, 'npm'] : wanted;
+  };
   return [
-    platformStep(), packagesStep(isRoot ? HOST_PACKAGES : [...HOST_PACKAGES, ...UNPRIVILEGED_PACKAGES], isRoot), serviceUserStep(isRoot), directoriesStep(paths), isolationStep(isRoot),
-    goldenImageStep(paths), acceleratorStep(paths), ...options.tiers.map((tier) => templateStep(tier, options.templates, options.store)),
+    platformStep(),
+    ...(server ? [resourcesStep(paths, async () => await pointedImage(paths) !== null), portsStep()] : []),
+    packagesStep(packages, isRoot), serviceUserStep(isRoot),
+    ...(server ? [kernelModulesStep()] : []),
+    directoriesStep(paths), isolationStep(isRoot),
+    goldenImageStep(paths, options.image), acceleratorStep(paths), ...options.tiers.map((tier) => templateStep(tier, options.templates, options.store)),
+    ...(server ? [traefikStep(paths, journal, options.traefik), idleTimerStep(journal)] : []),
   ];
+}
+
+async function hasProgram(name: string): Promise<boolean> {
+  return (await runCommand(['sh', '-c', 'command -v "$1" >/dev/null', 'sh', name], { deadlineMs: 5_000 })).code === 0;
 }

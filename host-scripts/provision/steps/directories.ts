@@ -15,7 +15,7 @@ async function exists(path: string): Promise<boolean> {
 }
 
 /** The path itself and its missing parents, outermost first. */
-async function missingOnTheWay(path: string): Promise<readonly string[]> {
+export async function missingOnTheWay(path: string): Promise<readonly string[]> {
   return await exists(path) ? [] : [...await missingOnTheWay(dirname(path)), path];
 }
 
