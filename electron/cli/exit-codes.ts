@@ -61,6 +61,7 @@ const BY_ERROR: Readonly<Partial<Record<ErrorCode, ExitCode>>> = {
   SSH_SESSIONS_EXHAUSTED: EXIT.hostNotReady,
   FORWARDING_FORBIDDEN: EXIT.hostNotReady,
   SUDO_UNAVAILABLE: EXIT.hostNotReady,
+  SUDO_PASSWORD_NEEDED: EXIT.hostNotReady,
   SHELL_JUNK: EXIT.hostNotReady,
   CANCELLED: EXIT.cancelled,
   SSH_PROMPT_CANCELLED: EXIT.cancelled,

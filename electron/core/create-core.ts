@@ -10,6 +10,7 @@ import { createGateway } from './adapters/gateway/create-gateway.ts';
 import { connectGuest } from './adapters/guest/guest-client.ts';
 import { probeIde } from './adapters/ide-probe/probe-ide.ts';
 import { LocalHostLink } from './adapters/local-host/local-host-link.ts';
+import { DesktopParts } from './adapters/ssh/host-setup/desktop-parts.ts';
 import { makeRemoteHosts, processSshEnvironment } from './adapters/ssh/make-remote-hosts.ts';
 import { makeFault } from './adapters/runtime/faults.ts';
 import { lockHome } from './adapters/sqlite/instance-lock.ts';
@@ -114,7 +115,10 @@ async function assemble(options: CoreOptions, undo: (() => Promise<void> | void)
   undo.push(() => hosts.dispose());
   const sshHosts = new SshHosts(context, hosts, makeRemoteHosts({
     home, log: runtime.log, environment: processSshEnvironment(),
-    agentCommand: ({ hostId }) => Promise.reject(new VesselError('HOST_NOT_READY', `${hostId} is not provisioned yet`, { hint: `Provision the host first: \`vessel host provision ${hostId}\`.` })),
+    parts: new DesktopParts({
+      cache, agentCommand: options.agentCommand, version: VERSION, env: process.env,
+      imageKey: async () => (await hosts.refresh('local')).facts?.image?.key ?? null,
+    }),
   }));
   const projects = new Projects(context);
   const imports = new Imports(context, projects);

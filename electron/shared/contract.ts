@@ -200,9 +200,10 @@ export const calls = {
   /** For hosts of kind `ssh`: connects again, asking as `hosts.add` does, and throws why it cannot. */
   'hosts.connect': call(z.object({ hostId: z.string(), acceptHostKeys: z.array(z.string()).default([]), promptScope: z.string().optional() }), HostSchema),
   'hosts.refresh': call(z.object({ hostId: z.string() }), HostSchema),
-  'hosts.plan': call(z.object({ hostId: z.string() }), ProvisionResultSchema),
-  'hosts.provision': call(z.object({ hostId: z.string() }), started),
-  'hosts.unprovision': call(z.object({ hostId: z.string() }), started),
+  /** With `promptScope` the password for sudo may be asked for before the work begins; it is kept until Vessel ends. */
+  'hosts.plan': call(z.object({ hostId: z.string(), promptScope: z.string().optional() }), ProvisionResultSchema),
+  'hosts.provision': call(z.object({ hostId: z.string(), promptScope: z.string().optional() }), started),
+  'hosts.unprovision': call(z.object({ hostId: z.string(), promptScope: z.string().optional() }), started),
   'hosts.doctor': call(z.object({ hostId: z.string() }), DoctorResultSchema),
 
   /** `answers` null declines, which ends the login. NOT_FOUND when somebody else was faster. */

@@ -49,6 +49,7 @@ export const ERROR_CODES = {
   SSH_SESSIONS_EXHAUSTED: { title: 'The host allows no more sessions', hint: 'Raise MaxSessions or MaxStartups in its sshd_config, or close other sessions.', retryable: true },
   FORWARDING_FORBIDDEN: { title: 'The SSH server forbids forwarding', hint: 'Set `AllowTcpForwarding local` (and no `PermitOpen` or `restrict` for this user) in its sshd_config or authorized_keys.', retryable: false },
   SUDO_UNAVAILABLE: { title: 'The user has no right to act as root on the host', hint: 'Add the user to the sudoers of the host, or log in as root.', retryable: false },
+  SUDO_PASSWORD_NEEDED: { title: 'sudo on the host wants a password and nobody can be asked for it', hint: 'Provision or connect from a terminal or the window, or let this user run sudo without a password.', retryable: false },
   SHELL_JUNK: { title: 'The login shell of the host prints text into commands', hint: 'Let its start-up files (~/.bashrc, ~/.profile) print only in interactive shells: put `case $- in *i*) ;; *) return ;; esac` at their top.', retryable: false },
 
   GUEST_UNREACHABLE: { title: 'The guest agent does not answer', hint: 'Retry; the environment is kept until you decide.', retryable: true },

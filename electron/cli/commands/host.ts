@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { VesselError } from '#shared/errors.ts';
-import { HostFactsSchema, ProvisionResultSchema, UnprovisionResultSchema, type HostFacts, type ProvisionResult } from '#shared/host-protocol.ts';
+import { HostFactsSchema, ProvisionResultSchema, UnprovisionResultSchema, type HostFacts, type ProvisionResult, type UnprovisionResult } from '#shared/host-protocol.ts';
+import { withPrompts } from '../answer-prompts.ts';
 import { DETACH } from '../arguments.ts';
 import type { Use } from '../command-kit.ts';
 import type { Context } from '../context.ts';
@@ -61,11 +62,11 @@ export function registerHost(program: Command, use: Use): void {
     .option(...DETACH)
     .action(use(async (context, [hostId]: [string], options: Detach & { readonly dryRun?: boolean }) => {
       if (options.dryRun === true) {
-        const plan = await context.session.call('hosts.plan', { hostId });
+        const plan = await withPrompts(context, (promptScope) => context.session.call('hosts.plan', { hostId, ...(promptScope === undefined ? {} : { promptScope }) }));
         context.output.result({ hostId, ...plan }, () => planText(context, plan));
         return;
       }
-      const operation = await runOperation(context, () => context.session.call('hosts.provision', { hostId }), options);
+      const operation = await runOperation(context, () => withPrompts(context, (promptScope) => context.session.call('hosts.provision', { hostId, ...(promptScope === undefined ? {} : { promptScope }) })), options);
       if (operation === null) return;
       const result = ProvisionResultSchema.safeParse(operation.result).data ?? null;
       context.output.result({ hostId, ...result, operationId: operation.id }, () => result === null || result.changed > 0 ? `${hostId} is ready` : `${hostId} was ready; nothing had to change`);
@@ -77,19 +78,28 @@ export function registerHost(program: Command, use: Use): void {
     .option(...DETACH)
     .action(use(async (context, [hostId]: [string], options: Detach & { readonly yes?: boolean }) => {
       if (options.yes !== true) throw new VesselError('BAD_REQUEST', `This removes the image, the templates and all else that provisioning made on ${hostId}`, { hint: `Say so: \`vessel host unprovision ${hostId} --yes\`.` });
-      const operation = await runOperation(context, () => context.session.call('hosts.unprovision', { hostId }), options);
+      const operation = await runOperation(context, () => withPrompts(context, (promptScope) => context.session.call('hosts.unprovision', { hostId, ...(promptScope === undefined ? {} : { promptScope }) })), options);
       if (operation === null) return;
       const result = UnprovisionResultSchema.safeParse(operation.result).data ?? null;
       context.output.result({ hostId, ...result, operationId: operation.id }, () => [
         `Removed ${count(result?.removed.length ?? 0, 'thing')} from ${hostId}`, ...(result?.kept ?? []).map(({ item, why }) => `kept ${item}: ${why}`),
+        ...proofText(result?.proof ?? []),
       ].join('\n'));
     }));
+}
+
+/** What was counted before the first change and after the last. */
+function proofText(proof: NonNullable<UnprovisionResult['proof']>): readonly string[] {
+  if (proof.length === 0) return [];
+  const differing = proof.filter(({ added, gone }) => added.length + gone.length > 0);
+  if (differing.length === 0) return [`As it was before: ${proof.map(({ what, after }) => `${after} ${what}`).join(', ')}`];
+  return differing.map(({ what, added, gone }) => `differs from before: ${what}: ${[...added.map((name) => `+ ${name}`), ...gone.map((name) => `- ${name}`)].join(', ')}`);
 }
 
 function planText(context: Context, plan: ProvisionResult): string {
   const { style } = context.output;
   const lines = plan.steps.flatMap((step) => step.plan.length === 0
-    ? [`${style('green', 'present')}  ${step.title}${step.evidence === '' ? '' : style('dim', `  ${step.evidence}`)}`]
+    ? [`${step.state === 'skipped' ? style('dim', 'skipped') : style('green', 'present')}  ${step.title}${step.evidence === '' ? '' : style('dim', `  ${step.evidence}`)}`]
     : [`${style('yellow', 'missing')}  ${step.title}`, ...step.plan.map((change) => `           ${change}`)]);
   return [...lines, plan.changed === 0 ? 'Nothing would change.' : `${count(plan.changed, 'step')} would change this host.`].join('\n');
 }

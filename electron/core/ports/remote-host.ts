@@ -1,5 +1,6 @@
 import type { Duplex, Readable, Writable } from 'node:stream';
 import type { HostConnection, HostProbe, HostSsh } from '#shared/contract.ts';
+import type { HostKeeper } from './host-keeper.ts';
 import type { HostLink } from './host-link.ts';
 import type { Prompter } from './prompter.ts';
 
@@ -85,7 +86,7 @@ export type RemoteHost = {
 /** Makes what services need for a host of kind `ssh`. */
 export type RemoteHosts = {
   /** Does not connect. Throws BAD_REQUEST or SSH_CONFIG_INVALID when the target makes no sense. `link` ends before `host` is disposed. */
-  make(hostId: string, ssh: HostSsh): { readonly host: RemoteHost; readonly link: HostLink };
+  make(hostId: string, ssh: HostSsh): { readonly host: RemoteHost; readonly link: HostLink; readonly keeper: HostKeeper };
   /** The name of the machine in a target, for people. Throws BAD_REQUEST. */
   nameOf(target: string): string;
   /** Takes what Vessel keeps about the target off its own files: confirmed host key, password. */

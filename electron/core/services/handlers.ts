@@ -98,9 +98,10 @@ export function makeHandlers(services: Services): Handlers {
     'hosts.remove': async ({ hostId }) => { await sshHosts.remove(hostId); return ok; },
     'hosts.connect': ({ hostId, acceptHostKeys, promptScope }, { signal }) => sshHosts.connect(hostId, connecting(promptScope, acceptHostKeys, signal)),
     'hosts.refresh': ({ hostId }, { signal }) => hosts.refresh(hostId, signal),
-    'hosts.plan': ({ hostId }, { signal }) => hosts.plan(hostId, signal),
-    'hosts.provision': async ({ hostId }) => started(hosts.provision(hostId)),
-    'hosts.unprovision': async ({ hostId }) => started(hosts.unprovision(hostId)),
+    // Who must be asked is asked here, where somebody waits: an operation asks nobody.
+    'hosts.plan': async ({ hostId, promptScope }, { signal }) => { await sshHosts.authorize(hostId, connecting(promptScope, [], signal)); return hosts.plan(hostId, signal); },
+    'hosts.provision': async ({ hostId, promptScope }, { signal }) => { await sshHosts.authorize(hostId, connecting(promptScope, [], signal)); return started(hosts.provision(hostId)); },
+    'hosts.unprovision': async ({ hostId, promptScope }, { signal }) => { await sshHosts.authorize(hostId, connecting(promptScope, [], signal)); return started(hosts.unprovision(hostId)); },
     'hosts.doctor': ({ hostId }, { signal }) => hosts.doctor(hostId, signal),
 
     'prompts.answer': async ({ promptId, answers, remember }) => { prompts.answer(promptId, answers, remember); return ok; },

@@ -2,6 +2,7 @@ import { VesselError } from '#shared/errors.ts';
 import type { Host } from '#shared/contract.ts';
 import type { DoctorResult, HostFacts, HostStep, ProvisionResult } from '#shared/host-protocol.ts';
 import type { Step } from '#shared/operation.ts';
+import type { HostKeeper } from '../ports/host-keeper.ts';
 import type { HostLink, HostRequestOptions } from '../ports/host-link.ts';
 import type { RemoteHost } from '../ports/remote-host.ts';
 import type { HostRecord } from '../ports/store.ts';
@@ -15,7 +16,7 @@ export type LinkListener = { added(link: HostLink): void; removed(hostId: string
 export class Hosts {
   readonly #context: ServiceContext;
   readonly #links: Map<string, HostLink>;
-  readonly #remotes = new Map<string, { readonly host: RemoteHost; readonly unsubscribe: () => void }>();
+  readonly #remotes = new Map<string, { readonly host: RemoteHost; readonly keeper: HostKeeper; readonly unsubscribe: () => void }>();
   #listener: LinkListener | null = null;
 
   constructor(context: ServiceContext, links: readonly HostLink[]) {
@@ -36,10 +37,10 @@ export class Hosts {
   listen(listener: LinkListener): void { this.#listener = listener; }
 
   /** Takes a host over SSH into service. */
-  attach(link: HostLink, host: RemoteHost): void {
+  attach(link: HostLink, host: RemoteHost, keeper: HostKeeper): void {
     const unsubscribe = host.onConnection((connection) => this.#context.feed.setConnection(host.hostId, connection));
     this.#context.feed.setConnection(host.hostId, host.connection);
-    this.#remotes.set(host.hostId, { host, unsubscribe });
+    this.#remotes.set(host.hostId, { host, keeper, unsubscribe });
     this.#links.set(link.hostId, link);
     this.#listener?.added(link);
   }
@@ -62,6 +63,9 @@ export class Hosts {
 
   /** The machine behind a host of kind `ssh`; null for this computer. */
   remote(hostId: string): RemoteHost | null { return this.#remotes.get(hostId)?.host ?? null; }
+
+  /** Who sets the host up; null for this computer, whose agent does that itself. */
+  keeper(hostId: string): HostKeeper | null { return this.#remotes.get(hostId)?.keeper ?? null; }
 
   /** Throws NOT_FOUND. */
   link(hostId: string): HostLink {
@@ -97,23 +101,23 @@ export class Hosts {
   }
 
   plan(hostId: string, signal: AbortSignal): Promise<ProvisionResult> {
-    return this.link(hostId).request('provision', { dryRun: true }, { signal });
+    return this.keeper(hostId)?.plan({ signal }) ?? this.link(hostId).request('provision', { dryRun: true }, { signal });
   }
 
   doctor(hostId: string, signal: AbortSignal): Promise<DoctorResult> {
-    return this.link(hostId).request('doctor', {}, { signal });
+    return this.keeper(hostId)?.doctor({ signal }) ?? this.link(hostId).request('doctor', {}, { signal });
   }
 
   provision(hostId: string): StartedOperation {
     const { name } = this.record(hostId);
-    return this.#run('provision', hostId, `Provision ${name}`, (options) => this.link(hostId).request('provision', { dryRun: false }, options));
+    return this.#run('provision', hostId, `Provision ${name}`, (options) => this.keeper(hostId)?.provision(options) ?? this.link(hostId).request('provision', { dryRun: false }, options));
   }
 
   unprovision(hostId: string): StartedOperation {
     const { name, facts } = this.record(hostId);
     const busy = this.#context.store.environments.list().filter((environment) => environment.hostId === hostId && ['starting', 'running', 'stopping'].includes(environment.state));
     if (busy.length > 0) throw new VesselError('BUSY', `${busy.length} environments still run on this host`, { hint: 'Save & Exit them first.', details: { projects: busy.map((environment) => environment.projectId), facts: facts !== null } });
-    return this.#run('unprovision', hostId, `Remove Vessel from ${name}`, (options) => this.link(hostId).request('unprovision', { dryRun: false }, options));
+    return this.#run('unprovision', hostId, `Remove Vessel from ${name}`, (options) => this.keeper(hostId)?.unprovision(options) ?? this.link(hostId).request('unprovision', { dryRun: false }, options));
   }
 
   #run(kind: 'provision' | 'unprovision', hostId: string, title: string, ask: (options: HostRequestOptions) => Promise<unknown>): StartedOperation {

@@ -41,14 +41,14 @@ export class SshHosts {
     const id = this.#freeId(title);
     this.#adding.set(ssh.target, id);
     try {
-      const { host, link } = this.#remote.make(id, ssh);
+      const { host, link, keeper } = this.#remote.make(id, ssh);
       try {
         await host.connect(options);
         const probe = await host.probe(options.signal);
         store.hosts.put({ id, name: title, kind: 'ssh', status: 'not-provisioned', facts: null, factsAt: null, ssh, probe });
         audit(this.#context, { kind: 'host.added', hostId: id, text: `Added ${title} (${ssh.target})`, data: { target: ssh.target } });
         runtime.log(`host ${id}: added (${probe.os.name}, ${probe.architecture})`);
-        this.#hosts.attach(link, host);
+        this.#hosts.attach(link, host, keeper);
         feed.host(id);
         return feed.completeHost(this.#hosts.record(id));
       } catch (error) {
@@ -66,7 +66,14 @@ export class SshHosts {
     const remote = this.#hosts.remote(hostId);
     if (remote === null) throw new VesselError('BAD_REQUEST', `${this.#hosts.record(hostId).name} is not reached over SSH`);
     await remote.connect(options);
+    // Its agent runs as root: where sudo wants a password, this is the moment to ask for it.
+    if (options.prompter !== null && this.#hosts.record(hostId).status !== 'not-provisioned') await this.authorize(hostId, options);
     return this.#hosts.refresh(hostId, options.signal);
+  }
+
+  /** Connects and makes sure of root's rights, asking whom `options` names; nothing to do on this computer. */
+  async authorize(hostId: string, options: ConnectOptions): Promise<void> {
+    await this.#hosts.keeper(hostId)?.authorize(options);
   }
 
   async remove(hostId: string): Promise<void> {
@@ -84,8 +91,8 @@ export class SshHosts {
   }
 
   #attach(hostId: string, ssh: HostSsh): void {
-    const { host, link } = this.#remote.make(hostId, ssh);
-    this.#hosts.attach(link, host);
+    const { host, link, keeper } = this.#remote.make(hostId, ssh);
+    this.#hosts.attach(link, host, keeper);
   }
 
   /** A readable id that is free: `build-box`, `build-box-2`. */

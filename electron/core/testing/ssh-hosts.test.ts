@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { HostConnection, HostProbe, HostSsh } from '#shared/contract.ts';
 import { VesselError } from '#shared/errors.ts';
+import type { HostKeeper } from '../ports/host-keeper.ts';
 import type { ConnectOptions, RemoteHost, RemoteHosts } from '../ports/remote-host.ts';
 import { SshHosts } from '../services/ssh-hosts.ts';
 import { FakeHost, makeWorld, type World } from './world.ts';
@@ -26,7 +27,7 @@ class FakeRemotes implements RemoteHosts {
     } as Partial<RemoteHost> as RemoteHost;
     const link = Object.assign(new FakeHost(), { hostId });
     link.before = () => Promise.reject(new VesselError('HOST_NOT_READY'));
-    return { host, link };
+    return { host, link, keeper: {} as HostKeeper };
   }
 }
 

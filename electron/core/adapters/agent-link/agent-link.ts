@@ -25,6 +25,7 @@ export class AgentLink {
   readonly #options: AgentLinkOptions;
   readonly #pending = new Map<number, Pending>();
   readonly #listeners = new Set<(vm: Vm) => void>();
+  readonly #idle = new Set<() => void>();
   #agent: AgentTalk | null = null;
   #nextId = 1;
   #disposed = false;
@@ -62,6 +63,14 @@ export class AgentLink {
   onVm(listener: (vm: Vm) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  /** Ends the agent that runs, once its requests are answered: the next request starts another. */
+  async release(): Promise<void> {
+    while (this.#pending.size > 0) await new Promise<void>((resolve) => { this.#idle.add(resolve); });
+    const agent = this.#agent;
+    this.#agent = null;
+    await agent?.close();
   }
 
   async dispose(): Promise<void> {
@@ -120,6 +129,9 @@ export class AgentLink {
     const pending = this.#pending.get(id);
     this.#pending.delete(id);
     pending?.settle(outcome);
+    if (this.#pending.size > 0) return;
+    for (const resolve of this.#idle) resolve();
+    this.#idle.clear();
   }
 
   #failAll(error: VesselError): void {

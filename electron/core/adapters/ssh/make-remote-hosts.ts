@@ -1,10 +1,14 @@
 import { homedir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { VesselError } from '#shared/errors.ts';
-import type { RemoteHost, RemoteHosts } from '../../ports/remote-host.ts';
+import type { RemoteHosts } from '../../ports/remote-host.ts';
 import { FileSecretStore } from '../secrets/file-secret-store.ts';
-import type { SshEnvironment } from './config.ts';
+import type { SshEnvironment, SshHop } from './config.ts';
 import { HostKeyFiles } from './host-key-files.ts';
+import type { DesktopParts } from './host-setup/desktop-parts.ts';
+import { SshHostKeeper } from './host-setup/keeper.ts';
+import { RootAccess } from './host-setup/root-access.ts';
+import { doctorWays } from './host-setup/ways.ts';
 import { knownName } from './known-hosts.ts';
 import { resolveRoute } from './route.ts';
 import { SshHost } from './ssh-host.ts';
@@ -15,12 +19,12 @@ export type RemoteHostsOptions = {
   readonly home: string;
   readonly log: (line: string) => void;
   readonly environment: SshEnvironment;
-  /** Program and arguments of infra-agent on that host, up to the verb. Throws HOST_NOT_READY where it is not provisioned. */
-  readonly agentCommand: (host: RemoteHost) => Promise<readonly string[]>;
+  /** What this computer can send to a host. */
+  readonly parts: DesktopParts;
 };
 
 /** Hosts over SSH as this process sees them: its user's configuration and agent, Vessel's own host keys and secrets. */
-export function makeRemoteHosts({ home, log, environment, agentCommand }: RemoteHostsOptions): RemoteHosts {
+export function makeRemoteHosts({ home, log, environment, parts }: RemoteHostsOptions): RemoteHosts {
   const hostKeys = new HostKeyFiles(home);
   const secrets = new FileSecretStore(join(home, 'ssh', 'secrets.json'));
   return {
@@ -28,7 +32,11 @@ export function makeRemoteHosts({ home, log, environment, agentCommand }: Remote
       const hops = (): ReturnType<typeof resolveRoute> => resolveRoute(target, identityFile, environment);
       hops();
       const host = new SshHost({ hostId, hops, hostKeys, secrets, log, now: () => Date.now() });
-      return { host, link: new SshHostLink({ host, agentCommand: () => agentCommand(host), log: (line) => log(`${hostId}: ${line}`) }) };
+      const say = (line: string): void => log(`${hostId}: ${line}`);
+      const root = new RootAccess({ host, secrets, secretName: () => { const last = lastHop(hops); return last === null ? null : sudoSecret(last); } });
+      const keeper: SshHostKeeper = new SshHostKeeper({ host, root, parts, link: () => link, ways: doctorWays(host, hops), log: say });
+      const link = new SshHostLink({ host, agentCommand: () => keeper.agentCommand(), log: say });
+      return { host, link, keeper };
     },
     nameOf: (target) => parseTarget(target).host,
     forget: async ({ target, identityFile }) => {
@@ -36,6 +44,7 @@ export function makeRemoteHosts({ home, log, environment, agentCommand }: Remote
       if (last === null) return;
       await hostKeys.forget(knownName(last.hostKeyAlias ?? last.host, last.hostKeyAlias === null ? last.port : 22));
       await secrets.remove(`ssh-password:${last.user}@${last.host}:${last.port}`);
+      await secrets.remove(sudoSecret(last));
     },
   };
 }
@@ -49,6 +58,8 @@ export function processSshEnvironment(): SshEnvironment {
     globalKnownHostsFiles: ['/etc/ssh/ssh_known_hosts', '/etc/ssh/ssh_known_hosts2'],
   };
 }
+
+const sudoSecret = ({ user, host, port }: SshHop): string => `sudo-password:${user}@${host}:${port}`;
 
 /** null when the configuration no longer says how the host is reached: then nothing is known under its name. */
 function lastHop(route: () => ReturnType<typeof resolveRoute>): ReturnType<typeof resolveRoute>[number] | null {

@@ -3,20 +3,22 @@ import { finished } from 'node:stream/promises';
 import { VesselError } from '#shared/errors.ts';
 import type { RemoteHost, RemoteProcess } from '../../ports/remote-host.ts';
 import type { AgentTransport } from '../agent-link/agent-talk.ts';
+import type { RootCommand } from './host-setup/root-access.ts';
 
 /**
  * Starts `infra-agent serve` on the host. What is written before the channel is open waits for it. `command` gives program
- * and arguments up to the verb, asked anew for each start: provisioning may have put another version there.
+ * and arguments up to the verb and what it has to read first (sudo's password), asked anew for each start: provisioning may have put another version there.
  */
-export function startRemoteAgent(host: RemoteHost, command: () => Promise<readonly string[]>): AgentTransport {
+export function startRemoteAgent(host: RemoteHost, command: () => Promise<RootCommand>): AgentTransport {
   const stdin = new PassThrough();
   const stdout = new PassThrough();
   const stderr = new PassThrough();
   const gone = new AbortController();
   let process: RemoteProcess | null = null;
   const run = async (): Promise<VesselError> => {
-    const argv = [...await command(), 'serve'];
-    process = await host.exec(argv, { signal: gone.signal });
+    const { argv, preamble } = await command();
+    process = await host.exec([...argv, 'serve'], { signal: gone.signal });
+    if (preamble !== '') process.stdin.write(preamble);
     stdin.pipe(process.stdin);
     process.stdout.pipe(stdout);
     process.stderr.pipe(stderr);

@@ -34,7 +34,7 @@ describe.skipIf(why !== null)(`a host over a real sshd${why === null ? '' : ` ($
   });
 
   const make = (): SshHostLink => {
-    const link = new SshHostLink({ host, agentCommand: () => Promise.resolve(['/usr/bin/env', 'VESSEL_HOME=/some/home', process.execPath, AGENT]), log: () => undefined });
+    const link = new SshHostLink({ host, agentCommand: () => Promise.resolve({ argv: ['/usr/bin/env', 'VESSEL_HOME=/some/home', process.execPath, AGENT], preamble: '' }), log: () => undefined });
     const request = link.request.bind(link);
     link.request = (async (...args: Parameters<typeof request>) => {
       const result = await request(...args);
@@ -64,7 +64,7 @@ describe.skipIf(why !== null)(`a host over a real sshd${why === null ? '' : ` ($
   });
 
   it('passes on why an agent cannot be started at all', async () => {
-    const link = new SshHostLink({ host, agentCommand: () => Promise.resolve(['/nonexistent/agent']), log: () => undefined });
+    const link = new SshHostLink({ host, agentCommand: () => Promise.resolve({ argv: ['/nonexistent/agent'], preamble: '' }), log: () => undefined });
     await expect(link.request('list', {})).rejects.toThrow(expect.objectContaining({ code: 'AGENT_LOST', details: { code: 127, signal: null } }));
     await link.dispose();
   });

@@ -3,12 +3,13 @@ import type { HostMethod, HostParams, HostResult, Vm } from '#shared/host-protoc
 import type { HostLink, HostRequestOptions } from '../../ports/host-link.ts';
 import type { RemoteHost } from '../../ports/remote-host.ts';
 import { AgentLink } from '../agent-link/agent-link.ts';
+import type { RootCommand } from './host-setup/root-access.ts';
 import { startRemoteAgent } from './remote-agent.ts';
 
 export type SshHostLinkOptions = {
   readonly host: RemoteHost;
   /** Program and arguments of infra-agent on the host, up to the verb. Throws HOST_NOT_READY while it is not provisioned. */
-  readonly agentCommand: () => Promise<readonly string[]>;
+  readonly agentCommand: () => Promise<RootCommand>;
   readonly log: (line: string) => void;
 };
 
@@ -31,5 +32,7 @@ export class SshHostLink implements HostLink {
   request<M extends HostMethod>(method: M, params: HostParams<M>, options: HostRequestOptions = {}): Promise<HostResult<M>> { return this.#agent.request(method, params, options); }
   forward(host: string, port: number): Promise<Duplex> { return this.#host.forward(host, port); }
   onVm(listener: (vm: Vm) => void): () => void { return this.#agent.onVm(listener); }
+  /** Lets the agent go once nobody waits for it; the next request starts the one that is installed then. */
+  release(): Promise<void> { return this.#agent.release(); }
   dispose(): Promise<void> { return this.#agent.dispose(); }
 }
