@@ -35,6 +35,8 @@ export type RemoteMachine = {
   readonly cable: string;
   /** Runs a command as root inside; a non-zero exit is a result. */
   exec(argv: readonly string[], input?: string): Promise<MachineResult>;
+  /** The packet filter's tables, listed by this computer's program inside the machine's network. */
+  rules(): Promise<string>;
   /** What sshd wrote. */
   log(): Promise<string>;
   /** Cuts the power: everything that runs there is gone, the disk stays. */
@@ -161,6 +163,10 @@ export async function startRemoteMachine(options: MachineOptions = {}): Promise<
         child.stdin?.on('error', () => undefined); // a command that does not read its input
         child.stdin?.end(input ?? '');
       });
+    },
+    rules: () => {
+      if (machine === null) throw new Error('the machine is off');
+      return Promise.resolve(execFileSync('nsenter', ['--target', String(machine.init), '--net', 'nft', '--stateless', 'list', 'ruleset'], { encoding: 'utf8' }));
     },
     log: async () => {
       if (machine === null) return '';
