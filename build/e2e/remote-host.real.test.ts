@@ -46,7 +46,11 @@ describe.skipIf(why !== null)('a fresh machine over SSH', () => {
     return { result: result as PromiseSettledResult<T>, asked };
   };
 
-  beforeAll(async () => { vessel = await startVessel(); });
+  beforeAll(async () => {
+    vessel = await startVessel();
+    // This computer's image is what is sent.
+    await finish(vessel.client, (await vessel.client.call('hosts.provision', { hostId: 'local' })).operationId);
+  });
   afterAll(async () => {
     await vessel.stop();
     for (const one of machines) await one.stop();
@@ -129,6 +133,7 @@ describe.skipIf(why !== null)('a fresh machine over SSH', () => {
       } });
       expect(broken, sent.join('\n')).toBe(true);
       expect(operation.state).toBe('succeeded');
+      console.log(operation.steps.map(({ id, startedAt, endedAt }) => `${id} ${startedAt === null || endedAt === null ? '-' : `${((endedAt - startedAt) / 1000).toFixed(1)} s`}`).join(', '));
       const again = await cli<ProvisionResult>('host', 'provision', 'box');
       expect(again.json).toMatchObject({ status: 'success', changed: 0 });
       expect((await box.exec(['find', '/home/ada', '-name', '*vessel*'])).stdout).toBe('');

@@ -106,6 +106,14 @@ export class DesktopParts {
     return path === undefined || path === '' ? null : parcelOf(path);
   }
 
+  /** Release files of drivers, where `VESSEL_DRIVER_FILES` names a folder with them. */
+  async driverFiles(): Promise<readonly (Parcel & { readonly name: string })[]> {
+    const folder = this.#options.env['VESSEL_DRIVER_FILES'];
+    if (folder === undefined || folder === '') return [];
+    const files = (await readdir(folder, { withFileTypes: true })).filter((entry) => entry.isFile() && /^[\w.-]+$/.test(entry.name));
+    return Promise.all(files.map(async ({ name }) => ({ name, ...await parcelOf(join(folder, name)) })));
+  }
+
   /** Only the newest image is worth its place. */
   async #forgetImages(keep: string): Promise<void> {
     const names = await readdir(this.#folder).catch((error: unknown) => {

@@ -1,6 +1,6 @@
 import type { HostProbe } from '#shared/contract.ts';
 import { VesselError } from '#shared/errors.ts';
-import type { DeliveredFile, DeliveredImage, DoctorResult, ProvisionResult, UnprovisionResult } from '#shared/host-protocol.ts';
+import type { DeliveredFile, DeliveredImage, DoctorResult, HostParams, ProvisionResult, RequestedDriver, UnprovisionResult } from '#shared/host-protocol.ts';
 import type { HostKeeper } from '../../../ports/host-keeper.ts';
 import type { HostRequestOptions } from '../../../ports/host-link.ts';
 import type { ConnectOptions, RemoteHost } from '../../../ports/remote-host.ts';
@@ -60,14 +60,14 @@ export class SshHostKeeper implements HostKeeper {
     return root.command([LAUNCHER]);
   }
 
-  async plan({ signal, onMessage }: HostRequestOptions): Promise<ProvisionResult> {
+  async plan({ signal, onMessage }: HostRequestOptions, drivers: readonly RequestedDriver[]): Promise<ProvisionResult> {
     const { host, parts } = this.#options;
     const board = new StepBoard(OWN_STEPS, onMessage);
     const probe = await this.#look(board, signal);
     const agent = await parts.agent();
     const installed = await readInstalled(host, signal);
     const image = await parts.image(probe);
-    const asked = { dryRun: true, ...(image === null ? {} : { image: { ...offer(image), path: null } }) };
+    const asked = { dryRun: true, drivers: [...drivers], ...(image === null ? {} : { image: { ...offer(image), path: null } }) };
     let result: ProvisionResult;
     if (installed !== null && isCurrent(installed, { version: parts.version, sha256: agent.sha256 })) {
       board.set('agent', { state: 'present', evidence: `${installed.agentVersion} on ${installed.node}` });
@@ -86,7 +86,7 @@ export class SshHostKeeper implements HostKeeper {
     return { status: 'planned', steps: [...board.steps], changed: board.steps.filter(({ plan }) => plan.length > 0).length };
   }
 
-  async provision({ signal, onMessage }: HostRequestOptions): Promise<ProvisionResult> {
+  async provision({ signal, onMessage }: HostRequestOptions, drivers: readonly RequestedDriver[]): Promise<ProvisionResult> {
     const { host, parts } = this.#options;
     const board = new StepBoard(OWN_STEPS, onMessage);
     try {
@@ -95,13 +95,15 @@ export class SshHostKeeper implements HostKeeper {
       const link = this.#options.link();
       const options = signal === undefined ? {} : { signal };
       const image = await parts.image(probe);
-      const planned = await link.request('provision', { dryRun: true, ...(image === null ? {} : { image: { ...offer(image), path: null } }) }, options);
+      const planned = await link.request('provision', { dryRun: true, drivers: [...drivers], ...(image === null ? {} : { image: { ...offer(image), path: null } }) }, options);
       board.theirs(planned.steps);
       const lacking = planned.steps.some(({ id, state }) => id === 'image' && state === 'missing');
       const sent = image !== null && lacking ? await this.#sendImage(image, board, signal) : null;
       if (sent === null) board.set('send-image', { state: 'skipped', evidence: image === null ? 'the host has or builds one of its own' : 'it is there' });
       const traefik = await this.#sendTraefik(signal);
+      const driverFiles = drivers.length === 0 ? [] : await this.#sendDriverFiles(signal);
       const result = await link.request('provision', {
+        drivers: [...drivers], driverFiles: [...driverFiles],
         ...(sent !== null ? { image: sent } : image === null ? {} : { image: { ...offer(image), path: null } }), ...(traefik === null ? {} : { traefik }),
       }, { ...options, onMessage: board.onMessage });
       board.theirs(result.steps);
@@ -192,7 +194,7 @@ export class SshHostKeeper implements HostKeeper {
   }
 
   /** Asks an agent that visits for the one question: it lies in a folder of its own and goes with it. */
-  async #planWithVisitor(probe: HostProbe, asked: { readonly dryRun: boolean; readonly image?: DeliveredImage }, board: StepBoard, signal: AbortSignal | undefined): Promise<ProvisionResult> {
+  async #planWithVisitor(probe: HostProbe, asked: HostParams<'provision'>, board: StepBoard, signal: AbortSignal | undefined): Promise<ProvisionResult> {
     const { host, root, parts, log } = this.#options;
     const name = `plan-${process.pid}-${Date.now()}`;
     const folder = await makeStaging(host, name, signal);
@@ -238,6 +240,17 @@ export class SshHostKeeper implements HostKeeper {
     const path = `${await makeStaging(this.#options.host, PROVISION_STAGING, signal)}/traefik`;
     await this.#send(program, path, () => undefined, signal);
     return { path, sha256: program.sha256 };
+  }
+
+  async #sendDriverFiles(signal: AbortSignal | undefined): Promise<readonly DeliveredFile[]> {
+    const staging = await makeStaging(this.#options.host, PROVISION_STAGING, signal);
+    const sent: DeliveredFile[] = [];
+    for (const file of await this.#options.parts.driverFiles()) {
+      const path = `${staging}/${file.name}`;
+      await this.#send(file, path, () => undefined, signal);
+      sent.push({ path, sha256: file.sha256 });
+    }
+    return sent;
   }
 
   async #send(parcel: { readonly path: string; readonly bytes: number; readonly sha256: string }, path: string, onFraction: (fraction: number) => void, signal: AbortSignal | undefined): Promise<void> {
