@@ -1,3 +1,6 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Prompt } from '#shared/contract.ts';
 import type { DoctorResult, ProvisionResult, UnprovisionResult } from '#shared/host-protocol.ts';
@@ -11,8 +14,24 @@ if (why !== null) it('makes a fresh machine a host', (context) => context.skip(w
 
 type Answer<T> = { readonly code: number | null; readonly json: T & { readonly error?: { readonly code: string; readonly message: string; readonly details: Readonly<Record<string, unknown>> } } };
 
+/**
+ * No systemd runs inside a namespace: a double keeps note of units that are started, so that the steps which need it leave and take
+ * back their files. `vessel-traefik.service` is never really run here.
+ */
+const SYSTEMCTL = `#!/bin/sh
+units=/run/double-units
+mkdir -p $units
+for last; do :; done
+case "$*" in
+  is-active*) [ -e "$units/$last" ];;
+  "enable --now"*|restart*|start*) touch "$units/$last";;
+  "disable --now"*|stop*) rm -f "$units/$last";;
+esac
+`;
+
 describe.skipIf(why !== null)('a fresh machine over SSH', () => {
   let vessel: RunningVessel;
+  let scratch = '';
   const machines: RemoteMachine[] = [];
   const machine = async (options: MachineOptions): Promise<RemoteMachine> => {
     const made = await startRemoteMachine(options);
@@ -47,7 +66,9 @@ describe.skipIf(why !== null)('a fresh machine over SSH', () => {
   };
 
   beforeAll(async () => {
-    vessel = await startVessel();
+    scratch = await mkdtemp(join(tmpdir(), 'vsl-traefik-'));
+    await writeFile(join(scratch, 'traefik'), '#!/bin/sh\nexec sleep infinity\n');
+    vessel = await startVessel({ env: { VESSEL_TRAEFIK_BINARY: join(scratch, 'traefik') } });
     // This computer's image is what is sent.
     await finish(vessel.client, (await vessel.client.call('hosts.provision', { hostId: 'local' })).operationId);
   });
@@ -55,6 +76,7 @@ describe.skipIf(why !== null)('a fresh machine over SSH', () => {
     await vessel.stop();
     for (const one of machines) await one.stop();
     await endHome(vessel.home);
+    await rm(scratch, { recursive: true, force: true });
   });
 
   it('is refused before anything changes: no right to sudo, another distribution, a newer agent, no room', async () => {
@@ -95,6 +117,7 @@ describe.skipIf(why !== null)('a fresh machine over SSH', () => {
     let before: Inventory;
     beforeAll(async () => {
       box = await machine({ login: 'password' });
+      await box.exec(['sh', '-c', 'cat > /usr/bin/systemctl; chmod 755 /usr/bin/systemctl; mkdir -p /run/systemd/system'], SYSTEMCTL);
       before = await inventory(box);
     });
 
@@ -110,7 +133,7 @@ describe.skipIf(why !== null)('a fresh machine over SSH', () => {
       expect(asked).toHaveLength(1);
       if (result.status === 'rejected') throw result.reason;
       const plan = result.value.steps.flatMap((step) => step.plan);
-      for (const change of [/^copy infra-agent .* to \/usr\/local\/lib\/vessel$/, /^copy Node 24/, /^send image /, /^install qemu-system-x86$/, /^create the system user vessel$/, /^create \/var\/vessel\/host$/, /^create the nft table inet vessel$/]) {
+      for (const change of [/^copy infra-agent .* to \/usr\/local\/lib\/vessel$/, /^copy Node 24/, /^send image /, /^install qemu-system-x86$/, /^create the system user vessel$/, /^create \/var\/vessel\/host$/, /^create the nft table inet vessel$/, /^write \/etc\/traefik\/traefik\.yml$/, /^enable and start vessel-idle\.timer$/]) {
         expect(plan).toEqual(expect.arrayContaining([expect.stringMatching(change)]));
       }
       expect(differences(before, await inventory(box))).toEqual([]);
@@ -145,6 +168,13 @@ describe.skipIf(why !== null)('a fresh machine over SSH', () => {
       const drift = await cli<ProvisionResult>('host', 'provision', 'box', '--dry-run');
       expect(drift.json.steps.filter(({ plan }) => plan.length > 0).map(({ id }) => id)).toEqual(['agent', 'isolation']);
       expect((await cli<ProvisionResult>('host', 'provision', 'box')).json.steps.filter(({ state }) => state === 'done').map(({ id }) => id)).toEqual(['agent', 'isolation']);
+    });
+
+    it('gets this Vessel\'s agent at the next word, where an older one was left', async () => {
+      await box.exec(['sh', '-c', 'cd /usr/local/lib/vessel && sed -i \'s/"agentVersion":"[^"]*"/"agentVersion":"0.0.1"/; s/"agentSha256":"[^"]*"/"agentSha256":"old"/\' installed.json']);
+      await box.exec(['sh', '-c', 'for pid in /proc/[0-9]*; do case "$(tr "\\0" " " < $pid/cmdline)" in *agent-*.mjs\\ serve*) kill -9 "${pid#/proc/}";; esac; done']);
+      await expect.poll(async () => (await cli<{ readonly status: string }>('host', 'facts', 'box')).json.status, { timeout: 30_000 }).toBe('ready');
+      expect(JSON.parse((await box.exec(['cat', '/usr/local/lib/vessel/installed.json'])).stdout)).not.toMatchObject({ agentVersion: '0.0.1' });
     });
 
     it('runs an environment like this computer does, and is examined from its name to its IDE', async () => {
