@@ -105,7 +105,7 @@ describe.skipIf(why !== null)('a fresh machine over SSH', () => {
     await box.exec(['mount', '-t', 'tmpfs', '-o', 'size=20m,uid=1000,mode=755', 'none', '/mnt']);
     await box.exec(['sh', '-c', 'cp -a /home/ada/. /mnt/ && mount --move /mnt /home/ada']);
     expect((await cli('host', 'provision', 'poor')).json.error?.code).toBe('DISK_FULL');
-    await box.exec(['umount', '/home/ada']);
+    await box.exec(['umount', '--lazy', '/home/ada']);
 
     await box.exec(['rm', '/etc/sudoers.d/ada']);
     expect(differences(before, await inventory(box))).toEqual([]);
@@ -180,6 +180,10 @@ describe.skipIf(why !== null)('a fresh machine over SSH', () => {
     it('runs an environment like this computer does, and is examined from its name to its IDE', async () => {
       const created = await cli<{ readonly id: string }>('project', 'create', 'far away', '--host', 'box');
       expect(created.code).toBe(0);
+      const opening = await vessel.client.call('environments.open', { projectId: created.json.id });
+      const stuck = setTimeout(() => { void vessel.client.call('operations.get', { operationId: opening.operationId }).then(async (operation) => { console.log(JSON.stringify(operation, null, 1), (await vessel.client.call('operations.log', { operationId: opening.operationId })).lines, (await box.exec(['ps', '-ef'])).stdout, vessel.output().slice(-3000), (await box.exec(['sh', '-c', 'tail -n 50 /var/vessel/host/vms/*/*.log; cat /run/vessel/*/*.log'])).stdout.slice(-5000)); }); }, 40_000);
+      await finish(vessel.client, opening.operationId);
+      clearTimeout(stuck);
       expect((await cli('open', created.json.id)).code).toBe(0);
       const ran = await vesselCli(vessel.env, ['exec', created.json.id, '--', 'sh', '-c', 'echo kept > note.txt && hostname && cat note.txt']);
       expect(ran).toMatchObject({ code: 0, stdout: expect.stringContaining('kept') as unknown });
