@@ -15,8 +15,8 @@ export type DriverRelease = {
   readonly packages: readonly string[];
   readonly modules: readonly string[];
   readonly sysctl: Readonly<Record<string, string>>;
-  /** Imported into containerd's namespace `firecracker`. */
-  readonly images: readonly string[];
+  /** Imported into containerd's namespace `firecracker` from files that are sent: what `docker save <name>` writes. */
+  readonly images: readonly { readonly name: string; readonly file: string }[];
 };
 
 const FIRECRACKER = 'https://github.com/firecracker-microvm/firecracker/releases/download';
@@ -43,6 +43,6 @@ export const DRIVER_RELEASES: Readonly<Record<RequestedDriver, DriverRelease>> =
     ],
     packages: ['containerd', 'dmsetup', 'openssh-client', 'git', 'binutils', 'e2fsprogs', 'iptables'],
     modules: ['loop', 'dm_snapshot', 'tun'], sysctl: { 'net.ipv4.ip_forward': '1' },
-    images: ['docker.io/weaveworks/ignite:v0.10.0', 'docker.io/weaveworks/ignite-kernel:5.10.51'],
+    images: [{ name: 'weaveworks/ignite:v0.10.0', file: 'ignite-image.tar' }, { name: 'weaveworks/ignite-kernel:5.10.51', file: 'ignite-kernel-image.tar' }],
   },
 };

@@ -15,7 +15,7 @@ import type { Check, ProvisionStep } from '../step.ts';
 import type { DriverRelease, ReleaseFile } from './driver-releases.ts';
 
 const DEADLINE_MS = 60_000;
-/** A kernel and a base image over a slow line. */
+/** Unpacking a kernel and a base image on a slow disk. */
 const IMAGE_DEADLINE_MS = 20 * 60_000;
 const NAMESPACE = 'firecracker';
 
@@ -41,15 +41,16 @@ async function exists(path: string): Promise<boolean> {
 export function driverStep({ release, journal, delivered, accelerator }: DriverStepOptions): ProvisionStep {
   const id = `driver-${release.driver}`;
   const modulesFile = `/etc/modules-load.d/vessel-${release.driver}.conf`;
-  const sentFor = (file: ReleaseFile): DeliveredFile | undefined => delivered.find(({ path }) => basename(path) === basename(new URL(file.url).pathname));
+  const sentAs = (name: string): DeliveredFile | undefined => delivered.find(({ path }) => basename(path) === name);
+  const sentFor = (file: ReleaseFile): DeliveredFile | undefined => sentAs(basename(new URL(file.url).pathname));
   const missingFiles = async (): Promise<readonly ReleaseFile[]> => {
     const there = await Promise.all(release.files.map(({ path }) => exists(path)));
     return release.files.filter((_, index) => there[index] === false);
   };
-  const missingImages = async (): Promise<readonly string[]> => {
+  const missingImages = async (): Promise<DriverRelease['images']> => {
     if (release.images.length === 0) return [];
     const { stdout } = await runCommand(['ctr', '-n', NAMESPACE, 'images', 'list', '-q'], { deadlineMs: DEADLINE_MS }).catch(() => ({ stdout: '' })); // containerd comes with the packages
-    return release.images.filter((image) => !stdout.split('\n').includes(image));
+    return release.images.filter(({ name }) => !stdout.split('\n').some((line) => line.endsWith(`/${name}`)));
   };
 
   async function check(): Promise<Check> {
@@ -59,9 +60,11 @@ export function driverStep({ release, journal, delivered, accelerator }: DriverS
     if (files.length === 0 && images.length === 0) return { present: true, evidence: `${release.driver} ${release.version}`, plan: [] };
     const unpinned = files.find((file) => file.sha256 === null && sentFor(file) === undefined);
     if (unpinned !== undefined) return { present: true, skipped: true, evidence: `${unpinned.url} is not at hand, and no checksum is pinned to fetch it by (VESSEL_DRIVER_FILES names a folder with it)`, plan: [] };
+    const absent = images.find(({ file }) => sentAs(file) === undefined);
+    if (absent !== undefined) return { present: true, skipped: true, evidence: `the image ${absent.name} is not at hand (save it as ${absent.file} in the folder that VESSEL_DRIVER_FILES names)`, plan: [] };
     return {
-      present: false, evidence: files.length > 0 ? `missing: ${files.map(({ path }) => path).join(', ')}` : `missing images: ${images.join(', ')}`,
-      plan: [...files.map(({ path }) => `install ${path}`), ...release.modules.map((name) => `load the kernel module ${name}`), ...Object.entries(release.sysctl).map(([name, value]) => `set ${name} to ${value}`), ...images.map((image) => `import ${image}`)],
+      present: false, evidence: files.length > 0 ? `missing: ${files.map(({ path }) => path).join(', ')}` : `missing images: ${images.map(({ name }) => name).join(', ')}`,
+      plan: [...files.map(({ path }) => `install ${path}`), ...release.modules.map((name) => `load the kernel module ${name}`), ...Object.entries(release.sysctl).map(([name, value]) => `set ${name} to ${value}`), ...images.map(({ name }) => `import ${name}`)],
     };
   }
 
@@ -108,15 +111,17 @@ export function driverStep({ release, journal, delivered, accelerator }: DriverS
         await place(id, { kind: 'file', path: `/etc/sysctl.d/60-vessel-${release.driver}.conf`, text: `${name} = ${value}\n`, mode: 0o644 }, journal);
         await writeFile(path, value);
       }
-      for (const image of await missingImages()) {
-        progress(0.9, image);
-        await journal.record(id, `image ${image}`);
-        await runChecked(['ctr', '-n', NAMESPACE, 'images', 'pull', image], { deadlineMs: IMAGE_DEADLINE_MS, signal });
+      for (const { name, file } of await missingImages()) {
+        const sent = sentAs(file);
+        if (sent === undefined) throw new VesselError('PROVISION_FAILED', `${file} was not sent`);
+        progress(0.9, name);
+        await journal.record(id, `image ${name}`);
+        await runChecked(['ctr', '-n', NAMESPACE, 'images', 'import', sent.path], { deadlineMs: IMAGE_DEADLINE_MS, signal });
       }
     },
     async undo({ item }) {
       const [kind, name, value] = item.split(' ');
-      if (kind === 'image' && name !== undefined) return (await runCommand(['ctr', '-n', NAMESPACE, 'images', 'remove', name], { deadlineMs: DEADLINE_MS })).code === 0 ? null : 'containerd keeps it';
+      if (kind === 'image' && name !== undefined) return removeImage(name);
       if (kind === 'sysctl' && name !== undefined && value !== undefined) {
         await writeFile(sysctlPath(name), value);
         return null;
@@ -124,6 +129,14 @@ export function driverStep({ release, journal, delivered, accelerator }: DriverS
       return takeAway(item);
     },
   };
+}
+
+/** Under whatever registry's name it was imported. */
+async function removeImage(name: string): Promise<string | null> {
+  const { stdout } = await runCommand(['ctr', '-n', NAMESPACE, 'images', 'list', '-q'], { deadlineMs: DEADLINE_MS });
+  const found = stdout.split('\n').find((line) => line.endsWith(`/${name}`));
+  if (found === undefined) return null;
+  return (await runCommand(['ctr', '-n', NAMESPACE, 'images', 'remove', found], { deadlineMs: DEADLINE_MS })).code === 0 ? null : 'containerd keeps it';
 }
 
 const sysctlPath = (name: string): string => `/proc/sys/${name.replaceAll('.', '/')}`;
