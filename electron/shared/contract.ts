@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { ExcludeConfigSchema } from './archive-rules.ts';
-import { DoctorResultSchema, HostFactsSchema, ProvisionResultSchema } from './host-protocol.ts';
+import { DoctorResultSchema, HostFactsSchema, ProvisionResultSchema, RequestedDriverSchema } from './host-protocol.ts';
 import { GuestActivitySchema, GuestMetricsSchema } from './guest-protocol.ts';
 import { ProjectIdSchema } from './ids.ts';
 import { ErrorShapeSchema } from './errors.ts';
@@ -209,8 +209,8 @@ export const calls = {
   'hosts.connect': call(z.object({ hostId: z.string(), acceptHostKeys: z.array(z.string()).default([]), promptScope: z.string().optional() }), HostSchema),
   'hosts.refresh': call(z.object({ hostId: z.string() }), HostSchema),
   /** With `promptScope` the password for sudo may be asked for before the work begins; it is kept until Vessel ends. */
-  'hosts.plan': call(z.object({ hostId: z.string(), promptScope: z.string().optional() }), ProvisionResultSchema),
-  'hosts.provision': call(z.object({ hostId: z.string(), promptScope: z.string().optional() }), started),
+  'hosts.plan': call(z.object({ hostId: z.string(), drivers: z.array(RequestedDriverSchema).default([]), promptScope: z.string().optional() }), ProvisionResultSchema),
+  'hosts.provision': call(z.object({ hostId: z.string(), drivers: z.array(RequestedDriverSchema).default([]), promptScope: z.string().optional() }), started),
   'hosts.unprovision': call(z.object({ hostId: z.string(), promptScope: z.string().optional() }), started),
   'hosts.doctor': call(z.object({ hostId: z.string() }), DoctorResultSchema),
 

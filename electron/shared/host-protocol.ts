@@ -111,6 +111,10 @@ export const DoctorCheckSchema = z.object({
 export const DoctorResultSchema = z.object({ healthy: z.boolean(), checks: z.array(DoctorCheckSchema) });
 export type DoctorResult = z.infer<typeof DoctorResultSchema>;
 
+/** Drivers besides QEMU that are installed on request. */
+export const RequestedDriverSchema = z.enum(['firecracker', 'ignite']);
+export type RequestedDriver = z.infer<typeof RequestedDriverSchema>;
+
 /** Every method of the agent: parameters and result. */
 export const hostMethods = {
   hello: { params: z.object({ client: z.string() }), result: z.object({ v: z.number().int(), agentVersion: z.string(), pid: z.number().int() }) },
@@ -123,6 +127,9 @@ export const hostMethods = {
       image: DeliveredImageSchema.optional(),
       /** Traefik's program, already on the host. */
       traefik: DeliveredFileSchema.optional(),
+      drivers: z.array(RequestedDriverSchema).optional(),
+      /** Release files of those drivers, already on the host under their own names. */
+      driverFiles: z.array(DeliveredFileSchema).optional(),
     }),
     result: ProvisionResultSchema,
   },

@@ -20,7 +20,8 @@ function stageOfStep(step: ProvisionStep, signal: AbortSignal): DoctorStage {
   return {
     stage: step.title,
     async look() {
-      const { present, evidence } = await step.check(signal);
+      const { present, evidence, skipped: left } = await step.check(signal);
+      if (left === true) return skipped(evidence);
       if (present) return fine(evidence);
       // Without a template or a probe environments still start, only slower or later.
       const optional = step.id.startsWith('template-') || step.id === 'accelerator';
@@ -34,6 +35,13 @@ function stageOfStep(step: ProvisionStep, signal: AbortSignal): DoctorStage {
 export function hostStages(input: DoctorInput): readonly DoctorStage[] {
   return [
     ...input.steps.map((step) => stageOfStep(step, input.signal)),
+    {
+      stage: 'Driver',
+      async look() {
+        const { driver, qemuVersion } = await input.facts();
+        return qemuVersion === null ? broken('no QEMU', 'Provision this host: vessel host provision local') : fine(`${driver}, QEMU ${qemuVersion}`);
+      },
+    },
     {
       stage: 'Free memory',
       async look() {

@@ -1,4 +1,4 @@
-import type { DeliveredFile, DeliveredImage } from '#shared/host-protocol.ts';
+import { RequestedDriverSchema } from '#shared/host-protocol.ts';
 import { TIERS, TierSchema } from '#shared/project.ts';
 import type { Tier } from '#shared/project.ts';
 import { VesselError } from '#shared/errors.ts';
@@ -14,7 +14,7 @@ import type { HostPaths, HostRole } from '../paths.ts';
 import { countBefore } from '../provision/baseline.ts';
 import { provision } from '../provision/engine.ts';
 import { Journal } from '../provision/journal.ts';
-import { allSteps } from '../provision/steps/all-steps.ts';
+import { allSteps, type AllStepsOptions } from '../provision/steps/all-steps.ts';
 import { unprovisionHost } from '../provision/unprovision-host.ts';
 import type { ProvisionStep } from '../provision/step.ts';
 import { RecordStore } from '../records/record-store.ts';
@@ -34,7 +34,7 @@ export type QemuHostOptions = {
   readonly log: (text: string) => void;
 };
 
-type Sent = { readonly image?: DeliveredImage | undefined; readonly traefik?: DeliveredFile | undefined };
+type Sent = Pick<AllStepsOptions, 'image' | 'traefik' | 'drivers' | 'driverFiles'>;
 type BackgroundBuilder = { readonly want: (tier: Tier) => void; readonly close: () => Promise<void> };
 
 /** Makes wanted templates one after the other, each tier once at a time. */
@@ -89,9 +89,9 @@ export function qemuHost(options: QemuHostOptions): HostParts {
   return {
     driver, facts,
     doctor: () => examine(hostStages({ steps: stepsFor(DEFAULT_TIERS), facts, vms: () => driver.list(), signal: AbortSignal.timeout(120_000) })),
-    async provision({ dryRun, tiers, image, traefik }, context) {
+    async provision({ dryRun, tiers, ...sent }, context) {
       if (!dryRun) await countBefore(paths, journal);
-      return provision({ steps: stepsFor(tiers, { image, traefik }), journal, dryRun, signal: context.signal, report: context.steps, log: context.log });
+      return provision({ steps: stepsFor(tiers, sent), journal, dryRun, signal: context.signal, report: context.steps, log: context.log });
     },
     async standby({ tier }) {
       if (keepsStandby) standby.want(tier);
@@ -101,7 +101,7 @@ export function qemuHost(options: QemuHostOptions): HostParts {
     async unprovision({ dryRun }, context) {
       if (!dryRun) await standby.rest();
       if (!dryRun) await sweepInterruptedBuilds(store, paths.run, null);
-      return unprovisionHost({ paths, steps: stepsFor(allTiers), journal, dryRun, signal: context.signal, vms: await driver.list() });
+      return unprovisionHost({ paths, steps: stepsFor(allTiers, { drivers: RequestedDriverSchema.options }), journal, dryRun, signal: context.signal, vms: await driver.list() });
     },
   };
 }

@@ -64,6 +64,16 @@ describe('provisioning', () => {
     expect(await journal.standing()).toHaveLength(2);
   });
 
+  it('passes over a step that does not apply here, and says why', async () => {
+    const skipped = step('b', { check: () => Promise.resolve({ present: true, skipped: true, evidence: 'no systemd', plan: [] }) });
+    expect((await run([step('a'), skipped])).steps.map(({ state, evidence }) => [state, evidence])).toEqual([['done', 'there'], ['skipped', 'no systemd']]);
+    // What turns out while it runs counts as well.
+    let looked = 0;
+    const late = step('c', { check: () => Promise.resolve(looked++ === 0 ? { present: false, evidence: '', plan: ['fetch'] } : { present: true, skipped: true, evidence: 'not reachable', plan: [] }), run: () => Promise.resolve() });
+    expect((await run([late])).status).toBe('success');
+    expect([...world]).toEqual(['a']);
+  });
+
   it('reports each step as it goes', async () => {
     const seen: string[] = [];
     await run([step('a')], false, (steps) => seen.push(steps[0]?.state ?? ''));
@@ -79,6 +89,17 @@ describe('provisioning', () => {
     expect(await unprovision({ steps, journal, dryRun: false, signal })).toMatchObject({ removed: ['b: b', 'a: a'], kept: [] });
     expect([...world]).toEqual(['before']);
     expect(await unprovision({ steps, journal, dryRun: false, signal })).toMatchObject({ removed: [], kept: [] });
+  });
+
+  it('undoes the entries of a step together where it can, and one by one what is left', async () => {
+    const asked: string[][] = [];
+    const many = step('a', {
+      run: async ({ journal: entries }) => { for (const item of ['one', 'two']) { await entries.record('a', item); world.add(item); } world.add('a'); },
+      undoAll: (entries) => { asked.push(entries.map(({ item }) => item)); world.delete('one'); return Promise.reject(new Error('half')); },
+    });
+    await run([many]);
+    expect(await unprovision({ steps: [many], journal, dryRun: false, signal })).toMatchObject({ removed: ['a: two', 'a: one'], kept: [] });
+    expect([asked, [...world]]).toEqual([[['two', 'one']], ['a']]);
   });
 
   it('keeps in the journal what could not be undone, and says why', async () => {

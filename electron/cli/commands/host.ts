@@ -1,6 +1,6 @@
-import type { Command } from 'commander';
+import { Option, type Command } from 'commander';
 import { VesselError } from '#shared/errors.ts';
-import { HostFactsSchema, ProvisionResultSchema, UnprovisionResultSchema, type HostFacts, type ProvisionResult } from '#shared/host-protocol.ts';
+import { HostFactsSchema, ProvisionResultSchema, RequestedDriverSchema, UnprovisionResultSchema, type HostFacts, type ProvisionResult, type RequestedDriver, type UnprovisionResult } from '#shared/host-protocol.ts';
 import { withPrompts } from '../answer-prompts.ts';
 import { DETACH } from '../arguments.ts';
 import type { Use } from '../command-kit.ts';
@@ -59,14 +59,16 @@ export function registerHost(program: Command, use: Use): void {
   group.command('provision').summary('make a host ready').description('Installs what is missing, builds the image and the template. Steps that are done are not repeated.')
     .argument(...HOST)
     .option('-n, --dry-run', 'only say what would change')
+    .addOption(new Option('--driver <driver...>', 'install this driver besides QEMU').choices(RequestedDriverSchema.options))
     .option(...DETACH)
-    .action(use(async (context, [hostId]: [string], options: Detach & { readonly dryRun?: boolean }) => {
+    .action(use(async (context, [hostId]: [string], options: Detach & { readonly dryRun?: boolean; readonly driver?: RequestedDriver[] }) => {
+      const drivers = options.driver ?? [];
       if (options.dryRun === true) {
-        const plan = await withPrompts(context, (promptScope) => context.session.call('hosts.plan', { hostId, ...(promptScope === undefined ? {} : { promptScope }) }));
+        const plan = await withPrompts(context, (promptScope) => context.session.call('hosts.plan', { hostId, drivers, ...(promptScope === undefined ? {} : { promptScope }) }));
         context.output.result({ hostId, ...plan }, () => planText(context, plan));
         return;
       }
-      const operation = await runOperation(context, () => withPrompts(context, (promptScope) => context.session.call('hosts.provision', { hostId, ...(promptScope === undefined ? {} : { promptScope }) })), options);
+      const operation = await runOperation(context, () => withPrompts(context, (promptScope) => context.session.call('hosts.provision', { hostId, drivers, ...(promptScope === undefined ? {} : { promptScope }) })), options);
       if (operation === null) return;
       const result = ProvisionResultSchema.safeParse(operation.result).data ?? null;
       context.output.result({ hostId, ...result, operationId: operation.id }, () => result === null || result.changed > 0 ? `${hostId} is ready` : `${hostId} was ready; nothing had to change`);
@@ -83,14 +85,23 @@ export function registerHost(program: Command, use: Use): void {
       const result = UnprovisionResultSchema.safeParse(operation.result).data ?? null;
       context.output.result({ hostId, ...result, operationId: operation.id }, () => [
         `Removed ${count(result?.removed.length ?? 0, 'thing')} from ${hostId}`, ...(result?.kept ?? []).map(({ item, why }) => `kept ${item}: ${why}`),
+        ...proofText(result?.proof ?? []),
       ].join('\n'));
     }));
+}
+
+/** What was counted before the first change and after the last. */
+function proofText(proof: NonNullable<UnprovisionResult['proof']>): readonly string[] {
+  if (proof.length === 0) return [];
+  const differing = proof.filter(({ added, gone }) => added.length + gone.length > 0);
+  if (differing.length === 0) return [`As it was before: ${proof.map(({ what, after }) => `${after} ${what}`).join(', ')}`];
+  return differing.map(({ what, added, gone }) => `differs from before: ${what}: ${[...added.map((name) => `+ ${name}`), ...gone.map((name) => `- ${name}`)].join(', ')}`);
 }
 
 function planText(context: Context, plan: ProvisionResult): string {
   const { style } = context.output;
   const lines = plan.steps.flatMap((step) => step.plan.length === 0
-    ? [`${style('green', 'present')}  ${step.title}${step.evidence === '' ? '' : style('dim', `  ${step.evidence}`)}`]
+    ? [`${step.state === 'skipped' ? style('dim', 'skipped') : style('green', 'present')}  ${step.title}${step.evidence === '' ? '' : style('dim', `  ${step.evidence}`)}`]
     : [`${style('yellow', 'missing')}  ${step.title}`, ...step.plan.map((change) => `           ${change}`)]);
   return [...lines, plan.changed === 0 ? 'Nothing would change.' : `${count(plan.changed, 'step')} would change this host.`].join('\n');
 }

@@ -1,4 +1,4 @@
-import type { DoctorResult, ProvisionResult, UnprovisionResult } from '#shared/host-protocol.ts';
+import type { DoctorResult, ProvisionResult, RequestedDriver, UnprovisionResult } from '#shared/host-protocol.ts';
 import type { HostRequestOptions } from './host-link.ts';
 import type { ConnectOptions } from './remote-host.ts';
 
@@ -10,9 +10,9 @@ export type HostKeeper = {
    */
   authorize(options: ConnectOptions): Promise<void>;
   /** What provisioning would change. Leaves nothing on the host. */
-  plan(options: HostRequestOptions): Promise<ProvisionResult>;
+  plan(options: HostRequestOptions, drivers: readonly RequestedDriver[]): Promise<ProvisionResult>;
   /** Sends what the host needs and runs its steps. Throws HOST_UNSUPPORTED, HOST_VERSION, DISK_FULL, PROVISION_FAILED, SUDO_…. */
-  provision(options: HostRequestOptions): Promise<ProvisionResult>;
+  provision(options: HostRequestOptions, drivers: readonly RequestedDriver[]): Promise<ProvisionResult>;
   /** Puts the host back as it was, the agent included. What had to stay is named, and then the agent stays too. Throws BUSY, SUDO_…. */
   unprovision(options: HostRequestOptions): Promise<UnprovisionResult>;
   /** Every stage from the name of the host to the environments on it; a failure is a finding. */

@@ -107,8 +107,8 @@ export function makeHandlers(services: Services): Handlers {
     'hosts.connect': ({ hostId, acceptHostKeys, promptScope }, { signal }) => sshHosts.connect(hostId, connecting(promptScope, acceptHostKeys, signal)),
     'hosts.refresh': ({ hostId }, { signal }) => hosts.refresh(hostId, signal),
     // Who must be asked is asked here, where somebody waits: an operation asks nobody.
-    'hosts.plan': async ({ hostId, promptScope }, { signal }) => { await sshHosts.authorize(hostId, connecting(promptScope, [], signal)); return hosts.plan(hostId, signal); },
-    'hosts.provision': async ({ hostId, promptScope }, { signal }) => { await sshHosts.authorize(hostId, connecting(promptScope, [], signal)); return started(hosts.provision(hostId)); },
+    'hosts.plan': async ({ hostId, drivers, promptScope }, { signal }) => { await sshHosts.authorize(hostId, connecting(promptScope, [], signal)); return hosts.plan(hostId, drivers, signal); },
+    'hosts.provision': async ({ hostId, drivers, promptScope }, { signal }) => { await sshHosts.authorize(hostId, connecting(promptScope, [], signal)); return started(hosts.provision(hostId, drivers)); },
     'hosts.unprovision': async ({ hostId, promptScope }, { signal }) => { await sshHosts.authorize(hostId, connecting(promptScope, [], signal)); return started(hosts.unprovision(hostId)); },
     'hosts.doctor': ({ hostId }, { signal }) => hosts.doctor(hostId, signal),
 

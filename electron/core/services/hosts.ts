@@ -1,6 +1,6 @@
 import { VesselError } from '#shared/errors.ts';
 import type { Host } from '#shared/contract.ts';
-import type { DoctorResult, HostFacts, HostStep, ProvisionResult } from '#shared/host-protocol.ts';
+import type { DoctorResult, HostFacts, HostStep, ProvisionResult, RequestedDriver } from '#shared/host-protocol.ts';
 import type { Step } from '#shared/operation.ts';
 import type { HostKeeper } from '../ports/host-keeper.ts';
 import type { HostLink, HostRequestOptions } from '../ports/host-link.ts';
@@ -130,17 +130,17 @@ export class Hosts {
     return this.#context.feed.completeHost(this.record(hostId));
   }
 
-  plan(hostId: string, signal: AbortSignal): Promise<ProvisionResult> {
-    return this.keeper(hostId)?.plan({ signal }) ?? this.link(hostId).request('provision', { dryRun: true }, { signal });
+  plan(hostId: string, drivers: readonly RequestedDriver[], signal: AbortSignal): Promise<ProvisionResult> {
+    return this.keeper(hostId)?.plan({ signal }, drivers) ?? this.link(hostId).request('provision', { dryRun: true, drivers: [...drivers] }, { signal });
   }
 
   doctor(hostId: string, signal: AbortSignal): Promise<DoctorResult> {
     return this.keeper(hostId)?.doctor({ signal }) ?? this.link(hostId).request('doctor', {}, { signal });
   }
 
-  provision(hostId: string): StartedOperation {
+  provision(hostId: string, drivers: readonly RequestedDriver[]): StartedOperation {
     const { name } = this.record(hostId);
-    return this.#run('provision', hostId, `Provision ${name}`, (options) => this.keeper(hostId)?.provision(options) ?? this.link(hostId).request('provision', { dryRun: false }, options));
+    return this.#run('provision', hostId, `Provision ${name}`, (options) => this.keeper(hostId)?.provision(options, drivers) ?? this.link(hostId).request('provision', { dryRun: false, drivers: [...drivers] }, options), { drivers });
   }
 
   unprovision(hostId: string): StartedOperation {
@@ -150,10 +150,10 @@ export class Hosts {
     return this.#run('unprovision', hostId, `Remove Vessel from ${name}`, (options) => this.keeper(hostId)?.unprovision(options) ?? this.link(hostId).request('unprovision', { dryRun: false }, options));
   }
 
-  #run(kind: 'provision' | 'unprovision', hostId: string, title: string, ask: (options: HostRequestOptions) => Promise<unknown>): StartedOperation {
+  #run(kind: 'provision' | 'unprovision', hostId: string, title: string, ask: (options: HostRequestOptions) => Promise<unknown>, input: Readonly<Record<string, unknown>> = {}): StartedOperation {
     type State = { result: unknown };
     return this.#context.operations.start<State>({
-      kind, title, projectId: null, hostId, cancellable: true, request: { call: `hosts.${kind}`, input: { hostId } }, state: { result: null },
+      kind, title, projectId: null, hostId, cancellable: true, request: { call: `hosts.${kind}`, input: { hostId, ...input } }, state: { result: null },
       steps: [{
         id: kind, title, weight: 1,
         run: async (context) => {

@@ -66,7 +66,7 @@ export class SshHosts {
     const remote = this.#hosts.remote(hostId);
     if (remote === null) throw new VesselError('BAD_REQUEST', `${this.#hosts.record(hostId).name} is not reached over SSH`);
     await remote.connect(options);
-    // What is set up there may need the password of sudo before it answers; it is forgotten when Vessel ends.
+    // Its agent runs as root: where sudo wants a password, this is the moment to ask for it.
     if (options.prompter !== null && this.#hosts.record(hostId).status !== 'not-provisioned') await this.authorize(hostId, options);
     return this.#hosts.refresh(hostId, options.signal);
   }

@@ -1,7 +1,11 @@
-import type { DeliveredFile, DeliveredImage } from '#shared/host-protocol.ts';
+import type { DeliveredFile, DeliveredImage, RequestedDriver } from '#shared/host-protocol.ts';
 import type { Tier } from '#shared/project.ts';
 import { deliveredImage, pointedImage } from '../../current-image.ts';
 import type { TemplateAbility } from '../../drivers/driver.ts';
+import { rememberedVerdict } from '../../accelerator/accelerator.ts';
+import { serviceUser } from '../../system/run-user.ts';
+import { DRIVER_RELEASES } from '../driver-steps/driver-releases.ts';
+import { driverStep } from '../driver-steps/driver-step.ts';
 import type { HostPaths, HostRole } from '../../paths.ts';
 import { runCommand } from '../../system/run-command.ts';
 import type { TemplateStore } from '../../templates/template-store.ts';
@@ -33,6 +37,8 @@ export type AllStepsOptions = {
   /** What the caller has put on the host instead of having it built or fetched there. */
   readonly image?: DeliveredImage | undefined;
   readonly traefik?: DeliveredFile | undefined;
+  readonly drivers?: readonly RequestedDriver[] | undefined;
+  readonly driverFiles?: readonly DeliveredFile[] | undefined;
 };
 
 /** Everything that makes a computer a host, in order. The probe comes after the image because it boots the image's kernel. */
@@ -40,10 +46,12 @@ export function allSteps(options: AllStepsOptions): readonly ProvisionStep[] {
   const { paths, isRoot, journal } = options;
   const server = options.role === 'server';
   const imageIsSent = async (): Promise<boolean> => options.image !== undefined || await deliveredImage(paths) !== null;
+  const releases = (options.drivers ?? []).map((name) => DRIVER_RELEASES[name]);
   const packages = async (): Promise<readonly string[]> => {
-    const wanted = isRoot ? HOST_PACKAGES : [...HOST_PACKAGES, ...UNPRIVILEGED_PACKAGES];
+    const wanted: readonly string[] = isRoot ? HOST_PACKAGES : [...HOST_PACKAGES, ...UNPRIVILEGED_PACKAGES];
+    const ofDrivers = releases.flatMap((release) => release.packages).filter((name) => !wanted.includes(name));
     // A server has no npm, and building an image takes packages from the registry.
-    return server && !await imageIsSent() && !await hasProgram('npm') ? [...wanted, 'npm'] : wanted;
+    return [...wanted, ...ofDrivers, ...(server && !await imageIsSent() && !await hasProgram('npm') ? ['npm'] : [])];
   };
   return [
     platformStep(),
@@ -52,6 +60,7 @@ export function allSteps(options: AllStepsOptions): readonly ProvisionStep[] {
     ...(server ? [kernelModulesStep()] : []),
     directoriesStep(paths), isolationStep(isRoot),
     goldenImageStep(paths, options.image), acceleratorStep(paths), ...options.tiers.map((tier) => templateStep(tier, options.templates, options.store)),
+    ...releases.map((release) => driverStep({ release, journal, delivered: options.driverFiles ?? [], accelerator: async () => rememberedVerdict(paths.cache, isRoot ? await serviceUser() : null) })),
     ...(server ? [traefikStep(paths, journal, options.traefik), idleTimerStep(journal)] : []),
   ];
 }

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { VesselError } from '#shared/errors.ts';
 import { runChecked, runCommand } from '../../system/run-command.ts';
 import type { ProvisionStep } from '../step.ts';
@@ -24,6 +25,22 @@ const NONINTERACTIVE = { DEBIAN_FRONTEND: 'noninteractive' } as const;
 async function installed(): Promise<ReadonlySet<string>> {
   const { stdout } = await runChecked(['dpkg-query', '--show', '--showformat', '${db:Status-Status} ${Package}\n'], { deadlineMs: QUERY_DEADLINE_MS });
   return new Set(stdout.split('\n').filter((line) => line.startsWith('installed ')).map((line) => line.slice('installed '.length)));
+}
+
+type Account = `user:${string}` | `group:${string}`;
+const isAccount = (item: string): item is Account => /^(?:user|group):/.test(item);
+
+async function accounts(): Promise<readonly Account[]> {
+  const names = async (path: string): Promise<readonly string[]> => (await readFile(path, 'utf8')).split('\n').map((line) => line.split(':')[0] ?? '').filter((name) => name !== '');
+  const [users, groups] = await Promise.all([names('/etc/passwd'), names('/etc/group')]);
+  return [...users.map((name) => `user:${name}` as const), ...groups.map((name) => `group:${name}` as const)];
+}
+
+async function removeAccount(account: Account, signal: AbortSignal): Promise<string | null> {
+  if (!(await accounts()).includes(account)) return null;
+  const [kind = '', name = ''] = account.split(':');
+  const { code, stderr } = await runCommand([kind === 'user' ? 'userdel' : 'groupdel', name], { deadlineMs: QUERY_DEADLINE_MS, signal });
+  return code === 0 ? null : `it is in use: ${stderr.trim()}`;
 }
 
 const aptInstall = (packages: readonly string[]): readonly [string, ...string[]] => ['apt-get', 'install', '--yes', '--no-install-recommends', '-o', 'Dpkg::Use-Pty=0', ...packages];
@@ -58,6 +75,7 @@ export function packagesStep(wanted: () => Promise<readonly string[]>, isRoot: b
       });
       const coming = [...plan.matchAll(/^Inst (\S+) (\[)?/gm)].filter((match) => match[2] === undefined).map((match) => match[1] ?? '');
       for (const name of coming) await journal.record('packages', name);
+      const accountsBefore = await accounts();
       let lines = 0;
       const install = (): Promise<unknown> => runChecked(aptInstall(names), {
         deadlineMs: INSTALL_DEADLINE_MS, signal, env: NONINTERACTIVE,
@@ -74,6 +92,8 @@ export function packagesStep(wanted: () => Promise<readonly string[]>, isRoot: b
         await update();
         await install();
       });
+      // Packages make accounts that removing them leaves behind.
+      for (const account of await accounts()) if (!accountsBefore.includes(account)) await journal.record('packages', account);
     },
     async undoAll(entries, signal) {
       const present = await installed();
@@ -86,6 +106,7 @@ export function packagesStep(wanted: () => Promise<readonly string[]>, isRoot: b
       return result.code === 0;
     },
     async undo({ item }, signal) {
+      if (isAccount(item)) return removeAccount(item, signal);
       if (!(await installed()).has(item)) return null;
       const { stdout } = await runChecked(['apt-get', 'remove', '--simulate', '--purge', item], { deadlineMs: QUERY_DEADLINE_MS, signal, env: NONINTERACTIVE });
       const others = [...stdout.matchAll(/^(?:Remv|Purg) (\S+)/gm)].map((match) => match[1] ?? '').filter((name) => name !== item);

@@ -63,6 +63,20 @@ describe.skipIf(why !== null)(`a host over a real sshd${why === null ? '' : ` ($
     await link.dispose();
   });
 
+  it('lets its agent go when asked, also one that is still being started, and starts another for the next request', async () => {
+    const link = make();
+    const first = await link.request('hello', { client: 'test' });
+    await link.release();
+    expect((await link.request('hello', { client: 'test' })).pid).not.toBe(first.pid);
+    await link.dispose();
+    // Whoever finds out the command may itself wait for the release.
+    const waiting = new SshHostLink({ host, agentCommand: () => new Promise(() => undefined), log: () => undefined });
+    const pending = waiting.request('hello', { client: 'test' });
+    const outcome = expect(pending).rejects.toThrow(expect.objectContaining({ code: 'INTERRUPTED' }));
+    await waiting.dispose();
+    await outcome;
+  });
+
   it('passes on why an agent cannot be started at all', async () => {
     const link = new SshHostLink({ host, agentCommand: () => Promise.resolve({ argv: ['/nonexistent/agent'], preamble: '' }), log: () => undefined });
     await expect(link.request('list', {})).rejects.toThrow(expect.objectContaining({ code: 'AGENT_LOST', details: { code: 127, signal: null } }));

@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream';
+import type { VesselError } from '#shared/errors.ts';
 import type { HostMethod, HostParams, HostResult, Vm } from '#shared/host-protocol.ts';
 import type { HostLink, HostRequestOptions } from '../../ports/host-link.ts';
 import type { RemoteHost } from '../../ports/remote-host.ts';
@@ -27,7 +28,7 @@ export class SshHostLink implements HostLink {
   constructor({ host, agentCommand, log }: SshHostLinkOptions) {
     this.hostId = host.hostId;
     this.#warm = new WarmChannels((address, port) => host.forward(address, port));
-    this.#agent = new AgentLink({ start: () => startRemoteAgent(host, agentCommand), revives: ({ code, retryable }) => code === 'AGENT_LOST' || (retryable && code.startsWith('SSH_')), log });
+    this.#agent = new AgentLink({ start: () => startRemoteAgent(host, agentCommand), revives: (error) => revives(error), log });
   }
 
   request<M extends HostMethod>(method: M, params: HostParams<M>, options: HostRequestOptions = {}): Promise<HostResult<M>> { return this.#agent.request(method, params, options); }
@@ -37,3 +38,8 @@ export class SshHostLink implements HostLink {
   release(): Promise<void> { return this.#agent.release(); }
   dispose(): Promise<void> { this.#warm.dispose(); return this.#agent.dispose(); }
 }
+
+/** A password that sudo no longer takes must not be tried again and again: accounts are locked for that. */
+const REFUSED_PASSWORD = /sorry, try again|incorrect password/i;
+const revives = ({ code, retryable, logTail }: VesselError): boolean =>
+  (code === 'AGENT_LOST' && !logTail.some((line) => REFUSED_PASSWORD.test(line))) || (retryable && code.startsWith('SSH_'));

@@ -9,7 +9,7 @@ import { z } from 'zod';
 import type { HostProbe } from '#shared/contract.ts';
 import { VesselError } from '#shared/errors.ts';
 import type { DeliveredImage } from '#shared/host-protocol.ts';
-import { NODE_MAJOR } from './layout.ts';
+import { NODE_MAJOR, SYSTEM_NODES } from './layout.ts';
 import { packedBefore, packOnce, parcelOf, type PackedParcel, type Parcel } from './pack.ts';
 
 export type DesktopPartsOptions = {
@@ -63,18 +63,28 @@ export class DesktopParts {
 
   /** A Node for a host of this architecture: the one that runs here. Throws HOST_UNSUPPORTED where there is none. */
   async node({ architecture }: Pick<HostProbe, 'architecture'>): Promise<NodeParcel> {
-    const path = this.#options.env['VESSEL_HOST_NODE'] ?? this.#options.agentCommand[0] ?? '';
     const hint = `Install Node ${NODE_MAJOR} on the host (as /usr/bin/node), or name a Linux Node for it with VESSEL_HOST_NODE.`;
     if (platform !== 'linux' || ARCHITECTURES[architecture] !== arch) throw new VesselError('HOST_UNSUPPORTED', `The host is a ${architecture}; this computer (${platform} ${arch}) has no Node for it`, { hint });
-    // Electron is no Node that could be sent: it says so by answering otherwise.
-    const version = /^v(\d+)\.(\d+\.\d+)$/.exec((await promisify(execFile)(path, ['--version']).catch(() => ({ stdout: '' }))).stdout.trim());
-    if (version === null || Number(version[1]) < NODE_MAJOR) throw new VesselError('HOST_UNSUPPORTED', `${path} is no Node ${NODE_MAJOR} that the host could run`, { hint });
+    const found = await this.#findNode();
+    if (found === null) throw new VesselError('HOST_UNSUPPORTED', `This computer has no Node ${NODE_MAJOR} that the host could run`, { hint });
+    const { path, version: name } = found;
     const { size, mtimeMs } = await stat(path);
-    const name = version[0].slice(1);
     return {
       version: name, estimate: Math.round(size * NODE_RATIO),
       pack: (signal) => packOnce(join(this.#folder, `node-${name}-${arch}-${size}-${Math.round(mtimeMs)}.gz`), () => createReadStream(path), () => createGzip({ level: GZIP_LEVEL }), signal),
     };
+  }
+
+  /** The Node that was named, the one that runs the agent here, or the system's. Electron answers like a Node, but is none that could be sent. */
+  async #findNode(): Promise<{ readonly path: string; readonly version: string } | null> {
+    const { env, agentCommand } = this.#options;
+    for (const path of [env['VESSEL_HOST_NODE'], agentCommand[0], ...SYSTEM_NODES]) {
+      if (path === undefined || path === '') continue;
+      const { stdout } = await promisify(execFile)(path, ['-p', 'process.versions.electron === undefined ? process.versions.node : ""']).catch(() => ({ stdout: '' })); // not there, or no Node
+      const version = stdout.trim();
+      if (Number(version.split('.')[0]) >= NODE_MAJOR) return { path, version };
+    }
+    return null;
   }
 
   /** The golden image of this computer, where the host has the same distribution: then it need not build one. */
@@ -104,6 +114,14 @@ export class DesktopParts {
   async traefik(): Promise<Parcel | null> {
     const path = this.#options.env['VESSEL_TRAEFIK_BINARY'];
     return path === undefined || path === '' ? null : parcelOf(path);
+  }
+
+  /** Release files of drivers, where `VESSEL_DRIVER_FILES` names a folder with them. */
+  async driverFiles(): Promise<readonly (Parcel & { readonly name: string })[]> {
+    const folder = this.#options.env['VESSEL_DRIVER_FILES'];
+    if (folder === undefined || folder === '') return [];
+    const files = (await readdir(folder, { withFileTypes: true })).filter((entry) => entry.isFile() && /^[\w.-]+$/.test(entry.name));
+    return Promise.all(files.map(async ({ name }) => ({ name, ...await parcelOf(join(folder, name)) })));
   }
 
   /** Only the newest image is worth its place. */

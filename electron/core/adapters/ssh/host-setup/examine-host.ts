@@ -37,6 +37,7 @@ const notReached = (why: string): Finding => ({ state: 'skipped', evidence: why,
 const GIGABYTE = 1_000_000_000;
 const DISK_WANTED_BYTES = 5 * GIGABYTE;
 const DEADLINE_MS = 120_000;
+const SEEN_FROM_OUTSIDE: readonly string[] = ['Distribution and processor', 'Memory and disk', 'Free disk'];
 
 /**
  * The stages between this computer and an environment on a host, in order: name, TCP, host key, login, rights, machine, agent, what the
@@ -99,7 +100,8 @@ export async function examineHost({ host, root, parts, link, ways, signal: given
   if (stopped === null) {
     const theirs = await link.request('doctor', {}, { signal }).catch((error: unknown) => VesselError.from(error));
     if (theirs instanceof VesselError) await stage('Host', () => Promise.reject(theirs));
-    else checks.push(...theirs.checks.map((check) => ({ ...check, fix: check.fix?.replace('vessel host provision local', `vessel host provision ${host.hostId}`) ?? null })));
+    // What was seen from outside already is not told twice.
+    else checks.push(...theirs.checks.filter((check) => !SEEN_FROM_OUTSIDE.includes(check.stage)).map((check) => ({ ...check, fix: check.fix?.replace('vessel host provision local', `vessel host provision ${host.hostId}`) ?? null })));
   }
   await stage('Forwarding', async () => {
     const vms = await link.request('list', {}, { signal });

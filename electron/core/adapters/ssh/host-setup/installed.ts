@@ -1,15 +1,15 @@
 import { z } from 'zod';
 import { VesselError } from '#shared/errors.ts';
 import type { RemoteHost } from '../../../ports/remote-host.ts';
-import { INSTALLED } from './layout.ts';
+import { INSTALLED, LAUNCHER } from './layout.ts';
 
 /** `installed.json` on a host. Fields may be added, never changed: an older Vessel must be able to see that it is older. */
 export const InstalledSchema = z.object({ agentVersion: z.string(), agentSha256: z.string(), agent: z.string(), node: z.string() });
 export type Installed = z.infer<typeof InstalledSchema>;
 
-/** What is on the host; null when nothing is. */
+/** What is on the host; null when nothing is, or half of it. */
 export async function readInstalled(host: Pick<RemoteHost, 'run'>, signal?: AbortSignal): Promise<Installed | null> {
-  const { code, stdout } = await host.run(['cat', INSTALLED], signal === undefined ? {} : { signal });
+  const { code, stdout } = await host.run(['sh', '-c', '[ -x "$1" ] && cat "$2"', 'sh', LAUNCHER, INSTALLED], signal === undefined ? {} : { signal });
   if (code !== 0) return null;
   try {
     return InstalledSchema.parse(JSON.parse(stdout));
