@@ -6,6 +6,7 @@ import { HELP, parseCommandLine } from './command-line.ts';
 import type { CommandLine } from './command-line.ts';
 import { createHost } from './create-host.ts';
 import { runVerb, stderrContext } from './one-shot.ts';
+import { PresenceFolder } from './presence.ts';
 import { serve } from './serve.ts';
 
 const EXIT = { success: 0, failure: 1, usage: 2 } as const;
@@ -34,8 +35,10 @@ async function run(line: CommandLine): Promise<number> {
     log: (text) => process.stderr.write(`${text}\n`),
   });
   if (line.verb === 'serve') {
-    await serve({ input: process.stdin, output: process.stdout, host, signal: interrupted.signal });
+    const presence = await new PresenceFolder(paths.state).begin();
+    await serve({ input: process.stdin, output: process.stdout, host, signal: interrupted.signal, heard: presence.heard });
     await host.close();
+    await presence.end();
     return EXIT.success;
   }
   const result = await runVerb(host, line, line.verb, stderrContext(interrupted.signal, (text) => process.stderr.write(text)));

@@ -11,6 +11,8 @@ type Outgoing = HostMessage extends infer M ? M extends HostMessage ? Omit<M, 'v
 export type ServeOptions = { readonly input: Readable; readonly output: Writable; readonly host: Host;
   /** Ends the service as the end of the input does. */
   readonly signal: AbortSignal;
+  /** Called for every line that comes in: somebody is there. */
+  readonly heard?: () => void;
 };
 
 const isMethod = (name: string): name is HostMethod => Object.hasOwn(hostMethods, name);
@@ -27,7 +29,7 @@ async function dispatch<M extends HostMethod>(host: Host, method: M, params: unk
  * Speaks the host protocol until the input ends. Requests run side by side; `cancel` aborts one. When the input ends, requests
  * under way are cancelled and awaited: whatever they were making is removed. Running VMs live on.
  */
-export async function serve({ input, output, host, signal }: ServeOptions): Promise<void> {
+export async function serve({ input, output, host, signal, heard }: ServeOptions): Promise<void> {
   const running = new Map<number, { readonly controller: AbortController; readonly done: Promise<void> }>();
   const closing = new AbortController();
   // The reader may be gone before us; then there is nobody to tell, and the end of the input says the rest.
@@ -83,7 +85,10 @@ export async function serve({ input, output, host, signal }: ServeOptions): Prom
   });
   const lines = createInterface({ input, crlfDelay: Infinity });
   closing.signal.addEventListener('abort', () => lines.close());
-  for await (const line of lines) if (line.trim() !== '') receive(line);
+  for await (const line of lines) {
+    heard?.();
+    if (line.trim() !== '') receive(line);
+  }
   const under = [...running.values()];
   for (const { controller } of under) controller.abort(new VesselError('CANCELLED', 'the caller has gone'));
   await Promise.all(under.map(({ done }) => done));

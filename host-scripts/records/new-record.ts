@@ -17,6 +17,6 @@ export async function newRecord(given: {
   if (owner === null) throw new VesselError('INTERNAL', 'this process is not in /proc');
   return {
     v: VM_RECORD_VERSION, ...given, phase: 'starting', stage: 'record', bootId: await hostBootId(), owner, createdAt: Date.now(),
-    startedAt: null, startKind: null, templateKey: null, port: null, token: makeToken(), processes: [],
+    startedAt: null, startKind: null, templateKey: null, port: null, token: makeToken(), processes: [], sleep: null,
   };
 }

@@ -17,6 +17,7 @@ import { endVmProcesses, removeVm } from '../remove-vm.ts';
 import type { Recognition } from '../remove-vm.ts';
 import type { QemuRuntime } from './qemu-runtime.ts';
 import { qemuRuntime } from './qemu-runtime.ts';
+import { sleepAbility } from './sleep-ability.ts';
 import { socketDirFor } from './socket-dir.ts';
 import { VM_FILES, startClone, startCold } from './start-machine.ts';
 import type { StartGiven } from './start-machine.ts';
@@ -133,6 +134,7 @@ export function qemuDriver(options: QemuDriverOptions): DriverWithAbilities {
           return sizes.reduce((sum, size) => sum + size, 0);
         },
       },
+      hibernate: sleepAbility({ records, isRoot: options.isRoot, recognition, inspect }),
       templates: templateKeeper({ store: templates, run: paths.run, runtime: (purpose, signal) => qemuRuntime(paths, options.isRoot, purpose, signal), beforeBoot: isolate }),
     },
   };

@@ -13,6 +13,7 @@ const ACTIVITY_DEADLINE_MS = 15_000;
 
 /** Looks after the running environments: what changed, when to save, when to stop. Called every half minute. */
 export async function watchEnvironments(context: EnvironmentContext): Promise<void> {
+  await collectSleepers(context);
   await Promise.all(context.live.all().map(async (live) => {
     try {
       await watchOne(context, live);
@@ -21,6 +22,15 @@ export async function watchEnvironments(context: EnvironmentContext): Promise<vo
       context.runtime.log(`watch ${live.projectId}: ${VesselError.from(error).message}`);
     }
   }));
+}
+
+/** What its host put to sleep while this desktop was away is saved once, and sleeps on. After a failure people decide. */
+async function collectSleepers(context: EnvironmentContext): Promise<void> {
+  for (const { projectId, hostId, state, dirty, error } of context.records.list()) {
+    if (state !== 'hibernated' || !dirty || error !== null || context.operations.active(projectId, null) !== null) continue;
+    const ended = await saveEnvironment(context, projectId, 'autosave').done;
+    if (ended.state === 'failed') audit(context, { kind: 'environment.collect-failed', projectId, hostId, operationId: ended.id, text: `A sleeping environment could not be saved: ${ended.error?.message ?? ''}` });
+  }
 }
 
 async function watchOne(context: EnvironmentContext, live: LiveEnvironment): Promise<void> {

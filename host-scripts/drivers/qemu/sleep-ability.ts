@@ -1,0 +1,93 @@
+import { VesselError } from '#shared/errors.ts';
+import type { Vm } from '#shared/host-protocol.ts';
+import type { RecordStore } from '../../records/record-store.ts';
+import { RESUME_COMMITTED } from '../../records/vm-record.ts';
+import type { VmRecord } from '../../records/vm-record.ts';
+import { withFileLock } from '../../system/file-lock.ts';
+import { isAlive } from '../../system/process-identity.ts';
+import type { HibernateAbility, WorkContext } from '../driver.ts';
+import { endVmProcesses } from '../remove-vm.ts';
+import type { Recognition } from '../remove-vm.ts';
+import { hibernateMachine } from './hibernate.ts';
+import type { SleepGiven } from './hibernate.ts';
+import { requireRunUser } from './qemu-runtime.ts';
+import { continueMachine, resumeMachine } from './resume.ts';
+
+export type SleepAbilityOptions = {
+  readonly records: RecordStore;
+  readonly isRoot: boolean;
+  readonly recognition: (id: string) => Recognition;
+  readonly inspect: (id: string) => Promise<Vm>;
+};
+
+/** Puts QEMU machines to sleep and wakes them; one call at a time for each machine, whichever process makes it. */
+export function sleepAbility(options: SleepAbilityOptions): HibernateAbility {
+  const { records, inspect } = options;
+
+  async function given(id: string): Promise<SleepGiven> {
+    const stored = await records.read(id);
+    if (stored === null) throw new VesselError('VM_NOT_FOUND', `there is no environment ${id} on this host`);
+    if (stored.record === null) throw new VesselError('VM_NOT_FOUND', `${id} cannot be used: ${stored.problem ?? ''}`);
+    let { record } = stored;
+    return {
+      record, directory: stored.directory, socketDir: options.recognition(id).socketDir, user: await requireRunUser(options.isRoot),
+      save: (change, how) => records.write(record = { ...record, ...change }, how),
+    };
+  }
+
+  async function alone<T>(id: string, context: WorkContext, work: (known: SleepGiven) => Promise<T>): Promise<T> {
+    // Named errors first: the lock lies in the machine's folder.
+    const { directory } = await given(id);
+    return withFileLock(`${directory}/sleep.lock`, context.signal, async () => work(await given(id)));
+  }
+
+  /** Ends what an attempt left behind, before it could change anything. */
+  const endLeftovers = (known: SleepGiven): Promise<void> => endVmProcesses({ id: known.record.id, directory: known.directory, record: known.record, problem: null }, options.recognition(known.record.id));
+  const stands = async ({ phase, stage, processes }: VmRecord): Promise<boolean> => (phase === 'hibernating' || (phase === 'resuming' && stage === RESUME_COMMITTED))
+    && processes.length > 0 && (await Promise.all(processes.map((identity) => isAlive(identity)))).every((lives) => lives);
+
+  return {
+    hibernate: (id, context) => alone(id, context, async (known) => {
+      const { state, problem } = await inspect(id);
+      if (known.record.phase === 'hibernated') {
+        // Its hypervisor may have survived the one that was ending it.
+        await endLeftovers(known);
+        return inspect(id);
+      }
+      if (state !== 'running' && !await stands(known.record)) throw new VesselError('HIBERNATION_FAILED', `${id} is ${state}${problem === null ? '' : `: ${problem}`}`, { hint: 'Only an environment that runs can be put to sleep.' });
+      await hibernateMachine(known, context);
+      return inspect(id);
+    }),
+    resume: (id, deadlineMs, context) => alone(id, context, async (known) => {
+      const deadline = Date.now() + deadlineMs;
+      const { state, problem } = await inspect(id);
+      if (state === 'running') return inspect(id);
+      if (await stands(known.record)) {
+        await continueMachine({ ...known, deadline }, context);
+        return inspect(id);
+      }
+      // `starting`: this process itself, or one that holds no lock any more, left it there.
+      if (known.record.sleep === null || (known.record.phase === 'resuming' && known.record.stage === RESUME_COMMITTED)) {
+        throw new VesselError('RESUME_FAILED', `${id} does not sleep: it is ${state}${problem === null ? '' : ` (${problem})`}`, { hint: 'Open the project anew: its last save is safe.', retryable: false });
+      }
+      await endLeftovers(known);
+      try {
+        await resumeMachine({ ...known, deadline }, context);
+      } catch (error) {
+        throw await sleepOn(id, VesselError.from(error));
+      }
+      return inspect(id);
+    }),
+  };
+
+  /** After a failed try: asleep as before when the guest had not gone on yet. The error says which. */
+  async function sleepOn(id: string, failure: VesselError): Promise<VesselError> {
+    const known = await given(id).catch((error: unknown) => VesselError.from(error));
+    // Removed meanwhile: nothing is left to say.
+    if (known instanceof VesselError || known.record.stage === RESUME_COMMITTED || known.record.sleep === null) return failure;
+    await endLeftovers(known);
+    await known.save({ phase: 'hibernated', stage: 'hibernated', processes: [], port: null, sleep: { ...known.record.sleep, problem: failure.code === 'CANCELLED' ? null : failure.message } }, { durable: true });
+    if (['CANCELLED', 'RESUME_FAILED'].includes(failure.code)) return failure;
+    return new VesselError('RESUME_FAILED', `the hypervisor could not take up the frozen machine: ${failure.message}`, { cause: failure, details: { cause: failure.code } });
+  }
+}
