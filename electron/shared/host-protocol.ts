@@ -16,8 +16,8 @@ export const DRIVER_NAMES = ['qemu', 'firecracker', 'ignite', 'process'] as cons
 export const DriverNameSchema = z.enum(DRIVER_NAMES);
 export type DriverName = z.infer<typeof DriverNameSchema>;
 
-/** What a driver can do besides running machines: freeze templates ahead, put machines to sleep, tell what memory one costs. */
-export const DriverAbilitySchema = z.enum(['templates', 'hibernate', 'memory']);
+/** What a driver can do besides running machines: freeze templates ahead, put machines to sleep, tell what memory one costs, reach a guest without a network. */
+export const DriverAbilitySchema = z.enum(['templates', 'hibernate', 'memory', 'vsock']);
 
 /** A machine whose memory lies on its host's disk. */
 export const SleepSchema = z.object({

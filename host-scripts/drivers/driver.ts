@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream';
 import type { Vm } from '#shared/host-protocol.ts';
 import type { Tier } from '#shared/project.ts';
 
@@ -70,6 +71,12 @@ export type HibernateAbility = {
   resume(id: string, deadlineMs: number, context: WorkContext): Promise<Vm>;
 };
 
+/** Optional ability: the guest's agent is reached without any network. */
+export type VsockAbility = {
+  /** A stream to the agent. Rejects with GUEST_UNREACHABLE. */
+  dial(id: string): Promise<Duplex>;
+};
+
 export type DriverWithAbilities = VmDriver & {
-  readonly abilities: { readonly memory: MemoryMeter | null; readonly templates: TemplateAbility | null; readonly hibernate: HibernateAbility | null };
+  readonly abilities: { readonly memory: MemoryMeter | null; readonly templates: TemplateAbility | null; readonly hibernate: HibernateAbility | null; readonly vsock: VsockAbility | null };
 };

@@ -1,9 +1,8 @@
 import { mkdir, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { VesselError } from '#shared/errors.ts';
 import { errnoOf } from '../system/errno.ts';
-import { hostBootId, identifyProcess, isAlive } from '../system/process-identity.ts';
+import { hostBootId, isAlive, ownIdentity } from '../system/process-identity.ts';
 
 const SignSchema = z.object({ pid: z.number(), startTicks: z.number(), bootId: z.string() });
 /** A desktop with open environments asks at least every half minute; noting it down more often than this tells nothing new. */
@@ -20,11 +19,9 @@ export class PresenceFolder {
 
   /** Begins to serve a desktop. */
   async begin(): Promise<Presence> {
-    const self = await identifyProcess(process.pid);
-    if (self === null) throw new VesselError('INTERNAL', 'this process is not in /proc');
     const path = join(this.#folder, `${process.pid}.json`);
     await mkdir(this.#folder, { recursive: true, mode: 0o700 });
-    await writeFile(path, JSON.stringify({ ...self, bootId: await hostBootId() }), { mode: 0o600 });
+    await writeFile(path, JSON.stringify({ ...await ownIdentity(), bootId: await hostBootId() }), { mode: 0o600 });
     let notedAt = Date.now();
     return {
       heard: () => {

@@ -35,6 +35,8 @@ export const VmRecordSchema = z.object({
   startKind: z.enum(['clone', 'cold']).nullable(),
   imageKey: z.string(),
   templateKey: z.string().nullable(),
+  /** Where the agent is reached: a loopback port, or the machine's own address. */
+  host: z.string().default('127.0.0.1'),
   port: z.number().int().nullable(),
   token: z.string().nullable(),
   processes: z.array(IdentitySchema.extend({ role: ProcessRoleSchema })),

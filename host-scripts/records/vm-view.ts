@@ -54,7 +54,7 @@ export async function viewVm(stored: StoredVm, driver: Vm['driver'], end: KnownE
   const main = record.processes.find((process) => process.role === 'hypervisor' || process.role === 'guest-agent');
   return {
     id: record.id, driver: record.driver, ...condition, tier: record.tier,
-    address: record.port === null ? null : { host: '127.0.0.1', port: record.port },
+    address: record.port === null || condition.state === 'hibernated' ? null : { host: record.host, port: record.port },
     token: record.token, startKind: record.startKind, createdAt: record.createdAt, startedAt: record.startedAt,
     imageKey: record.imageKey, pid: main?.pid ?? null,
     ...(condition.state === 'hibernated' && record.sleep !== null ? { sleep: { at: record.sleep.at, bytes: record.sleep.bytes, changeCounter: record.sleep.changeCounter } } : {}),

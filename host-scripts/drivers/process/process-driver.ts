@@ -62,7 +62,7 @@ export function processDriver(store: RecordStore): DriverWithAbilities {
 
   return {
     name: 'process',
-    abilities: { memory: null, templates: null, hibernate: null },
+    abilities: { memory: null, templates: null, hibernate: null, vsock: null },
     async create(spec, context) {
       context.stage('record');
       await store.create(await newRecord({ id: spec.id, driver: 'process', tier: spec.tier, imageKey: IMAGE_KEY, socketDir: null }));

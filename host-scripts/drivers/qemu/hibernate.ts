@@ -3,28 +3,17 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { VesselError } from '#shared/errors.ts';
 import { TIERS } from '#shared/project.ts';
-import { guestActivity } from '../../guest/guest-client.ts';
-import type { VmRecord } from '../../records/vm-record.ts';
+import { changeCounterOf } from '../../guest/change-counter.ts';
 import { endProcess } from '../../system/end-process.ts';
-import type { RunUser } from '../../system/run-user.ts';
 import { processorIdentity } from '../../templates/template-key.ts';
 import type { WorkContext } from '../driver.ts';
+import type { SleepGiven } from '../sleep-ability.ts';
 import { connectQmp } from './connect-qmp.ts';
 import { frozenMemory, keepBases, sealMemory } from './frozen-files.ts';
 import { quit, sendState } from './migration.ts';
 import type { QmpClient } from './qmp-client.ts';
 import { VM_FILES } from './start-machine.ts';
 
-export type SleepGiven = {
-  readonly record: VmRecord;
-  readonly directory: string;
-  readonly socketDir: string;
-  readonly user: RunUser | null;
-  readonly save: (change: Partial<VmRecord>, options?: { readonly durable: boolean }) => Promise<void>;
-};
-
-/** A guest that does not say what it did lately is put to sleep all the same. */
-const ACTIVITY_MS = 5_000;
 /** Beyond the guest's whole memory, which its frozen form never exceeds by more than its headers. */
 const SPARE_BYTES = 64 * 1024 * 1024;
 
@@ -44,17 +33,6 @@ async function requireSpace({ directory, record }: SleepGiven): Promise<void> {
   if (bavail * bsize < needed) throw new VesselError('DISK_FULL', `${record.id} cannot be put to sleep: its memory may need ${needed} bytes on the disk`, { details: { needed, free: bavail * bsize } });
 }
 
-async function changeCounterOf({ port, token }: VmRecord, signal: AbortSignal): Promise<number | null> {
-  if (port === null || token === null) return null;
-  try {
-    return (await guestActivity({ host: '127.0.0.1', port }, token, { signal, attemptMs: ACTIVITY_MS })).changeCounter;
-  } catch (error) {
-    if (signal.aborted) throw error;
-    // Not knowing it only makes the desktop save once more than needed.
-    return null;
-  }
-}
-
 /**
  * Writes a running machine's memory to its folder and ends it. Until the record says `hibernated`, on the disk for good, the machine only stands
  * still: a failure lets it go on, and after a crash whoever resumes or hibernates it does.
@@ -66,7 +44,7 @@ export async function hibernateMachine(given: SleepGiven, context: WorkContext):
   context.stage('hibernate.keep');
   await requireSpace(given);
   await keepBases(directory, hypervisor.pid, context.signal);
-  const changeCounter = await changeCounterOf(record, context.signal);
+  const changeCounter = await changeCounterOf({ host: record.host, port: record.port, token: record.token }, context.signal);
   const qmp = await connectQmp(socketDir);
   const part = `${frozenMemory(directory)}.part`;
   try {

@@ -15,9 +15,12 @@ import type { DriverWithAbilities, VmSpec, WorkContext } from '../driver.ts';
 import { logTail } from '../log-tail.ts';
 import { endVmProcesses, removeVm } from '../remove-vm.ts';
 import type { Recognition } from '../remove-vm.ts';
+import { buildTemplate, sweepInterruptedBuilds } from './build-template.ts';
 import type { QemuRuntime } from './qemu-runtime.ts';
-import { qemuRuntime } from './qemu-runtime.ts';
-import { sleepAbility } from './sleep-ability.ts';
+import { qemuRuntime, requireRunUser } from './qemu-runtime.ts';
+import { hibernateMachine } from './hibernate.ts';
+import { continueMachine, resumeMachine } from './resume.ts';
+import { sleepAbility } from '../sleep-ability.ts';
 import { socketDirFor } from './socket-dir.ts';
 import { VM_FILES, startClone, startCold } from './start-machine.ts';
 import type { StartGiven } from './start-machine.ts';
@@ -127,6 +130,7 @@ export function qemuDriver(options: QemuDriverOptions): DriverWithAbilities {
       return tails.flat().slice(-lines);
     },
     abilities: {
+      vsock: null,
       memory: {
         async memoryBytes(id) {
           const stored = await records.read(id);
@@ -134,8 +138,17 @@ export function qemuDriver(options: QemuDriverOptions): DriverWithAbilities {
           return sizes.reduce((sum, size) => sum + size, 0);
         },
       },
-      hibernate: sleepAbility({ records, isRoot: options.isRoot, recognition, inspect }),
-      templates: templateKeeper({ store: templates, run: paths.run, runtime: (purpose, signal) => qemuRuntime(paths, options.isRoot, purpose, signal), beforeBoot: isolate }),
+      hibernate: sleepAbility({
+        records, recognition, inspect, user: () => requireRunUser(options.isRoot),
+        machine: { hibernate: hibernateMachine, resume: resumeMachine, goOn: continueMachine },
+      }),
+      templates: templateKeeper<QemuRuntime>({
+        store: templates, runtime: (purpose, signal) => qemuRuntime(paths, options.isRoot, purpose, signal), sweep: (key) => sweepInterruptedBuilds(templates, paths.run, key),
+        build: async (runtime, tier, context) => {
+          await isolate(runtime);
+          await buildTemplate(templates, paths.run, runtime, tier, context);
+        },
+      }),
     },
   };
 }

@@ -3,24 +3,22 @@ import { join } from 'node:path';
 import { VesselError } from '#shared/errors.ts';
 import { wakeGuest } from '../../guest/introduce.ts';
 import { ensureIsolation } from '../../network/isolation.ts';
-import { hostBootId, identifyProcess, isAlive } from '../../system/process-identity.ts';
+import { hostBootId, isAlive, ownIdentity } from '../../system/process-identity.ts';
 import type { ProcessIdentity } from '../../system/process-identity.ts';
 import { RESUME_COMMITTED } from '../../records/vm-record.ts';
 import type { VmRecord } from '../../records/vm-record.ts';
 import { freePort } from '../../system/free-port.ts';
 import { processorIdentity } from '../../templates/template-key.ts';
 import type { WorkContext } from '../driver.ts';
+import type { ResumeGiven } from '../sleep-ability.ts';
 import { connectQmp } from './connect-qmp.ts';
 import { exists, frozenBase, frozenMemory } from './frozen-files.ts';
 import { goOn } from './hibernate.ts';
-import type { SleepGiven } from './hibernate.ts';
 import { launchMachine, makeSocketDir } from './launch-machine.ts';
 import { DESCRIPTOR } from './machine-arguments.ts';
 import { MachineFiles } from './machine-files.ts';
 import { restore } from './migration.ts';
 import { VM_FILES } from './start-machine.ts';
-
-export type ResumeGiven = SleepGiven & { readonly deadline: number };
 
 /** What QEMU cannot notice itself: a guest that goes on with another processor below it would break later. */
 async function requireSameProcessor({ sleep }: VmRecord): Promise<void> {
@@ -48,16 +46,10 @@ export async function continueMachine(given: ResumeGiven, context: WorkContext):
   if (record.port === null) throw new VesselError('RESUME_FAILED', 'the record has no port');
   const qmp = await connectQmp(socketDir);
   context.stage(RESUME_COMMITTED);
-  await save({ phase: 'resuming', stage: RESUME_COMMITTED, owner: await self() });
+  await save({ phase: 'resuming', stage: RESUME_COMMITTED, owner: await ownIdentity() });
   await goOn(qmp);
   qmp.close();
   await finish(given, record.processes, record.port, context);
-}
-
-async function self(): Promise<ProcessIdentity> {
-  const identity = await identifyProcess(process.pid);
-  if (identity === null) throw new VesselError('INTERNAL', 'this process is not in /proc');
-  return identity;
 }
 
 /**
@@ -70,7 +62,7 @@ export async function resumeMachine(given: ResumeGiven, context: WorkContext): P
   if (sleep === null) throw new VesselError('RESUME_FAILED', 'the record says nothing of a frozen memory');
   await requireSameProcessor(record);
   context.stage('resume.launch');
-  await save({ phase: 'resuming', stage: 'resume.launch', owner: await self(), bootId: await hostBootId() });
+  await save({ phase: 'resuming', stage: 'resume.launch', owner: await ownIdentity(), bootId: await hostBootId() });
   const isolated = user === null ? Promise.resolve(false) : ensureIsolation(user);
   // Awaited before the guest runs; until then a failure must not count as unhandled.
   isolated.catch(() => undefined);

@@ -1,28 +1,43 @@
 import { VesselError } from '#shared/errors.ts';
 import type { Vm } from '#shared/host-protocol.ts';
-import type { RecordStore } from '../../records/record-store.ts';
-import { RESUME_COMMITTED } from '../../records/vm-record.ts';
-import type { VmRecord } from '../../records/vm-record.ts';
-import { withFileLock } from '../../system/file-lock.ts';
-import { isAlive } from '../../system/process-identity.ts';
-import type { HibernateAbility, WorkContext } from '../driver.ts';
-import { endVmProcesses } from '../remove-vm.ts';
-import type { Recognition } from '../remove-vm.ts';
-import { hibernateMachine } from './hibernate.ts';
-import type { SleepGiven } from './hibernate.ts';
-import { requireRunUser } from './qemu-runtime.ts';
-import { continueMachine, resumeMachine } from './resume.ts';
+import type { RecordStore } from '../records/record-store.ts';
+import { RESUME_COMMITTED } from '../records/vm-record.ts';
+import type { VmRecord } from '../records/vm-record.ts';
+import { withFileLock } from '../system/file-lock.ts';
+import { isAlive } from '../system/process-identity.ts';
+import type { RunUser } from '../system/run-user.ts';
+import type { HibernateAbility, WorkContext } from './driver.ts';
+import { endVmProcesses } from './remove-vm.ts';
+import type { Recognition } from './remove-vm.ts';
+
+export type SleepGiven = {
+  readonly record: VmRecord;
+  readonly directory: string;
+  readonly socketDir: string;
+  readonly user: RunUser | null;
+  readonly save: (change: Partial<VmRecord>, options?: { readonly durable: boolean }) => Promise<void>;
+};
+export type ResumeGiven = SleepGiven & { readonly deadline: number };
 
 export type SleepAbilityOptions = {
   readonly records: RecordStore;
-  readonly isRoot: boolean;
+  readonly user: () => Promise<RunUser | null>;
+  /**
+   * What differs between drivers. `hibernate` records each step and lets the machine go on when it fails; `resume` leaves the frozen machine untouched until
+   * it has recorded {@link RESUME_COMMITTED}; `goOn` takes up a machine that stands still since a crash.
+   */
+  readonly machine: {
+    readonly hibernate: (given: SleepGiven, context: WorkContext) => Promise<void>;
+    readonly resume: (given: ResumeGiven, context: WorkContext) => Promise<void>;
+    readonly goOn: (given: ResumeGiven, context: WorkContext) => Promise<void>;
+  };
   readonly recognition: (id: string) => Recognition;
   readonly inspect: (id: string) => Promise<Vm>;
 };
 
-/** Puts QEMU machines to sleep and wakes them; one call at a time for each machine, whichever process makes it. */
+/** Puts machines to sleep and wakes them; one call at a time for each machine, whichever process makes it. */
 export function sleepAbility(options: SleepAbilityOptions): HibernateAbility {
-  const { records, inspect } = options;
+  const { records, inspect, machine } = options;
 
   async function given(id: string): Promise<SleepGiven> {
     const stored = await records.read(id);
@@ -30,7 +45,7 @@ export function sleepAbility(options: SleepAbilityOptions): HibernateAbility {
     if (stored.record === null) throw new VesselError('VM_NOT_FOUND', `${id} cannot be used: ${stored.problem ?? ''}`);
     let { record } = stored;
     return {
-      record, directory: stored.directory, socketDir: options.recognition(id).socketDir, user: await requireRunUser(options.isRoot),
+      record, directory: stored.directory, socketDir: options.recognition(id).socketDir, user: await options.user(),
       save: (change, how) => records.write(record = { ...record, ...change }, how),
     };
   }
@@ -55,7 +70,7 @@ export function sleepAbility(options: SleepAbilityOptions): HibernateAbility {
         return inspect(id);
       }
       if (state !== 'running' && !await stands(known.record)) throw new VesselError('HIBERNATION_FAILED', `${id} is ${state}${problem === null ? '' : `: ${problem}`}`, { hint: 'Only an environment that runs can be put to sleep.' });
-      await hibernateMachine(known, context);
+      await machine.hibernate(known, context);
       return inspect(id);
     }),
     resume: (id, deadlineMs, context) => alone(id, context, async (known) => {
@@ -63,7 +78,7 @@ export function sleepAbility(options: SleepAbilityOptions): HibernateAbility {
       const { state, problem } = await inspect(id);
       if (state === 'running') return inspect(id);
       if (await stands(known.record)) {
-        await continueMachine({ ...known, deadline }, context);
+        await machine.goOn({ ...known, deadline }, context);
         return inspect(id);
       }
       // `starting`: this process itself, or one that holds no lock any more, left it there.
@@ -72,7 +87,7 @@ export function sleepAbility(options: SleepAbilityOptions): HibernateAbility {
       }
       await endLeftovers(known);
       try {
-        await resumeMachine({ ...known, deadline }, context);
+        await machine.resume({ ...known, deadline }, context);
       } catch (error) {
         throw await sleepOn(id, VesselError.from(error));
       }
