@@ -10,7 +10,9 @@ export type CommandLine = {
   readonly verb: Verb | 'help' | 'version';
   readonly id: string | null;
   readonly options: {
-    readonly home: string | undefined; readonly cache: string | undefined; readonly driver: DriverName;
+    readonly home: string | undefined; readonly cache: string | undefined; 
+    /** Null when neither the command line nor the environment names one: then the host's own. */
+    readonly driver: DriverName | null;
     readonly tier: string[]; readonly mode: string | undefined; readonly timezone: string | undefined;
     readonly deadlineMs: number | undefined; readonly lines: number | undefined; readonly idleMinutes: number | undefined; readonly awayMinutes: number | undefined; readonly dryRun: boolean;
   };
@@ -39,7 +41,8 @@ Usage: infra-agent <verb> [options]
 Options of every verb:
   --home DIR      keep this host's state under DIR/host   (VESSEL_HOME)
   --cache DIR     keep rebuildable things in DIR          (VESSEL_CACHE)
-  --driver NAME   qemu (default), firecracker or ignite; process: tests only  (VESSEL_DRIVER)
+  --driver NAME   qemu, firecracker or ignite; process: tests only  (VESSEL_DRIVER).
+                  Without it the one that this host was last provisioned with, else qemu.
   --help, --version
 
 Every verb but serve prints one JSON object on stdout and progress on stderr.
@@ -71,9 +74,9 @@ export function parseCommandLine(argv: readonly string[], env: Readonly<Record<s
     throw usage(error instanceof Error ? error.message : String(error));
   }
   const { values, positionals } = parsed;
-  const named = values.driver ?? env['VESSEL_DRIVER'] ?? 'qemu';
-  const driver = DRIVER_NAMES.find((known) => known === named);
-  if (driver === undefined) throw usage(`there is no driver ${named}; there are ${DRIVER_NAMES.join(', ')}`);
+  const named = values.driver ?? (env['VESSEL_DRIVER'] === '' ? undefined : env['VESSEL_DRIVER']);
+  const driver = named === undefined ? null : DRIVER_NAMES.find((known) => known === named);
+  if (driver === undefined) throw usage(`there is no driver ${named ?? ''}; there are ${DRIVER_NAMES.join(', ')}`);
   const options = {
     home: values.home, cache: values.cache, driver, tier: values.tier ?? [], mode: values.mode, timezone: values.timezone,
     deadlineMs: number(values['deadline-ms'], 'deadline-ms'), lines: number(values.lines, 'lines'),

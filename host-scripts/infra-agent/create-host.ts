@@ -4,6 +4,10 @@ import type { DriverName } from '#shared/host-protocol.ts';
 import { AGENT_VERSION } from '../build-info.ts';
 import type { HostPaths } from '../paths.ts';
 import { RouteFolder } from '../routes/traefik-route.ts';
+import { driverByRecord } from '../drivers/by-record.ts';
+import { RecordStore } from '../records/record-store.ts';
+import { firecrackerHost } from './firecracker-host.ts';
+import { igniteHost } from './ignite-host.ts';
 import { processHost } from './process-host.ts';
 import { qemuHost } from './qemu-host.ts';
 import type { Host, RequestContext } from './request-context.ts';
@@ -15,11 +19,23 @@ import { startVm } from './start-vm.ts';
 
 export type HostOptions = { readonly paths: HostPaths; readonly driver: DriverName; readonly isRoot: boolean; readonly background: boolean; readonly log: (text: string) => void };
 
+function partsOf(options: HostOptions, routes: RouteFolder, name: DriverName): HostParts {
+  switch (name) {
+    case 'qemu': return qemuHost(options);
+    case 'firecracker': return firecrackerHost(options);
+    case 'ignite': return igniteHost(options, routes);
+    case 'process': return processHost(options.paths);
+  }
+}
+
 /** The one wiring point of infra-agent: a handler for every method of the host protocol. */
 export function createHost(options: HostOptions): Host {
-  const parts: HostParts = options.driver === 'process' ? processHost(options.paths) : qemuHost(options);
-  const { driver } = parts;
   const routes = new RouteFolder(options.paths.traefik);
+  const parts = partsOf(options, routes, options.driver);
+  const driver = driverByRecord({
+    records: new RecordStore(options.paths.vms), chosen: parts.driver,
+    make: (name) => partsOf({ ...options, background: false }, routes, name).driver,
+  });
   const presence = new PresenceFolder(options.paths.state);
   /** Starts under way here, so that a stop of the same VM cancels them instead of racing with them. */
   const starting = new Map<string, { readonly controller: AbortController; readonly done: Promise<unknown> }>();

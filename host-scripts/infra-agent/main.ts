@@ -1,4 +1,5 @@
 import { VesselError } from '#shared/errors.ts';
+import { hostDriver, rememberDriver } from '../drivers/chosen-driver.ts';
 import { AGENT_VERSION } from '../build-info.ts';
 import { hostPaths } from '../paths.ts';
 import { isRoot } from '../system/run-user.ts';
@@ -30,8 +31,9 @@ async function run(line: CommandLine): Promise<number> {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.once(signal, () => interrupted.abort(new VesselError('CANCELLED', `ended by ${signal}`)));
   }
+  const driver = line.options.driver ?? await hostDriver(paths.state);
   const host = createHost({
-    paths, driver: line.options.driver, isRoot: root, background: line.verb === 'serve',
+    paths, driver, isRoot: root, background: line.verb === 'serve',
     log: (text) => process.stderr.write(`${text}\n`),
   });
   if (line.verb === 'serve') {
@@ -42,6 +44,7 @@ async function run(line: CommandLine): Promise<number> {
     return EXIT.success;
   }
   const result = await runVerb(host, line, line.verb, stderrContext(interrupted.signal, (text) => process.stderr.write(text)));
+  if (line.verb === 'provision' && line.options.driver !== null && !line.options.dryRun) await rememberDriver(paths.state, driver);
   process.stdout.write(`${JSON.stringify(result)}\n`);
   return EXIT.success;
 }

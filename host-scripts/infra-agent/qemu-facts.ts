@@ -5,6 +5,7 @@ import { rememberedVerdict } from '../accelerator/accelerator.ts';
 import { currentImage } from '../current-image.ts';
 import type { DriverWithAbilities } from '../drivers/driver.ts';
 import { qemuVersion } from '../drivers/qemu/qemu-version.ts';
+import { abilitiesOf } from './driver-facts.ts';
 import { computerFacts } from '../host-facts.ts';
 import type { HostPaths } from '../paths.ts';
 import { serviceUser } from '../system/run-user.ts';
@@ -59,6 +60,6 @@ export async function qemuFacts(paths: HostPaths, isRoot: boolean, driver: Drive
     accelerator: verdict === null ? { kind: 'unknown', why: 'not probed since this host booted', probedAt: null } : { kind: verdict.kind, why: verdict.why, probedAt: verdict.probedAt },
     templates: ready && verdict !== null ? await templatesOrNone(driver) : [],
     capacity: { running: running.length, more: Math.max(0, Math.floor((computer.memoryAvailableBytes - RESERVE_BYTES) / each)), perEnvironmentBytes },
-    runUser: user?.name ?? null, ready, driver: 'qemu',
+    runUser: user?.name ?? null, ready, driver: 'qemu', abilities: abilitiesOf(driver),
   };
 }

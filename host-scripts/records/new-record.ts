@@ -14,6 +14,6 @@ export async function newRecord(given: {
 }): Promise<VmRecord> {
   return {
     v: VM_RECORD_VERSION, ...given, phase: 'starting', stage: 'record', bootId: await hostBootId(), owner: await ownIdentity(), createdAt: Date.now(),
-    startedAt: null, startKind: null, templateKey: null, host: '127.0.0.1', port: null, token: makeToken(), processes: [], sleep: null,
+    startedAt: null, startKind: null, templateKey: null, host: '127.0.0.1', port: null, token: makeToken(), processes: [], hypervisorId: null, sleep: null,
   };
 }

@@ -40,6 +40,8 @@ export const VmRecordSchema = z.object({
   port: z.number().int().nullable(),
   token: z.string().nullable(),
   processes: z.array(IdentitySchema.extend({ role: ProcessRoleSchema })),
+  /** What another program that runs it calls it (ignite's id). */
+  hypervisorId: z.string().nullable().default(null),
   /** Folder of its sockets. */
   socketDir: z.string().nullable(),
   /** Set while the frozen memory is valid. `accelerator` and `processor` must be the same when it goes on. */
