@@ -58,6 +58,12 @@ function number(value: string | undefined, name: string): number | undefined {
   return parsed;
 }
 
+function minutes(value: string | undefined, name: string): number | undefined {
+  const parsed = value === undefined ? undefined : Number(value);
+  if (parsed !== undefined && !(parsed > 0)) throw usage(`--${name} takes a positive number`);
+  return parsed;
+}
+
 /** Reads the arguments after the program's name. Throws BAD_REQUEST (exit code 2). */
 export function parseCommandLine(argv: readonly string[], env: Readonly<Record<string, string | undefined>>): CommandLine {
   let parsed;
@@ -80,7 +86,7 @@ export function parseCommandLine(argv: readonly string[], env: Readonly<Record<s
   const options = {
     home: values.home, cache: values.cache, driver, tier: values.tier ?? [], mode: values.mode, timezone: values.timezone,
     deadlineMs: number(values['deadline-ms'], 'deadline-ms'), lines: number(values.lines, 'lines'),
-    idleMinutes: number(values['idle-minutes'], 'idle-minutes'), awayMinutes: number(values['away-minutes'], 'away-minutes'), dryRun: values['dry-run'] === true,
+    idleMinutes: minutes(values['idle-minutes'], 'idle-minutes'), awayMinutes: minutes(values['away-minutes'], 'away-minutes'), dryRun: values['dry-run'] === true,
   } as const;
   if (values.help === true || positionals[0] === 'help') return { verb: 'help', id: null, options };
   if (values.version === true) return { verb: 'version', id: null, options };
