@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { VesselError } from '#shared/errors.ts';
-import { examine } from '../doctor/check.ts';
+import { examine, fine, worry } from '../doctor/check.ts';
+import type { Finding } from '../doctor/check.ts';
 import { hostStages } from '../doctor/host-stages.ts';
 import { IgniteCli } from '../drivers/ignite/ignite-cli.ts';
 import { igniteDriver } from '../drivers/ignite/ignite-driver.ts';
@@ -20,6 +21,8 @@ import { qemuFacts } from './qemu-facts.ts';
 import type { QemuHostOptions } from './qemu-host.ts';
 
 const DATA_DIR = '/var/lib/firecracker';
+/** Ignite does not notice an overlay that fills up. */
+const FULL = 0.9;
 const INSTALL_HINT = 'Install ignite v0.10.0 (ignite and ignited), containerd and the CNI plugins.';
 
 async function seen(work: () => Promise<string>): Promise<{ readonly present: boolean; readonly evidence: string }> {
@@ -34,8 +37,10 @@ async function seen(work: () => Promise<string>): Promise<{ readonly present: bo
 export function igniteHost({ paths, isRoot }: QemuHostOptions, routes: RouteFolder): HostParts {
   const cli = new IgniteCli({ ignite: process.env['VESSEL_IGNITE'] ?? 'ignite', ctr: process.env['VESSEL_CTR'] ?? 'ctr' }, join(paths.state, 'ignite.lock'));
   const images = (): ReturnType<typeof igniteImages> => igniteImages(paths.state, process.env);
+  const records = new RecordStore(paths.vms);
+  const vms = new IgniteVms(cli, DATA_DIR);
   const driver = igniteDriver({
-    records: new RecordStore(paths.vms), vms: new IgniteVms(cli, DATA_DIR), images,
+    records, vms, images,
     moved: async ({ id, address }) => { if (address !== null) await routes.write({ id, ...address }); },
   });
   const version = (): Promise<{ readonly present: boolean; readonly evidence: string }> => seen(async () => /GitVersion:"([^"]+)"/.exec(await cli.run(['version']))?.[1] ?? 'of an unknown version');
@@ -45,6 +50,12 @@ export function igniteHost({ paths, isRoot }: QemuHostOptions, routes: RouteFold
     programStep({ id: 'containerd', title: 'containerd', hint: INSTALL_HINT, look: () => seen(async () => `${(await cli.tasks()).size} machines run`) }),
     programStep({ id: 'ignite-image', title: 'Guest image in containerd', hint: 'Build images/Dockerfile and import it; see docs/infra-agent.md.', look: () => seen(async () => (await images()).image) }),
   ];
+  async function disks(): Promise<Finding> {
+    const uses = await Promise.all((await records.list()).map(async ({ id, record }) => ({ id, use: record?.hypervisorId == null ? 0 : await vms.diskUse(record.hypervisorId) })));
+    const full = uses.filter(({ use }) => use >= FULL);
+    if (full.length === 0) return fine('none is nearly full');
+    return worry(full.map(({ id, use }) => `${id}: ${Math.round(use * 100)} % used`).join(', '), 'Save & Exit them and open them again: a full overlay loses the disk.');
+  }
   const journal = new Journal(paths.journal);
   const facts: HostParts['facts'] = async () => {
     const [common, ignite, image] = await Promise.all([qemuFacts(paths, isRoot, driver), version(), seen(async () => (await images()).image)]);
@@ -52,7 +63,7 @@ export function igniteHost({ paths, isRoot }: QemuHostOptions, routes: RouteFold
   };
   return {
     driver, facts,
-    doctor: () => examine(hostStages({ steps, facts, vms: () => driver.list(), signal: AbortSignal.timeout(120_000) })),
+    doctor: () => examine([...hostStages({ steps, facts, vms: () => driver.list(), signal: AbortSignal.timeout(120_000) }), { stage: 'Disks of the environments', look: disks }]),
     provision: ({ dryRun }, context) => provision({ steps, journal, dryRun, signal: context.signal, report: context.steps, log: context.log }),
     close: () => Promise.resolve(),
     unprovision: async ({ dryRun }, context) => unprovisionHost({ paths, steps, journal, dryRun, signal: context.signal, vms: await driver.list() }),

@@ -16,6 +16,7 @@ import { templateKeeper } from '../../templates/template-keeper.ts';
 import type { Template, TemplateStore } from '../../templates/template-store.ts';
 import type { DriverWithAbilities, VmSpec, WorkContext } from '../driver.ts';
 import { logTail } from '../log-tail.ts';
+import { memoryMeter } from '../memory-meter.ts';
 import { requireRunUser } from '../qemu/qemu-runtime.ts';
 import { socketDirFor } from '../qemu/socket-dir.ts';
 import { endVmProcesses, removeVm } from '../remove-vm.ts';
@@ -166,7 +167,7 @@ export function firecrackerDriver(options: FirecrackerDriverOptions): DriverWith
       return logTail(join(records.directory(id), FC_FILES.console), lines);
     },
     abilities: {
-      memory: null,
+      memory: memoryMeter(records),
       hibernate: sleepAbility({ records, recognition, inspect, user: () => requireRunUser(options.isRoot), machine: firecrackerSleep(programs) }),
       templates: templateKeeper<FirecrackerRuntime>({
         store: templates, runtime: (purpose) => runtime(purpose), sweep: (key) => sweepSnapshotBuilds(snapshots, key),

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { VesselError } from '#shared/errors.ts';
@@ -29,6 +29,7 @@ const STOP_DEADLINE_MS = 60_000;
 const RM_DEADLINE_MS = 90_000;
 /** The size of the disk: whole numbers of KB, MB or GB only; `10GiB` and `1.5GB` are refused. */
 const DISK_SIZE = '10GB';
+const BLOCK_BYTES = 512;
 const TOKEN_IN_GUEST = '/etc/vessel/token';
 
 export type IgniteVm = { readonly uid: string; readonly name: string; readonly running: boolean; readonly address: string | null; readonly taskId: string };
@@ -108,6 +109,12 @@ export class IgniteVms {
 
   async logs(uid: string): Promise<readonly string[]> {
     return (await this.#cli.run(['logs', asUid(uid)])).split('\n').filter((line) => line !== '');
+  }
+
+  /** How full the disk of a VM is, 0–1, by the blocks that its overlay really has: a full one loses the whole disk. */
+  async diskUse(uid: string): Promise<number> {
+    const { blocks, size } = await stat(join(this.#dataDir, 'vm', asUid(uid), 'overlay.dm'));
+    return size === 0 ? 0 : (blocks * BLOCK_BYTES) / size;
   }
 
   /** After a crash of the host it still says `running` and then can neither stop nor remove: containerd knows, and its note is set right. */

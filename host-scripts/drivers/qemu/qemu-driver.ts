@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { VesselError } from '#shared/errors.ts';
@@ -13,6 +12,7 @@ import { templateKeeper } from '../../templates/template-keeper.ts';
 import type { Template, TemplateStore } from '../../templates/template-store.ts';
 import type { DriverWithAbilities, VmSpec, WorkContext } from '../driver.ts';
 import { logTail } from '../log-tail.ts';
+import { memoryMeter } from '../memory-meter.ts';
 import { endVmProcesses, removeVm } from '../remove-vm.ts';
 import type { Recognition } from '../remove-vm.ts';
 import { buildTemplate, sweepInterruptedBuilds } from './build-template.ts';
@@ -131,13 +131,7 @@ export function qemuDriver(options: QemuDriverOptions): DriverWithAbilities {
     },
     abilities: {
       vsock: null,
-      memory: {
-        async memoryBytes(id) {
-          const stored = await records.read(id);
-          const sizes = await Promise.all((stored?.record?.processes ?? []).map(async ({ pid }) => Number(/^Pss:\s+(\d+)/m.exec(await readFile(`/proc/${pid}/smaps_rollup`, 'utf8'))?.[1] ?? 0) * 1024));
-          return sizes.reduce((sum, size) => sum + size, 0);
-        },
-      },
+      memory: memoryMeter(records),
       hibernate: sleepAbility({
         records, recognition, inspect, user: () => requireRunUser(options.isRoot),
         machine: { hibernate: hibernateMachine, resume: resumeMachine, goOn: continueMachine },
