@@ -58,8 +58,8 @@ describe.skipIf(why !== null)('hibernation', () => {
   /** Shell variable, text and process of the work inside: all but the count of questions. */
   const work = async (id: string): Promise<string> => (await sh(id, `python3 -c '${ASK}'`)).split(' ').slice(0, 3).join(' ');
 
-  async function begin(id: string): Promise<string> {
-    const { vm } = await real.host.start({ id, tier: 'medium', mode: 'clone', timezone: 'Asia/Tokyo', env: { COLOUR: 'red' }, deadlineMs: 120_000 }, quietContext());
+  async function begin(id: string, mode: 'clone' | 'cold' = 'clone'): Promise<string> {
+    const { vm } = await real.host.start({ id, tier: 'medium', mode, timezone: 'Asia/Tokyo', env: { COLOUR: 'red' }, deadlineMs: 120_000 }, quietContext());
     const { address, token } = vm;
     await fetch(`http://${address?.host}:${address?.port}/_vessel/v1/files?path=work.py`, { method: 'PUT', headers: { authorization: `Bearer ${token}` }, body: WORK });
     await sh(id, 'cd /home/workspace; setsid -f python3 work.py >/dev/null 2>&1 </dev/null; sleep 2');
@@ -125,6 +125,14 @@ describe.skipIf(why !== null)('hibernation', () => {
     await writeFile(memory, bytes);
     await resume('sleeper');
     expect(await work('sleeper')).toBe(before);
+  });
+
+  it('keeps a machine that booted without a template as well', async () => {
+    const before = await begin('booted', 'cold');
+    await hibernate('booted');
+    expect((await resume('booted')).startKind).toBe('cold');
+    expect(await work('booted')).toBe(before);
+    await real.host.stop({ id: 'booted' }, quietContext());
   });
 
   it('can be called off on the way to sleep, and the guest runs on', async () => {

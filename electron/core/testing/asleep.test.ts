@@ -61,6 +61,19 @@ describe('an environment that its host put to sleep', () => {
     expect(world.host.calls.slice(calls)).toEqual([]);
   });
 
+  it('is collected once its host can be asked again, without a failed operation before', async () => {
+    const id = await asleep(true);
+    world.host.before = () => Promise.reject(new VesselError('HOST_UNREACHABLE'));
+    await world.environments.watch();
+    expect(world.context.operations.list({ limit: 50 }).filter(({ kind }) => kind === 'save')).toEqual([]);
+    world.host.before = (method) => (method === 'resume' ? Promise.reject(new VesselError('AGENT_LOST')) : Promise.resolve());
+    await world.environments.watch();
+    expect(world.state(id)).toEqual({ state: 'hibernated', code: undefined, head: 1 });
+    world.host.before = () => Promise.resolve();
+    await world.environments.watch();
+    expect(world.state(id)).toEqual({ state: 'hibernated', code: undefined, head: 2 });
+  });
+
   it('stays awake and open for people when it could be woken but not be saved', async () => {
     const id = await asleep(true);
     Object.assign(world.cold, { put: () => Promise.reject(new VesselError('DISK_FULL')) });

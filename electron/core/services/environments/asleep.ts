@@ -1,4 +1,4 @@
-import { VesselError } from '#shared/errors.ts';
+import { VesselError, type ErrorCode } from '#shared/errors.ts';
 import type { Vm } from '#shared/host-protocol.ts';
 import type { EnvironmentRecord } from '../../ports/store.ts';
 import type { StepContext, StepDefinition } from '../operations/definition.ts';
@@ -13,6 +13,9 @@ export function fellAsleep(context: EnvironmentContext, record: EnvironmentRecor
   const error = vm.problem === null ? null : new VesselError('RESUME_FAILED', vm.problem).toShape();
   context.records.move(projectId, 'hibernated', { dirty: counter === null || counter !== record.savedCounter, error });
 }
+
+/** The host could not be asked, or nobody wanted to any more: that says nothing about the environment. */
+const isTroubleOnTheWay = (code: ErrorCode): boolean => code === 'CANCELLED' || code === 'INTERRUPTED' || code === 'AGENT_LOST' || code === 'HOST_UNREACHABLE' || code.startsWith('SSH_');
 
 /**
  * Wakes an environment that its host put to sleep and takes it in again, its terminals and unsaved editors as they were. Its route
@@ -36,7 +39,7 @@ export async function wake(context: EnvironmentContext, projectId: string, { sig
     await takeIn(context, link, record, vm);
   } catch (error) {
     const known = VesselError.from(error);
-    if (known.code !== 'CANCELLED' && context.records.find(projectId)?.state === 'hibernated') context.records.patch(projectId, { error: known.toShape() });
+    if (!isTroubleOnTheWay(known.code) && context.records.find(projectId)?.state === 'hibernated') context.records.patch(projectId, { error: known.toShape() });
     throw known;
   }
   return `Woken in ${context.runtime.now() - began} ms, as it was when its host put it to sleep`;

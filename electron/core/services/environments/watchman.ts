@@ -26,10 +26,21 @@ export async function watchEnvironments(context: EnvironmentContext): Promise<vo
 
 /** What its host put to sleep while this desktop was away is saved once, and sleeps on. After a failure people decide. */
 async function collectSleepers(context: EnvironmentContext): Promise<void> {
-  for (const { projectId, hostId, state, dirty, error } of context.records.list()) {
-    if (state !== 'hibernated' || !dirty || error !== null || context.operations.active(projectId, null) !== null) continue;
+  const sleepers = context.records.list().filter(({ state, dirty, error }) => state === 'hibernated' && dirty && error === null);
+  for (const { projectId, hostId } of sleepers) {
+    if (context.operations.active(projectId, null) !== null || !await sleepsOn(context, projectId, hostId)) continue;
     const ended = await saveEnvironment(context, projectId, 'autosave').done;
     if (ended.state === 'failed') audit(context, { kind: 'environment.collect-failed', projectId, hostId, operationId: ended.id, text: `A sleeping environment could not be saved: ${ended.error?.message ?? ''}` });
+  }
+}
+
+/** Asked first, so that a host that is out of reach makes no failed operation every half minute. */
+async function sleepsOn(context: EnvironmentContext, projectId: string, hostId: string): Promise<boolean> {
+  try {
+    return (await context.hosts.link(hostId).request('inspect', { id: projectId })).state === 'hibernated';
+  } catch (error) {
+    context.runtime.log(`collect ${projectId}: ${VesselError.from(error).message}`);
+    return false;
   }
 }
 
