@@ -4,7 +4,7 @@ import type { RecordStore } from '../records/record-store.ts';
 import { RESUME_COMMITTED } from '../records/vm-record.ts';
 import type { VmRecord } from '../records/vm-record.ts';
 import { withFileLock } from '../system/file-lock.ts';
-import { isAlive } from '../system/process-identity.ts';
+import { hostBootId, isAlive } from '../system/process-identity.ts';
 import type { RunUser } from '../system/run-user.ts';
 import type { HibernateAbility, WorkContext } from './driver.ts';
 import { endVmProcesses } from './remove-vm.ts';
@@ -35,6 +35,9 @@ export type SleepAbilityOptions = {
   readonly inspect: (id: string) => Promise<Vm>;
 };
 
+/** No process has this number: nobody is at work on the machine any more. */
+const NOBODY = { pid: 0, startTicks: 0 } as const;
+
 /** Puts machines to sleep and wakes them; one call at a time for each machine, whichever process makes it. */
 export function sleepAbility(options: SleepAbilityOptions): HibernateAbility {
   const { records, inspect, machine } = options;
@@ -58,7 +61,7 @@ export function sleepAbility(options: SleepAbilityOptions): HibernateAbility {
 
   /** Ends what an attempt left behind, before it could change anything. */
   const endLeftovers = (known: SleepGiven): Promise<void> => endVmProcesses({ id: known.record.id, directory: known.directory, record: known.record, problem: null }, options.recognition(known.record.id));
-  const stands = async ({ phase, stage, processes }: VmRecord): Promise<boolean> => (phase === 'hibernating' || (phase === 'resuming' && stage === RESUME_COMMITTED))
+  const stands = async ({ phase, stage, bootId, processes }: VmRecord): Promise<boolean> => bootId === await hostBootId() && (phase === 'hibernating' || (phase === 'resuming' && stage === RESUME_COMMITTED))
     && processes.length > 0 && (await Promise.all(processes.map((identity) => isAlive(identity)))).every((lives) => lives);
 
   return {
@@ -78,7 +81,11 @@ export function sleepAbility(options: SleepAbilityOptions): HibernateAbility {
       const { state, problem } = await inspect(id);
       if (state === 'running') return inspect(id);
       if (await stands(known.record)) {
-        await machine.goOn({ ...known, deadline }, context);
+        try {
+          await machine.goOn({ ...known, deadline }, context);
+        } catch (error) {
+          throw await sleepOn(id, VesselError.from(error));
+        }
         return inspect(id);
       }
       // `starting`: this process itself, or one that holds no lock any more, left it there.
@@ -95,11 +102,15 @@ export function sleepAbility(options: SleepAbilityOptions): HibernateAbility {
     }),
   };
 
-  /** After a failed try: asleep as before when the guest had not gone on yet. The error says which. */
+  /** After a failed try: asleep as before when the guest had not gone on yet; else left to the next try, which takes it up where it is. */
   async function sleepOn(id: string, failure: VesselError): Promise<VesselError> {
     const known = await given(id).catch((error: unknown) => VesselError.from(error));
     // Removed meanwhile: nothing is left to say.
-    if (known instanceof VesselError || known.record.stage === RESUME_COMMITTED || known.record.sleep === null) return failure;
+    if (known instanceof VesselError || known.record.sleep === null) return failure;
+    if (known.record.stage === RESUME_COMMITTED) {
+      await known.save({ owner: NOBODY });
+      return failure;
+    }
     await endLeftovers(known);
     await known.save({ phase: 'hibernated', stage: 'hibernated', processes: [], port: null, sleep: { ...known.record.sleep, problem: failure.code === 'CANCELLED' ? null : failure.message } }, { durable: true });
     if (['CANCELLED', 'RESUME_FAILED'].includes(failure.code)) return failure;

@@ -6,6 +6,7 @@ import { hostStages } from '../doctor/host-stages.ts';
 import { SNAPSHOT_FILES } from '../drivers/firecracker/build-snapshot.ts';
 import { firecrackerDriver } from '../drivers/firecracker/firecracker-driver.ts';
 import { firecrackerPrograms, firecrackerVersion } from '../drivers/firecracker/firecracker-runtime.ts';
+import { removeHostRules } from '../network/guest-namespace.ts';
 import { provision } from '../provision/engine.ts';
 import { Journal } from '../provision/journal.ts';
 import { allSteps } from '../provision/steps/all-steps.ts';
@@ -55,6 +56,11 @@ export function firecrackerHost(options: QemuHostOptions): HostParts {
     doctor: () => examine(hostStages({ steps: stepsFor(DEFAULT_TIERS), facts, vms: () => driver.list(), signal: AbortSignal.timeout(120_000) })),
     provision: ({ dryRun, tiers }, context) => provision({ steps: stepsFor(tiers), journal, dryRun, signal: context.signal, report: context.steps, log: context.log }),
     close: build.close,
-    unprovision: async ({ dryRun }, context) => unprovisionHost({ paths, steps: stepsFor(allTiers), journal, dryRun, signal: context.signal, vms: await driver.list() }),
+    async unprovision({ dryRun }, context) {
+      const result = await unprovisionHost({ paths, steps: stepsFor(allTiers), journal, dryRun, signal: context.signal, vms: await driver.list() });
+      // Made with the first guest, so no step knows of them; without guests nothing needs them.
+      if (!dryRun && isRoot) await removeHostRules();
+      return result;
+    },
   };
 }

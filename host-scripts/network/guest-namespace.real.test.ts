@@ -6,7 +6,7 @@ import { networkInterfaces } from 'node:os';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { cannotRunMachines } from '../real-host.test-helper.ts';
-import { ensureHostRules, makeNamespace, removeNamespace } from './guest-namespace.ts';
+import { ensureHostRules, makeNamespace, removeHostRules, removeNamespace } from './guest-namespace.ts';
 import type { GuestNamespace } from './guest-namespace.ts';
 
 const why = cannotRunMachines();
@@ -33,6 +33,7 @@ describe.skipIf(why !== null)('the network namespaces of guests with taps', () =
     server.close();
     for (const folder of FOLDERS) await removeNamespace(folder);
     await removeNamespace(FOLDERS[0]);
+    await removeHostRules();
   });
   const of = (index: number): GuestNamespace => namespaces[index] as GuestNamespace;
   /** What a guest gets from an address: the HTTP status, or `000`. */

@@ -94,6 +94,11 @@ export async function ensureHostRules(): Promise<void> {
   }
 }
 
+/** Removes the host's rules; resolves to whether there were any. */
+export async function removeHostRules(): Promise<boolean> {
+  return (await runCommand(['nft', 'delete', 'table', 'inet', HOST_TABLE], { deadlineMs: DEADLINE_MS })).code === 0;
+}
+
 /** Takes the first free pair, beginning at a number that follows from the name; making the link is what reserves it. */
 async function makePair(name: string): Promise<number> {
   const first = Number.parseInt(createHash('sha256').update(name).digest('hex').slice(0, 8), 16);

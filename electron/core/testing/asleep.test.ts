@@ -31,6 +31,15 @@ describe('an environment that its host put to sleep', () => {
     expect(world.host.calls.filter((call) => call.startsWith('resume'))).toEqual([]);
   });
 
+  it('that somebody else is waking just now is not taken for dead', async () => {
+    const id = await asleep(true);
+    const vm = world.host.vms.get(id);
+    if (vm !== undefined) world.host.vms.set(id, { ...vm, state: 'starting' });
+    world = await world.reborn();
+    await world.environments.ensureReconciled('local');
+    expect(world.state(id).state).toBe('hibernated');
+  });
+
   it('is woken by Open, not cloned anew, and does not count as idle', async () => {
     const id = await asleep(true);
     world.clock.now += 24 * 3_600_000;

@@ -29,9 +29,14 @@ const READ_ONLY = 0o440;
 export type Rehearsal = (guest: RehearsedGuest, token: string, ideStaticDir: string, context: WorkContext) => Promise<string>;
 export type SnapshotOptions = { readonly store: TemplateStore; readonly run: string; readonly programs: Programs; readonly rehearse: Rehearsal };
 
-async function clear(folder: string, options: Pick<SnapshotOptions, 'run' | 'programs'>): Promise<void> {
+/** Ends everything that lives in a folder. */
+async function endInside(folder: string): Promise<void> {
   const inside = await findProcesses(({ cwd }) => cwd !== null && `${cwd}/`.startsWith(`${folder}/`));
   await Promise.all(inside.map((identity) => endProcess(identity)));
+}
+
+async function clear(folder: string, options: Pick<SnapshotOptions, 'run' | 'programs'>): Promise<void> {
+  await endInside(folder);
   await removeNamespace(folder);
   await removeCgroups(jailOf(folder, options.programs), await cgroupVersion());
   await rm(socketDirFor(options.run, folder), { recursive: true, force: true });
@@ -69,6 +74,8 @@ export async function buildSnapshot(options: SnapshotOptions, runtime: Firecrack
     await machine.api.patch('/vm', paused);
     await machine.api.put(createSnapshot.path, createSnapshot.body);
     await endProcess(machine.hypervisor);
+    // Before the folder gets its name: by the old one nobody would be found any more.
+    await endInside(folder);
     for (const [jailed, name] of [[JAILED.memory, store.files.memory], [JAILED.state, store.files.state]] as const) await rename(join(machine.jail.root, jailed), at(name));
     await rename(at(FC_FILES.data), at(store.files.disk));
     for (const name of [store.files.memory, store.files.state, store.files.disk]) await chmod(at(name), READ_ONLY);

@@ -7,12 +7,13 @@ import { fileURLToPath } from 'node:url';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { guestHealth } from '../../guest/guest-client.ts';
+import { removeHostRules } from '../../network/guest-namespace.ts';
 import { cannotRunMachines, quietContext, realHost } from '../../real-host.test-helper.ts';
 import type { RealHost } from '../../real-host.test-helper.ts';
 import { RecordStore } from '../../records/record-store.ts';
 import { bootAndRehearse } from '../../templates/boot-and-rehearse.ts';
 import { TemplateStore } from '../../templates/template-store.ts';
-import { describeDriverContract } from '../contract.test-helper.ts';
+import { describeDriverContract, describeSleepContract } from '../contract.test-helper.ts';
 import type { DriverWithAbilities } from '../driver.ts';
 import { SNAPSHOT_FILES } from './build-snapshot.ts';
 import type { Rehearsal } from './build-snapshot.ts';
@@ -60,11 +61,13 @@ describe.skipIf(why !== null)('Firecracker microVMs', async () => {
   beforeAll(() => real.host.provision({ dryRun: false, tiers: [] }, quietContext()), 15 * 60_000);
   afterAll(async () => {
     for (const { id } of await makeDriver().list()) await makeDriver().destroy(id);
+    await removeHostRules();
     await real.dispose();
     await rm(folder, { recursive: true, force: true });
   });
 
   describeDriverContract('the firecracker driver, booting', { mode: 'cold', makeDriver, cleanUp: () => Promise.resolve() });
+  describeSleepContract('the firecracker driver, booting', { mode: 'cold', makeDriver, cleanUp: () => Promise.resolve() });
 
   it('refuses a clone without a template, and then makes one for all clones', async () => {
     const driver = makeDriver();
@@ -75,6 +78,7 @@ describe.skipIf(why !== null)('Firecracker microVMs', async () => {
   });
 
   describeDriverContract('the firecracker driver, cloning', { mode: 'clone', makeDriver, cleanUp: () => Promise.resolve() });
+  describeSleepContract('the firecracker driver, cloning', { mode: 'clone', makeDriver, cleanUp: () => Promise.resolve() });
 
   it('leaves no namespace, pair, jail or cgroup behind', async () => {
     expect(execFileSync('ip', ['netns', 'list'], { encoding: 'utf8' })).not.toMatch(/^vessel-/m);

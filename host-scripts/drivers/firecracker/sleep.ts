@@ -5,11 +5,13 @@ import { TIERS } from '#shared/project.ts';
 import { changeCounterOf } from '../../guest/change-counter.ts';
 import { wakeGuest } from '../../guest/introduce.ts';
 import { removeNamespace } from '../../network/guest-namespace.ts';
+import type { GuestNamespace } from '../../network/guest-namespace.ts';
 import { RESUME_COMMITTED } from '../../records/vm-record.ts';
 import type { VmRecord } from '../../records/vm-record.ts';
 import { syncFolder } from '../../system/atomic-file.ts';
 import { endProcess } from '../../system/end-process.ts';
 import { hostBootId, isAlive, ownIdentity } from '../../system/process-identity.ts';
+import type { ProcessIdentity } from '../../system/process-identity.ts';
 import { processorIdentity } from '../../templates/template-key.ts';
 import type { WorkContext } from '../driver.ts';
 import type { ResumeGiven, SleepAbilityOptions, SleepGiven } from '../sleep-ability.ts';
@@ -40,6 +42,8 @@ async function seal(from: string, to: string): Promise<void> {
   await rm(to, { force: true });
   await rename(from, to);
 }
+
+const placeOf = (identity: ProcessIdentity, { host, port }: GuestNamespace): Pick<VmRecord, 'host' | 'processes'> & { readonly port: number } => ({ host, port, processes: [{ ...identity, role: 'hypervisor' }] });
 
 /** The sleep of firecracker machines: its full snapshots, on files that the machine owns alone. */
 export function firecrackerSleep(programs: Programs): SleepAbilityOptions['machine'] {
@@ -95,7 +99,7 @@ export function firecrackerSleep(programs: Programs): SleepAbilityOptions['machi
     await save({ processes: [] });
   }
 
-  async function finish(given: ResumeGiven, at: { readonly host: string; readonly port: number; readonly processes: VmRecord['processes'] }, context: WorkContext): Promise<void> {
+  async function finish(given: ResumeGiven, at: Pick<VmRecord, 'host' | 'processes'> & { readonly port: number }, context: WorkContext): Promise<void> {
     const { record, directory, save } = given;
     if (record.token === null) throw new VesselError('INTERNAL', 'the record has no token');
     context.stage('resume.wake');
@@ -124,12 +128,8 @@ export function firecrackerSleep(programs: Programs): SleepAbilityOptions['machi
       [JAILED.state]: frozen(directory, 'state'), [JAILED.memory]: frozen(directory, 'memory'),
     };
     const { stage } = context;
-    let at: Parameters<typeof finish>[1] | null = null;
     // The stages of a launch are one of this way's.
-    const machine = await launchFirecracker({ directory, socketDir, programs, user }, files, { ...context, stage: () => undefined }, async (identity, network) => {
-      at = { host: network.host, port: network.port, processes: [{ ...identity, role: 'hypervisor' }] };
-      await save(at);
-    });
+    const machine = await launchFirecracker({ directory, socketDir, programs, user }, files, { ...context, stage: () => undefined }, (identity, network) => save(placeOf(identity, network)));
     stage('resume.restore');
     await load(machine);
     context.signal.throwIfAborted();
@@ -137,8 +137,7 @@ export function firecrackerSleep(programs: Programs): SleepAbilityOptions['machi
     await save({ phase: 'resuming', stage: RESUME_COMMITTED }, { durable: true });
     stage(RESUME_COMMITTED);
     await go(machine.api);
-    if (at === null) throw new VesselError('INTERNAL', 'a machine was launched without an address');
-    await finish(given, at, context);
+    await finish(given, placeOf(machine.hypervisor, machine.network), context);
   }
 
   async function goOn(given: ResumeGiven, context: WorkContext): Promise<void> {

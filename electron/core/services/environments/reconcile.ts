@@ -49,7 +49,8 @@ async function settleOne(context: EnvironmentContext, link: HostLink, record: En
   switch (state) {
     case 'running': case 'stopping': case 'hibernated':
       if (runs) return adopt(context, link, record, vm);
-      if (vm?.state === 'hibernated') return fellAsleep(context, record, vm);
+      // `starting`: somebody else wakes it just now.
+      if (vm?.state === 'hibernated' || (state === 'hibernated' && vm?.state === 'starting')) return fellAsleep(context, record, vm);
       return died(context, record, vm);
     case 'destroying':
       return destroyVm(context, projectId, null);
