@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import type { Handlers } from '#shared/contract.ts';
 import { VesselError } from '#shared/errors.ts';
+import type { DriverName } from '#shared/host-protocol.ts';
 import { runDirectory } from '#shared/paths.ts';
 import { makeArchiver } from './adapters/archive/archiver.ts';
 import { openLocalColdStore } from './adapters/cold-local/cold-store.ts';
@@ -45,8 +46,8 @@ export type CoreOptions = {
   readonly agentCommand: readonly string[];
   /** How to run infra-agent on every host over SSH, instead of the one that provisioning puts there: tests and benches. */
   readonly remoteAgentCommand?: readonly string[] | undefined;
-  /** `process` runs guests without a VM: tests only. */
-  readonly driver: 'qemu' | 'process';
+  /** How this computer runs guests; null for what it was provisioned with. `process` runs them without a VM: tests only. */
+  readonly driver: DriverName | null;
   readonly log: (line: string) => void;
   /** Seals the secrets that a person asked to keep; kept by the desktop's keychain. Without it they rest in a private file. */
   readonly secretKey?: Buffer;
@@ -176,5 +177,5 @@ function openOrReplace(path: string): { readonly store: Store; readonly corrupti
 }
 
 function agentEnvironment({ home, cache, driver }: CoreOptions): Readonly<Record<string, string>> {
-  return { VESSEL_HOME: home, VESSEL_CACHE: cache, VESSEL_DRIVER: driver, ...(driver === 'process' ? { VESSEL_UNSAFE_PROCESS_DRIVER: '1' } : {}) };
+  return { VESSEL_HOME: home, VESSEL_CACHE: cache, VESSEL_DRIVER: driver ?? '', ...(driver === 'process' ? { VESSEL_UNSAFE_PROCESS_DRIVER: '1' } : {}) };
 }

@@ -3,6 +3,7 @@ import { homedir } from 'node:os';
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import { VesselError } from '#shared/errors.ts';
+import { DriverNameSchema } from '#shared/host-protocol.ts';
 import { vesselCache, vesselHome } from '#shared/paths.ts';
 import { createCore, VERSION } from '../core/create-core.ts';
 import { parseArguments, USAGE } from './arguments.ts';
@@ -30,7 +31,7 @@ async function main(): Promise<void> {
   try {
     served = await serve({
       home, cache, port: args.port, log, createCore, rendererDirectory: rendererDirectory(), version: VERSION,
-      agentCommand: [process.execPath, agentProgram()], driver: process.env['VESSEL_DRIVER'] === 'process' ? 'process' : 'qemu',
+      agentCommand: [process.execPath, agentProgram()], driver: DriverNameSchema.nullable().catch(null).parse(process.env['VESSEL_DRIVER'] ?? null),
       ...(secretKey === undefined ? {} : { secretKey }),
       remoteAgentCommand: remoteAgent(process.env['VESSEL_REMOTE_AGENT']),
     });

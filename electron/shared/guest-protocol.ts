@@ -13,6 +13,7 @@ import { ExcludeConfigSchema, LeftOutSchema } from './archive-rules.ts';
  * |---|---|
  * | `GET  health`      | {@link GuestHealthSchema} |
  * | `POST identity`    | {@link GuestIdentitySchema}; the bearer is the *current* token, afterwards only the new one works |
+ * | `POST wake`        | {@link GuestWakeSchema}; after a hibernation: only the clock and the entropy are new, everything else stays |
  * | `PUT  workspace?links=refuse|keep&maxBytes=&maxEntries=` | body: zip, any Content-Length or chunked → {@link WorkspaceInResultSchema}. Replaces the content of an empty workspace; all or nothing for unsafe archives (checked before the first file is written) |
  * | `POST workspace/save` | body {@link WorkspaceOutRequestSchema} → streamed *stored* zip (see below), trailer entry none; the summary comes as the HTTP trailer `x-vessel-summary` (base64url JSON of {@link WorkspaceOutSummarySchema}); a stream without that trailer is incomplete |
  * | `POST exec`        | upgrade to WebSocket, see {@link ExecClientMessageSchema} (also pty) |
@@ -63,6 +64,10 @@ export const GuestIdentitySchema = z.object({
   env: z.record(z.string(), z.string()).default({}),
 });
 export type GuestIdentity = z.infer<typeof GuestIdentitySchema>;
+
+/** What a machine that slept must be told when it goes on. */
+export const GuestWakeSchema = GuestIdentitySchema.pick({ epochMs: true, entropy: true });
+export type GuestWake = z.infer<typeof GuestWakeSchema>;
 
 export const WorkspaceInResultSchema = z.object({ entries: z.number().int(), files: z.number().int(), contentBytes: z.number().int() });
 export type WorkspaceInResult = z.infer<typeof WorkspaceInResultSchema>;

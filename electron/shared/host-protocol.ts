@@ -11,10 +11,28 @@ export const HOST_PROTOCOL_VERSION = 1;
 
 export const VmStateSchema = z.enum(['starting', 'running', 'stopped', 'hibernated', 'broken']);
 
+/** How a host runs machines. `process` isolates nothing and is for tests only. */
+export const DRIVER_NAMES = ['qemu', 'firecracker', 'ignite', 'process'] as const;
+export const DriverNameSchema = z.enum(DRIVER_NAMES);
+export type DriverName = z.infer<typeof DriverNameSchema>;
+
+/** What a driver can do besides running machines: freeze templates ahead, put machines to sleep, tell what memory one costs, reach a guest without a network. */
+export const DriverAbilitySchema = z.enum(['templates', 'hibernate', 'memory', 'vsock']);
+
+/** A machine whose memory lies on its host's disk. */
+export const SleepSchema = z.object({
+  /** Unix ms. */
+  at: z.number(),
+  /** Bytes that its memory takes on the disk. */
+  bytes: z.number(),
+  /** The guest's change counter when it fell asleep (see GuestActivity): equal to that of a save, nothing is unsaved. Null when it did not answer. */
+  changeCounter: z.number().int().nullable(),
+});
+
 /** What the host knows about one VM. The token opens its agent: it travels only on this stdio and lives in a 0600 file. */
 export const VmSchema = z.object({
   id: VmIdSchema,
-  driver: z.enum(['qemu', 'process']),
+  driver: DriverNameSchema,
   state: VmStateSchema,
   tier: TierSchema,
   /** Where the guest agent is reached from this host. */
@@ -27,6 +45,8 @@ export const VmSchema = z.object({
   pid: z.number().int().nullable(),
   /** Why it is broken, in words. */
   problem: z.string().nullable(),
+  /** Only of a hibernated one. */
+  sleep: SleepSchema.nullish(),
 });
 export type Vm = z.infer<typeof VmSchema>;
 
@@ -97,7 +117,9 @@ export const HostFactsSchema = z.object({
   /** Unprivileged user that runs the hypervisor; null when the agent itself is unprivileged. */
   runUser: z.string().nullable(),
   ready: z.boolean(),
-  driver: z.enum(['qemu', 'process']),
+  driver: DriverNameSchema,
+  /** Absent from an older agent. */
+  abilities: z.array(DriverAbilitySchema).optional(),
 });
 export type HostFacts = z.infer<typeof HostFactsSchema>;
 
@@ -150,6 +172,18 @@ export const hostMethods = {
   },
   /** Stops and removes every trace (processes, sockets, disks, routes). A no-op for an unknown id: `existed` says so. */
   stop: { params: z.object({ id: VmIdSchema }), result: z.object({ status: z.literal('success'), existed: z.boolean() }) },
+  /**
+   * Writes a running VM's memory to the host's disk and ends its processes; disk, token and identity stay. A no-op for one that sleeps
+   * already. When it fails the VM runs on. Throws HIBERNATION_FAILED.
+   */
+  hibernate: { params: z.object({ id: VmIdSchema }), result: z.object({ status: z.literal('success'), vm: VmSchema, timings: StartResultSchema.shape.timings }) },
+  /** Lets a hibernated VM go on where it was, at a new address with the same token. A no-op for one that runs. Throws RESUME_FAILED; it then sleeps on. */
+  resume: { params: z.object({ id: VmIdSchema, deadlineMs: z.number().int().positive().default(180_000) }), result: StartResultSchema },
+  /** Hibernates every VM that nobody used for a while and whose desktop is away (no agent was asked anything by one for a while). Run by the host's timer. */
+  idle: {
+    params: z.object({ idleMinutes: z.number().positive().default(30), awayMinutes: z.number().positive().default(5) }),
+    result: z.object({ status: z.literal('success'), desktopAway: z.boolean(), hibernated: z.array(VmIdSchema), kept: z.array(z.object({ id: VmIdSchema, why: z.string() })) }),
+  },
   inspect: { params: z.object({ id: VmIdSchema }), result: VmSchema },
   /**
    * Keeps one clone of that tier ready, which the next `start` of mode `auto` turns into its VM; null keeps none. Answers at once: it is

@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream';
 import type { Vm } from '#shared/host-protocol.ts';
 import type { Tier } from '#shared/project.ts';
 
@@ -56,4 +57,26 @@ export type TemplateAbility = {
   templateStates(): Promise<readonly { readonly tier: Tier; readonly state: 'ready' | 'stale' | 'missing' | 'building'; readonly bytes: number; readonly builtAt: number | null }[]>;
 };
 
-export type DriverWithAbilities = VmDriver & { readonly abilities: { readonly memory: MemoryMeter | null; readonly templates: TemplateAbility | null } };
+/**
+ * Optional ability: a machine sleeps on the host's disk, its memory freed, and goes on later with the same disk, token and identity, also after
+ * the host was restarted. `inspect` calls it `hibernated`.
+ *
+ * - `hibernate` is a no-op for one that sleeps; when it fails the machine runs on. Throws VM_NOT_FOUND, HIBERNATION_FAILED, DISK_FULL, CANCELLED.
+ * - `resume` is a no-op for one that runs; until the guest goes on a failure leaves it asleep. Also takes up what a crash left in between. Throws
+ *   VM_NOT_FOUND, RESUME_FAILED, GUEST_TIMEOUT, CANCELLED.
+ * - Calls for the same machine wait for each other, also those of other processes.
+ */
+export type HibernateAbility = {
+  hibernate(id: string, context: WorkContext): Promise<Vm>;
+  resume(id: string, deadlineMs: number, context: WorkContext): Promise<Vm>;
+};
+
+/** Optional ability: the guest's agent is reached without any network. */
+export type VsockAbility = {
+  /** A stream to the agent. Rejects with GUEST_UNREACHABLE. */
+  dial(id: string): Promise<Duplex>;
+};
+
+export type DriverWithAbilities = VmDriver & {
+  readonly abilities: { readonly memory: MemoryMeter | null; readonly templates: TemplateAbility | null; readonly hibernate: HibernateAbility | null; readonly vsock: VsockAbility | null };
+};

@@ -1,7 +1,7 @@
 import { request } from 'node:http';
 import { VesselError, ErrorShapeSchema } from '#shared/errors.ts';
-import { GUEST_API_PREFIX, GuestHealthSchema } from '#shared/guest-protocol.ts';
-import type { GuestHealth, GuestIdentity } from '#shared/guest-protocol.ts';
+import { GUEST_API_PREFIX, GuestActivitySchema, GuestHealthSchema } from '#shared/guest-protocol.ts';
+import type { GuestActivity, GuestHealth, GuestIdentity, GuestWake } from '#shared/guest-protocol.ts';
 
 export type GuestAddress = { readonly host: string; readonly port: number };
 type Call = {
@@ -75,4 +75,13 @@ export async function guestHealth(address: GuestAddress, token: string, options:
 /** Gives the guest what must be unique or fresh. `token` is the current one; afterwards only `identity.token` works. */
 export async function sendIdentity(address: GuestAddress, token: string, identity: GuestIdentity, options: { readonly signal: AbortSignal; readonly attemptMs: number }): Promise<void> {
   await callGuest(address, { method: 'POST', path: 'identity', token, body: identity, ...options });
+}
+
+export async function guestActivity(address: GuestAddress, token: string, options: { readonly signal: AbortSignal; readonly attemptMs: number }): Promise<GuestActivity> {
+  return GuestActivitySchema.parse(await callGuest(address, { method: 'GET', path: 'activity', token, ...options }));
+}
+
+/** Tells a guest that slept the time; nothing else of it changes. */
+export async function sendWake(address: GuestAddress, token: string, wake: GuestWake, options: { readonly signal: AbortSignal; readonly attemptMs: number }): Promise<void> {
+  await callGuest(address, { method: 'POST', path: 'wake', token, body: wake, ...options });
 }

@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { VesselError } from '#shared/errors.ts';
 import type { GuestHealth } from '#shared/guest-protocol.ts';
 import type { VmSpec, WorkContext } from '../drivers/driver.ts';
-import { guestHealth, sendIdentity } from './guest-client.ts';
+import { guestHealth, sendIdentity, sendWake } from './guest-client.ts';
 import type { GuestAddress } from './guest-client.ts';
 import { reachGuest } from './reach-guest.ts';
 
@@ -29,7 +29,7 @@ const FIRST_ATTEMPT_MS = 4_000;
 const MAX_ATTEMPT_MS = 10_000;
 const RETRY_PAUSE_MS = 25;
 
-async function attempt<T>(introduction: Introduction, context: WorkContext, deadline: number, what: string, once: (attemptMs: number) => Promise<T | null>): Promise<T> {
+async function attempt<T>(introduction: Pick<Introduction, 'alive'>, context: WorkContext, deadline: number, what: string, once: (attemptMs: number) => Promise<T | null>): Promise<T> {
   let last = 'no answer yet';
   for (let attemptMs = FIRST_ATTEMPT_MS; ; attemptMs = Math.min(attemptMs * 1.5, MAX_ATTEMPT_MS)) {
     context.signal.throwIfAborted();
@@ -77,6 +77,22 @@ export async function introduceGuest(introduction: Introduction, context: WorkCo
   context.stage('identity');
   await giveIdentity(introduction, context, deadline);
   context.stage('ready');
+  return untilIdeServes(introduction, context, deadline);
+}
+
+/**
+ * Makes a guest that slept awake: it gets the time and fresh randomness and keeps all else. Resolves once its IDE serves. Throws as
+ * {@link introduceGuest}.
+ */
+export async function wakeGuest(introduction: Pick<Introduction, 'address' | 'token' | 'alive'>, context: WorkContext, deadline: number): Promise<GuestHealth> {
+  await attempt(introduction, context, deadline, 'waiting for its agent to wake up', async (attemptMs) => {
+    await sendWake(introduction.address, introduction.token, { epochMs: Date.now(), entropy: randomBytes(64).toString('base64') }, { signal: context.signal, attemptMs });
+    return true;
+  });
+  return untilIdeServes(introduction, context, deadline);
+}
+
+async function untilIdeServes(introduction: Pick<Introduction, 'address' | 'token' | 'alive'>, context: WorkContext, deadline: number): Promise<GuestHealth> {
   let reached = false;
   try {
     return await attempt(introduction, context, deadline, 'waiting for its IDE', async (attemptMs) => {

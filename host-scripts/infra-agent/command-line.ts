@@ -1,16 +1,20 @@
 import { parseArgs } from 'node:util';
 import { VesselError } from '#shared/errors.ts';
+import { DRIVER_NAMES } from '#shared/host-protocol.ts';
+import type { DriverName } from '#shared/host-protocol.ts';
 
-export const VERBS = ['serve', 'start', 'stop', 'inspect', 'list', 'logs', 'doctor', 'facts', 'provision', 'unprovision'] as const;
+export const VERBS = ['serve', 'start', 'stop', 'hibernate', 'resume', 'idle', 'inspect', 'list', 'logs', 'doctor', 'facts', 'provision', 'unprovision'] as const;
 export type Verb = (typeof VERBS)[number];
 
 export type CommandLine = {
   readonly verb: Verb | 'help' | 'version';
   readonly id: string | null;
   readonly options: {
-    readonly home: string | undefined; readonly cache: string | undefined; readonly driver: 'qemu' | 'process';
+    readonly home: string | undefined; readonly cache: string | undefined; 
+    /** Null when neither the command line nor the environment names one: then the host's own. */
+    readonly driver: DriverName | null;
     readonly tier: string[]; readonly mode: string | undefined; readonly timezone: string | undefined;
-    readonly deadlineMs: number | undefined; readonly lines: number | undefined; readonly leaseSeconds: number | undefined; readonly dryRun: boolean;
+    readonly deadlineMs: number | undefined; readonly lines: number | undefined; readonly leaseSeconds: number | undefined; readonly idleMinutes: number | undefined; readonly awayMinutes: number | undefined; readonly dryRun: boolean;
   };
 };
 
@@ -23,6 +27,10 @@ Usage: infra-agent <verb> [options]
   start <vm-id>            create and start a VM      [--tier small|medium|large] [--mode auto|clone|cold]
                                                       [--timezone Area/City] [--deadline-ms N]
   stop <vm-id>             stop it and remove every trace
+  hibernate <vm-id>        write its memory to the disk and free it; disk, token and identity stay
+  resume <vm-id>           let a hibernated VM go on where it was               [--deadline-ms N]
+  idle                     hibernate every VM that nobody used for a while and whose desktop is away
+                                                      [--idle-minutes N, 30] [--away-minutes N, 5]
   inspect <vm-id>          what the host knows about it
   list                     all VMs of this host
   logs <vm-id>             the end of its hypervisor and console logs  [--lines N]
@@ -34,7 +42,8 @@ Usage: infra-agent <verb> [options]
 Options of every verb:
   --home DIR      keep this host's state under DIR/host   (VESSEL_HOME)
   --cache DIR     keep rebuildable things in DIR          (VESSEL_CACHE)
-  --driver NAME   qemu (default), or process: tests only  (VESSEL_DRIVER)
+  --driver NAME   qemu, firecracker or ignite; process: tests only  (VESSEL_DRIVER).
+                  Without it the one that this host was last provisioned with, else qemu.
   --help, --version
 
 Every verb but serve prints one JSON object on stdout and progress on stderr.
@@ -50,6 +59,12 @@ function number(value: string | undefined, name: string): number | undefined {
   return parsed;
 }
 
+function minutes(value: string | undefined, name: string): number | undefined {
+  const parsed = value === undefined ? undefined : Number(value);
+  if (parsed !== undefined && !(parsed > 0)) throw usage(`--${name} takes a positive number`);
+  return parsed;
+}
+
 /** Reads the arguments after the program's name. Throws BAD_REQUEST (exit code 2). */
 export function parseCommandLine(argv: readonly string[], env: Readonly<Record<string, string | undefined>>): CommandLine {
   let parsed;
@@ -59,18 +74,20 @@ export function parseCommandLine(argv: readonly string[], env: Readonly<Record<s
       options: {
         help: { type: 'boolean', short: 'h' }, version: { type: 'boolean' }, home: { type: 'string' }, cache: { type: 'string' }, driver: { type: 'string' },
         tier: { type: 'string', multiple: true }, mode: { type: 'string' }, timezone: { type: 'string' }, 'deadline-ms': { type: 'string' },
-        lines: { type: 'string' }, lease: { type: 'string' }, 'dry-run': { type: 'boolean' },
+        lines: { type: 'string' }, lease: { type: 'string' }, 'idle-minutes': { type: 'string' }, 'away-minutes': { type: 'string' }, 'dry-run': { type: 'boolean' },
       },
     });
   } catch (error) {
     throw usage(error instanceof Error ? error.message : String(error));
   }
   const { values, positionals } = parsed;
-  const driver = values.driver ?? env['VESSEL_DRIVER'] ?? 'qemu';
-  if (driver !== 'qemu' && driver !== 'process') throw usage(`there is no driver ${driver}`);
+  const named = values.driver ?? (env['VESSEL_DRIVER'] === '' ? undefined : env['VESSEL_DRIVER']);
+  const driver = named === undefined ? null : DRIVER_NAMES.find((known) => known === named);
+  if (driver === undefined) throw usage(`there is no driver ${named ?? ''}; there are ${DRIVER_NAMES.join(', ')}`);
   const options = {
     home: values.home, cache: values.cache, driver, tier: values.tier ?? [], mode: values.mode, timezone: values.timezone,
-    deadlineMs: number(values['deadline-ms'], 'deadline-ms'), lines: number(values.lines, 'lines'), leaseSeconds: number(values.lease, 'lease'), dryRun: values['dry-run'] === true,
+    deadlineMs: number(values['deadline-ms'], 'deadline-ms'), lines: number(values.lines, 'lines'), leaseSeconds: number(values.lease, 'lease'),
+    idleMinutes: minutes(values['idle-minutes'], 'idle-minutes'), awayMinutes: minutes(values['away-minutes'], 'away-minutes'), dryRun: values['dry-run'] === true,
   } as const;
   if (values.help === true || positionals[0] === 'help') return { verb: 'help', id: null, options };
   if (values.version === true) return { verb: 'version', id: null, options };
@@ -78,7 +95,7 @@ export function parseCommandLine(argv: readonly string[], env: Readonly<Record<s
   if (word === undefined) throw usage('a verb is missing');
   const verb = VERBS.find((known) => known === word);
   if (verb === undefined) throw usage(`there is no verb ${word}`);
-  const needsId = ['start', 'stop', 'inspect', 'logs'].includes(verb);
+  const needsId = ['start', 'stop', 'hibernate', 'resume', 'inspect', 'logs'].includes(verb);
   if (needsId && id === undefined) throw usage(`${verb} needs a VM id`);
   if ((!needsId && id !== undefined) || rest.length > 0) throw usage('too many arguments');
   return { verb, id: id ?? null, options };

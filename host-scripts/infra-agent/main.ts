@@ -1,4 +1,5 @@
 import { VesselError } from '#shared/errors.ts';
+import { hostDriver, rememberDriver } from '../drivers/chosen-driver.ts';
 import { AGENT_VERSION } from '../build-info.ts';
 import { hostPaths } from '../paths.ts';
 import { isRoot } from '../system/run-user.ts';
@@ -6,6 +7,7 @@ import { HELP, parseCommandLine } from './command-line.ts';
 import type { CommandLine } from './command-line.ts';
 import { createHost } from './create-host.ts';
 import { runVerb, stderrContext } from './one-shot.ts';
+import { PresenceFolder } from './presence.ts';
 import { serve } from './serve.ts';
 
 const EXIT = { success: 0, failure: 1, usage: 2 } as const;
@@ -29,16 +31,20 @@ async function run(line: CommandLine): Promise<number> {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.once(signal, () => interrupted.abort(new VesselError('CANCELLED', `ended by ${signal}`)));
   }
+  const driver = line.options.driver ?? await hostDriver(paths.state);
   const host = createHost({
-    paths, driver: line.options.driver, isRoot: root, role: process.env['VESSEL_ROLE'] === 'server' ? 'server' : 'desktop', background: line.verb === 'serve',
+    paths, driver, isRoot: root, role: process.env['VESSEL_ROLE'] === 'server' ? 'server' : 'desktop', background: line.verb === 'serve',
     log: (text) => process.stderr.write(`${text}\n`),
   });
   if (line.verb === 'serve') {
-    await serve({ input: process.stdin, output: process.stdout, host, signal: interrupted.signal, leaseMs: line.options.leaseSeconds === undefined ? null : line.options.leaseSeconds * 1000 });
+    const presence = await new PresenceFolder(paths.state).begin();
+    await serve({ input: process.stdin, output: process.stdout, host, signal: interrupted.signal, heard: presence.heard, leaseMs: line.options.leaseSeconds === undefined ? null : line.options.leaseSeconds * 1000 });
     await host.close();
+    await presence.end();
     return EXIT.success;
   }
   const result = await runVerb(host, line, line.verb, stderrContext(interrupted.signal, (text) => process.stderr.write(text)));
+  if (line.verb === 'provision' && line.options.driver !== null && !line.options.dryRun) await rememberDriver(paths.state, driver);
   process.stdout.write(`${JSON.stringify(result)}\n`);
   return EXIT.success;
 }

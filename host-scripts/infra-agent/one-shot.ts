@@ -8,7 +8,9 @@ function paramsOf(line: CommandLine): unknown {
   const { options, id } = line;
   switch (line.verb) {
     case 'start': return { id, tier: options.tier[0], mode: options.mode, timezone: options.timezone, deadlineMs: options.deadlineMs };
-    case 'stop': case 'inspect': return { id };
+    case 'stop': case 'inspect': case 'hibernate': return { id };
+    case 'resume': return { id, deadlineMs: options.deadlineMs };
+    case 'idle': return { idleMinutes: options.idleMinutes, awayMinutes: options.awayMinutes };
     case 'logs': return { id, lines: options.lines };
     case 'provision': return { dryRun: options.dryRun, tiers: options.tier.length > 0 ? options.tier : undefined };
     case 'unprovision': return { dryRun: options.dryRun };
@@ -25,8 +27,8 @@ function parse<M extends keyof typeof hostMethods>(method: M, params: unknown): 
 /** Runs one verb and gives the one JSON object it prints. */
 export async function runVerb(host: Host, line: CommandLine, verb: Exclude<Verb, 'serve'>, context: RequestContext): Promise<object> {
   const params = paramsOf(line);
-  if (verb === 'start') {
-    const result = await host.start(parse('start', params), context);
+  if (verb === 'start' || verb === 'resume') {
+    const result = await (verb === 'start' ? host.start(parse('start', params), context) : host.resume(parse('resume', params), context));
     // Scripts read these without knowing the rest.
     return { status: result.status, ip: result.ip, port: result.vm.address?.port ?? null, url: result.url, vm: result.vm, timings: result.timings };
   }

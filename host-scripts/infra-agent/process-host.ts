@@ -2,6 +2,7 @@ import { processDriver } from '../drivers/process/process-driver.ts';
 import { computerFacts } from '../host-facts.ts';
 import type { HostPaths } from '../paths.ts';
 import { RecordStore } from '../records/record-store.ts';
+import { abilitiesOf } from './driver-facts.ts';
 import type { HostParts } from './host-parts.ts';
 
 /** A guest agent with its stand-in IDE takes about this much (two Node processes and a worker). */
@@ -18,7 +19,7 @@ export function processHost(paths: HostPaths): HostParts {
       return {
         ...computer, accelerator: { kind: 'unknown', why: 'the process driver runs no machine', probedAt: null }, qemuVersion: null, image: null, templates: [],
         capacity: { running: vms.filter((vm) => vm.state === 'running').length, more: Math.min(MAX_MORE, Math.floor(computer.memoryAvailableBytes / PROCESS_VM_BYTES)), perEnvironmentBytes: PROCESS_VM_BYTES },
-        standby: 'off', runUser: null, ready: true, driver: 'process',
+        standby: 'off', runUser: null, ready: true, driver: 'process', abilities: abilitiesOf(driver),
       };
     },
     doctor: () => Promise.resolve({ healthy: true, checks: [{ stage: 'driver', state: 'warn', evidence: 'the process driver isolates nothing: tests only', fix: 'use the qemu driver', ms: 0 }] }),

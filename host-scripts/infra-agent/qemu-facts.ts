@@ -5,6 +5,7 @@ import { rememberedVerdict } from '../accelerator/accelerator.ts';
 import { currentImage } from '../current-image.ts';
 import type { DriverWithAbilities } from '../drivers/driver.ts';
 import { qemuVersion } from '../drivers/qemu/qemu-version.ts';
+import { abilitiesOf } from './driver-facts.ts';
 import { computerFacts } from '../host-facts.ts';
 import type { HostPaths } from '../paths.ts';
 import { runningFront } from '../provision/server-steps/traefik.ts';
@@ -46,7 +47,7 @@ async function templatesOrNone(driver: DriverWithAbilities): Promise<HostFacts['
 }
 
 /** What this host is and can carry. Changes nothing, and answers on a host that is not provisioned too. */
-export async function qemuFacts(paths: HostPaths, isRoot: boolean, driver: DriverWithAbilities, standby: HostFacts['standby']): Promise<HostFacts> {
+export async function qemuFacts(paths: HostPaths, isRoot: boolean, driver: DriverWithAbilities, standby: HostFacts['standby'] = 'off'): Promise<HostFacts> {
   const user = isRoot ? await serviceUser() : null;
   const [computer, vms, image, version, verdict, front] = await Promise.all([
     computerFacts(paths.cache), driver.list(), imageOrNull(paths), qemuVersion(), rememberedVerdict(paths.cache, user), runningFront(),
@@ -60,6 +61,6 @@ export async function qemuFacts(paths: HostPaths, isRoot: boolean, driver: Drive
     accelerator: verdict === null ? { kind: 'unknown', why: 'not probed since this host booted', probedAt: null } : { kind: verdict.kind, why: verdict.why, probedAt: verdict.probedAt },
     templates: ready && verdict !== null ? await templatesOrNone(driver) : [],
     capacity: { running: running.length, more: Math.max(0, Math.floor((computer.memoryAvailableBytes - RESERVE_BYTES) / each)), perEnvironmentBytes },
-    standby, runUser: user?.name ?? null, ready, driver: 'qemu',
+    standby, runUser: user?.name ?? null, ready, driver: 'qemu', abilities: abilitiesOf(driver),
   };
 }

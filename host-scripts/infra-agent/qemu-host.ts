@@ -4,7 +4,6 @@ import type { Tier } from '#shared/project.ts';
 import { VesselError } from '#shared/errors.ts';
 import { examine } from '../doctor/check.ts';
 import { hostStages } from '../doctor/host-stages.ts';
-import type { TemplateAbility } from '../drivers/driver.ts';
 import { qemuDriver, qemuRecognition } from '../drivers/qemu/qemu-driver.ts';
 import { qemuRuntime } from '../drivers/qemu/qemu-runtime.ts';
 import { StandbyKeeper } from '../drivers/qemu/standby.ts';
@@ -19,6 +18,7 @@ import { unprovisionHost } from '../provision/unprovision-host.ts';
 import type { ProvisionStep } from '../provision/step.ts';
 import { RecordStore } from '../records/record-store.ts';
 import { TemplateStore } from '../templates/template-store.ts';
+import { backgroundBuilder } from './background-builder.ts';
 import type { HostParts } from './host-parts.ts';
 import { qemuFacts } from './qemu-facts.ts';
 
@@ -35,34 +35,6 @@ export type QemuHostOptions = {
 };
 
 type Sent = Pick<AllStepsOptions, 'image' | 'traefik' | 'drivers' | 'driverFiles'>;
-type BackgroundBuilder = { readonly want: (tier: Tier) => void; readonly close: () => Promise<void> };
-
-/** Makes wanted templates one after the other, each tier once at a time. */
-function backgroundBuilder(templates: () => TemplateAbility | null, options: QemuHostOptions): BackgroundBuilder {
-  const wanted = new Set<Tier>();
-  const ending = new AbortController();
-  let last: Promise<void> = Promise.resolve();
-  return {
-    want(tier) {
-      if (!options.background || wanted.has(tier) || ending.signal.aborted) return;
-      wanted.add(tier);
-      last = last.then(async () => {
-        try {
-          await templates()?.ensureTemplate(tier, { signal: ending.signal, stage: () => undefined, log: (_level, text) => options.log(text) });
-          options.log(`the template ${tier} is ready`);
-        } catch (error) {
-          if (!ending.signal.aborted) options.log(`the template ${tier} could not be made: ${VesselError.from(error).message}`);
-        } finally {
-          wanted.delete(tier);
-        }
-      });
-    },
-    async close() {
-      ending.abort(new VesselError('CANCELLED', 'the agent ends'));
-      await last;
-    },
-  };
-}
 
 /** The parts of a host that runs QEMU machines. */
 export function qemuHost(options: QemuHostOptions): HostParts {

@@ -18,7 +18,7 @@ describe('the service on standard input and output', () => {
   const messages: HostMessage[] = [];
   const unused = (): never => { throw new VesselError('INTERNAL', 'not in this test'); };
   const host: Host = {
-    hello: () => Promise.resolve({ v: 1, agentVersion: 'test', pid: 1 }), facts: unused, doctor: unused, provision: unused, unprovision: unused, stop: unused, inspect: unused, logs: unused, standby: unused,
+    hello: () => Promise.resolve({ v: 1, agentVersion: 'test', pid: 1 }), facts: unused, doctor: unused, provision: unused, unprovision: unused, stop: unused, hibernate: unused, resume: unused, idle: unused, inspect: unused, logs: unused, standby: unused,
     list: () => Promise.resolve({ vms: [...vms] }),
     start: (_params, { signal, stage }) => {
       stage('hypervisor', 0.5);

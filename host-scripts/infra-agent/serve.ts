@@ -13,6 +13,8 @@ export type ServeOptions = { readonly input: Readable; readonly output: Writable
   readonly signal: AbortSignal;
   /** Ends it as well when nothing was read for so many milliseconds: a line that went silent never tells that the caller has gone. Null waits for ever. */
   readonly leaseMs: number | null;
+  /** Called for every line that comes in: somebody is there. */
+  readonly heard?: () => void;
 };
 
 const isMethod = (name: string): name is HostMethod => Object.hasOwn(hostMethods, name);
@@ -29,7 +31,7 @@ async function dispatch<M extends HostMethod>(host: Host, method: M, params: unk
  * Speaks the host protocol until the input ends. Requests run side by side; `cancel` aborts one. When the input ends, requests
  * under way are cancelled and awaited: whatever they were making is removed. Running VMs live on.
  */
-export async function serve({ input, output, host, signal, leaseMs }: ServeOptions): Promise<void> {
+export async function serve({ input, output, host, signal, leaseMs, heard }: ServeOptions): Promise<void> {
   const running = new Map<number, { readonly controller: AbortController; readonly done: Promise<void> }>();
   const closing = new AbortController();
   // The reader may be gone before us; then there is nobody to tell, and the end of the input says the rest.
@@ -89,7 +91,10 @@ export async function serve({ input, output, host, signal, leaseMs }: ServeOptio
   const lease = leaseMs === null ? null : setTimeout(() => closing.abort(), leaseMs);
   if (lease !== null) input.on('data', () => lease.refresh());
   closing.signal.addEventListener('abort', () => lines.close());
-  for await (const line of lines) if (line.trim() !== '') receive(line);
+  for await (const line of lines) {
+    heard?.();
+    if (line.trim() !== '') receive(line);
+  }
   if (lease !== null) clearTimeout(lease);
   const under = [...running.values()];
   for (const { controller } of under) controller.abort(new VesselError('CANCELLED', 'the caller has gone'));

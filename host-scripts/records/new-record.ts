@@ -1,7 +1,6 @@
-import { VesselError } from '#shared/errors.ts';
 import type { Tier } from '#shared/project.ts';
 import { makeToken } from '../guest/introduce.ts';
-import { hostBootId, identifyProcess } from '../system/process-identity.ts';
+import { hostBootId, ownIdentity } from '../system/process-identity.ts';
 import { VM_RECORD_VERSION } from './vm-record.ts';
 import type { VmRecord } from './vm-record.ts';
 
@@ -13,10 +12,8 @@ export async function newRecord(given: {
   readonly imageKey: string;
   readonly socketDir: string | null;
 }): Promise<VmRecord> {
-  const owner = await identifyProcess(process.pid);
-  if (owner === null) throw new VesselError('INTERNAL', 'this process is not in /proc');
   return {
-    v: VM_RECORD_VERSION, ...given, phase: 'starting', stage: 'record', bootId: await hostBootId(), owner, createdAt: Date.now(),
-    startedAt: null, startKind: null, templateKey: null, port: null, token: makeToken(), processes: [],
+    v: VM_RECORD_VERSION, ...given, phase: 'starting', stage: 'record', bootId: await hostBootId(), owner: await ownIdentity(), createdAt: Date.now(),
+    startedAt: null, startKind: null, templateKey: null, host: '127.0.0.1', port: null, token: makeToken(), processes: [], hypervisorId: null, sleep: null,
   };
 }

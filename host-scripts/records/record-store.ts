@@ -37,9 +37,9 @@ export class RecordStore {
     return this.directory(record.id);
   }
 
-  /** Not flushed to disk: after a power cut no VM lives that the record could tell about. */
-  async write(record: VmRecord): Promise<void> {
-    await writeFileAtomic(join(this.directory(record.id), 'vm.json'), `${JSON.stringify(record)}\n`, { mode: SECRET_FILE, durable: false });
+  /** Not flushed to disk unless asked: after a power cut no VM lives that the record could tell about, only sleeping ones. */
+  async write(record: VmRecord, options: { readonly durable: boolean } = { durable: false }): Promise<void> {
+    await writeFileAtomic(join(this.directory(record.id), 'vm.json'), `${JSON.stringify(record)}\n`, { mode: SECRET_FILE, ...options });
   }
 
   /** Null when there is no VM of that name. */

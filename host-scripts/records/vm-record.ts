@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { VmIdSchema } from '#shared/ids.ts';
+import { DriverNameSchema, SleepSchema } from '#shared/host-protocol.ts';
 import { TierSchema } from '#shared/project.ts';
 
 /** The form of `vm.json`; a record of another form is shown as broken and can still be removed. */
@@ -16,9 +17,13 @@ const IdentitySchema = z.object({ pid: z.number().int(), startTicks: z.number() 
 export const VmRecordSchema = z.object({
   v: z.literal(VM_RECORD_VERSION),
   id: VmIdSchema,
-  driver: z.enum(['qemu', 'process']),
+  driver: DriverNameSchema,
   tier: TierSchema,
-  phase: z.enum(['starting', 'running', 'stopping']),
+  /**
+   * `hibernating` and `resuming` are as long as the way lasts. A resuming VM whose stage is `resume.go` has left its frozen memory behind: its
+   * disk may be newer, so only its living processes count from then on.
+   */
+  phase: z.enum(['starting', 'running', 'stopping', 'hibernating', 'hibernated', 'resuming']),
   /** The stage that was reached, to say where an interrupted start ended. */
   stage: z.string(),
   /** The host's boot in which the processes were started: after a reboot none of them lives. */
@@ -30,10 +35,18 @@ export const VmRecordSchema = z.object({
   startKind: z.enum(['clone', 'cold']).nullable(),
   imageKey: z.string(),
   templateKey: z.string().nullable(),
+  /** Where the agent is reached: a loopback port, or the machine's own address. */
+  host: z.string().default('127.0.0.1'),
   port: z.number().int().nullable(),
   token: z.string().nullable(),
   processes: z.array(IdentitySchema.extend({ role: ProcessRoleSchema })),
+  /** What another program that runs it calls it (ignite's id). */
+  hypervisorId: z.string().nullable().default(null),
   /** Folder of its sockets. */
   socketDir: z.string().nullable(),
+  /** Set while the frozen memory is valid. `accelerator` and `processor` must be the same when it goes on. */
+  sleep: SleepSchema.extend({ accelerator: z.enum(['kvm', 'tcg']), processor: z.string(), hypervisor: z.string(), problem: z.string().nullable() }).nullable().default(null),
 });
+/** The stage from which on a resuming VM may have changed its disk. */
+export const RESUME_COMMITTED = 'resume.go';
 export type VmRecord = z.infer<typeof VmRecordSchema>;

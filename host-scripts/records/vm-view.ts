@@ -2,6 +2,7 @@ import type { Vm, VmStateSchema } from '#shared/host-protocol.ts';
 import type { z } from 'zod';
 import { hostBootId, isAlive } from '../system/process-identity.ts';
 import type { StoredVm } from './record-store.ts';
+import { RESUME_COMMITTED } from './vm-record.ts';
 import type { VmRecord } from './vm-record.ts';
 
 type VmState = z.infer<typeof VmStateSchema>;
@@ -19,6 +20,17 @@ async function conditionOf(record: VmRecord, end: KnownEnd): Promise<Condition> 
       return { state: 'broken', problem: `its start was interrupted at the stage "${record.stage}"` };
     case 'stopping':
       return { state: 'broken', problem: 'its removal was interrupted' };
+    case 'hibernated':
+      return { state: 'hibernated', problem: record.sleep?.problem ?? null };
+    case 'hibernating':
+      // Also when the agent died on the way: whoever resumes it lets the paused machine go on.
+      if (alive.length > 0 && alive.every((process) => process.alive)) return { state: 'hibernated', problem: null };
+      return sameBoot ? { state: 'broken', problem: 'its machine ended while its memory was being written to disk' } : { state: 'stopped', problem: 'the host was restarted' };
+    case 'resuming': {
+      if (sameBoot && await isAlive(record.owner)) return { state: 'starting', problem: null };
+      if (record.stage !== RESUME_COMMITTED || alive.every((process) => process.alive)) return { state: 'hibernated', problem: null };
+      return { state: sameBoot ? 'broken' : 'stopped', problem: sameBoot ? 'its machine ended right after it had gone on' : 'the host was restarted' };
+    }
     case 'running': {
       if (!sameBoot) return { state: 'stopped', problem: 'the host was restarted' };
       const dead = alive.find((process) => !process.alive);
@@ -42,8 +54,9 @@ export async function viewVm(stored: StoredVm, driver: Vm['driver'], end: KnownE
   const main = record.processes.find((process) => process.role === 'hypervisor' || process.role === 'guest-agent');
   return {
     id: record.id, driver: record.driver, ...condition, tier: record.tier,
-    address: record.port === null ? null : { host: '127.0.0.1', port: record.port },
+    address: record.port === null || condition.state === 'hibernated' ? null : { host: record.host, port: record.port },
     token: record.token, startKind: record.startKind, createdAt: record.createdAt, startedAt: record.startedAt,
     imageKey: record.imageKey, pid: main?.pid ?? null,
+    ...(condition.state === 'hibernated' && record.sleep !== null ? { sleep: { at: record.sleep.at, bytes: record.sleep.bytes, changeCounter: record.sleep.changeCounter } } : {}),
   };
 }

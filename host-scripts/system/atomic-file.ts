@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { open, readFile, rename, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { errnoOf } from './errno.ts';
 
 export type AtomicWriteOptions = {
@@ -8,6 +9,16 @@ export type AtomicWriteOptions = {
   /** Survives a power cut (costs a disk flush). Without it the write still survives the death of any process. */
   readonly durable: boolean;
 };
+
+/** Makes names in a folder survive a power cut. */
+export async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, 'r');
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}
 
 /** Writes a whole file or nothing: a temporary name beside it, then renamed over the old one. */
 export async function writeFileAtomic(path: string, content: string, options: AtomicWriteOptions): Promise<void> {
@@ -22,6 +33,7 @@ export async function writeFileAtomic(path: string, content: string, options: At
       await file.close();
     }
     await rename(temporary, path);
+    if (options.durable) await syncFolder(dirname(path));
   } catch (error) {
     await rm(temporary, { force: true });
     throw error;

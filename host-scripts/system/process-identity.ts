@@ -30,6 +30,13 @@ export async function identifyProcess(pid: number): Promise<ProcessIdentity | nu
   return stat === null ? null : { pid, startTicks: stat.startTicks };
 }
 
+/** This process. */
+export async function ownIdentity(): Promise<ProcessIdentity> {
+  const identity = await identifyProcess(process.pid);
+  if (identity === null) throw new Error('this process is not in /proc');
+  return identity;
+}
+
 /** Linux counts in hundredths of a second on every architecture we run on (sysconf(_SC_CLK_TCK)). */
 const TICKS_PER_SECOND = 100;
 

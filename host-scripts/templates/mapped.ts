@@ -7,7 +7,7 @@ export async function isMapped(path: string): Promise<boolean> {
   const answers = await Promise.all(pids.map(async (pid) => {
     try {
       const name = await readFile(`/proc/${pid}/comm`, 'utf8');
-      return name.startsWith('qemu-system') && (await readFile(`/proc/${pid}/maps`, 'utf8')).includes(path);
+      return /^(?:qemu-system|firecracker)/.test(name) && (await readFile(`/proc/${pid}/maps`, 'utf8')).includes(path);
     } catch (error) {
       if (['ENOENT', 'ESRCH'].includes(errnoOf(error) ?? '')) return false;
       if (['EACCES', 'EPERM'].includes(errnoOf(error) ?? '')) return true;

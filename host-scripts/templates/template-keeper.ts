@@ -3,37 +3,35 @@ import { join } from 'node:path';
 import { TIERS, TierSchema } from '#shared/project.ts';
 import type { Tier } from '#shared/project.ts';
 import type { TemplateAbility, WorkContext } from '../drivers/driver.ts';
-import { buildTemplate, sweepInterruptedBuilds } from '../drivers/qemu/build-template.ts';
-import type { QemuRuntime } from '../drivers/qemu/qemu-runtime.ts';
 import { isLocked, withFileLock } from '../system/file-lock.ts';
 import { isMapped } from './mapped.ts';
-import { TEMPLATE_FILES } from './template-store.ts';
 import type { TemplateStore } from './template-store.ts';
 
 const tiers = Object.keys(TIERS).map((name) => TierSchema.parse(name));
 const BLOCK_BYTES = 512;
 
-export type TemplateKeeperOptions = {
+export type TemplateKeeperOptions<Runtime extends { readonly templateKey: (tier: Tier) => string }> = {
   readonly store: TemplateStore;
-  readonly run: string;
-  readonly runtime: (purpose: 'start' | 'look', signal: AbortSignal) => Promise<QemuRuntime>;
-  /** Isolation must hold before any guest runs, also one that becomes a template. */
-  readonly beforeBoot: (runtime: QemuRuntime) => Promise<void>;
+  readonly runtime: (purpose: 'start' | 'look', signal: AbortSignal) => Promise<Runtime>;
+  /** Clears away what interrupted builds left; the caller holds the lock of the key. */
+  readonly sweep: (key: string) => Promise<void>;
+  /** Builds and publishes. Isolation must hold before any guest runs, also one that becomes a template. */
+  readonly build: (runtime: Runtime, tier: Tier, context: WorkContext) => Promise<void>;
 };
 
 /** Builds templates once for all processes, says which are usable, and removes those that nothing uses any more. */
-export function templateKeeper(options: TemplateKeeperOptions): TemplateAbility {
+export function templateKeeper<Runtime extends { readonly templateKey: (tier: Tier) => string }>(options: TemplateKeeperOptions<Runtime>): TemplateAbility {
   const { store } = options;
 
-  async function removeStale(runtime: QemuRuntime): Promise<void> {
+  async function removeStale(runtime: Runtime): Promise<void> {
     const current = tiers.map((tier) => runtime.templateKey(tier));
     for (const key of await store.keys()) {
-      if (!current.includes(key) && !await isMapped(join(store.directory(key), TEMPLATE_FILES.memory))) await store.discard(key);
+      if (!current.includes(key) && !await isMapped(join(store.directory(key), store.files.memory))) await store.discard(key);
     }
   }
 
   async function diskBytes(key: string): Promise<number> {
-    const sizes = await Promise.all([TEMPLATE_FILES.memory, TEMPLATE_FILES.disk, TEMPLATE_FILES.state].map(async (name) => (await stat(join(store.directory(key), name))).blocks * BLOCK_BYTES));
+    const sizes = await Promise.all([store.files.memory, store.files.disk, store.files.state].map(async (name) => (await stat(join(store.directory(key), name))).blocks * BLOCK_BYTES));
     return sizes.reduce((sum, size) => sum + size, 0);
   }
 
@@ -45,9 +43,8 @@ export function templateKeeper(options: TemplateKeeperOptions): TemplateAbility 
       await mkdir(store.root, { recursive: true, mode: 0o711 });
       return withFileLock(store.lockPath(key), context.signal, async () => {
         if ((await store.lookup(key)).template !== null) return false;
-        await sweepInterruptedBuilds(store, options.run, key);
-        await options.beforeBoot(runtime);
-        await buildTemplate(store, options.run, runtime, tier, context);
+        await options.sweep(key);
+        await options.build(runtime, tier, context);
         await removeStale(runtime);
         return true;
       });

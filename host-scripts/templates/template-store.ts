@@ -22,17 +22,33 @@ export const TemplateMetaSchema = z.object({
 export type TemplateMeta = z.infer<typeof TemplateMetaSchema>;
 
 export const TEMPLATE_FILES = { memory: 'mem', state: 'state', disk: 'disk.qcow2', overlay: 'overlay.qcow2', meta: 'meta.json' } as const;
+/** `overlay` is whatever small file a driver gives each clone besides. */
+export type TemplateFiles = { readonly [name in keyof typeof TEMPLATE_FILES]: string };
 export type Template = { readonly meta: TemplateMeta; readonly directory: string };
 export type Lookup = { readonly template: Template } | { readonly template: null; readonly why: string };
 
 const KEY_PATTERN = /^[0-9a-f]{24}$/;
 export const BUILDING_MARK = '.building-';
 
+const BLOCK_BYTES = 512;
+
+/** What is written down of a finished template. */
+export async function templateMeta(store: Pick<TemplateStore, 'files'>, folder: string, given: Pick<TemplateMeta, 'key' | 'tier' | 'imageKey' | 'bootstrapToken'>, startedAt: number): Promise<TemplateMeta> {
+  const at = (name: keyof TemplateFiles): string => join(folder, store.files[name]);
+  const [memory, disk, state] = await Promise.all([stat(at('memory')), stat(at('disk')), readFile(at('state'))]);
+  return {
+    ...given, builtAt: Date.now(), buildMs: Date.now() - startedAt, stateSha256: createHash('sha256').update(state).digest('hex'),
+    memory: { bytes: memory.size, modifiedMs: memory.mtimeMs, allocatedBytes: memory.blocks * BLOCK_BYTES }, diskBytes: disk.size,
+  };
+}
+
 /** Templates of this host: `<cache>/templates/<key>/`, immutable once they have that name. */
 export class TemplateStore {
   readonly root: string;
-  constructor(root: string) {
+  readonly files: TemplateFiles;
+  constructor(root: string, files: TemplateFiles = TEMPLATE_FILES) {
     this.root = root;
+    this.files = files;
   }
 
   directory(key: string): string {
@@ -46,12 +62,12 @@ export class TemplateStore {
   /** The template of that key if every file is as it was when it was frozen; otherwise why it cannot be used. */
   async lookup(key: string): Promise<Lookup> {
     const directory = this.directory(key);
-    const text = await readFileOrNull(join(directory, TEMPLATE_FILES.meta));
+    const text = await readFileOrNull(join(directory, this.files.meta));
     if (text === null) return { template: null, why: 'there is none' };
     try {
       const meta = TemplateMetaSchema.parse(JSON.parse(text));
       const [memory, state, disk] = await Promise.all([
-        stat(join(directory, TEMPLATE_FILES.memory)), readFile(join(directory, TEMPLATE_FILES.state)), stat(join(directory, TEMPLATE_FILES.disk)), stat(join(directory, TEMPLATE_FILES.overlay)),
+        stat(join(directory, this.files.memory)), readFile(join(directory, this.files.state)), stat(join(directory, this.files.disk)), stat(join(directory, this.files.overlay)),
       ]);
       const wrong = [
         meta.key === key ? null : 'its key is another',
@@ -68,7 +84,7 @@ export class TemplateStore {
 
   /** Makes a finished folder the template of its key, in place of a damaged one. */
   async publish(building: string, meta: TemplateMeta): Promise<void> {
-    await writeFileAtomic(join(building, TEMPLATE_FILES.meta), `${JSON.stringify(meta)}\n`, { mode: 0o600, durable: true });
+    await writeFileAtomic(join(building, this.files.meta), `${JSON.stringify(meta)}\n`, { mode: 0o600, durable: true });
     await this.discard(meta.key);
     await rename(building, this.directory(meta.key));
   }

@@ -45,6 +45,13 @@ test('activity, metrics and ports follow the protocol', async () => {
   server.close();
 });
 
+test('a machine that slept is told the time and nothing else: its token stays, and rubbish is refused', async () => {
+  const entropy = Buffer.alloc(64, 7).toString('base64');
+  expect(errorOf((await agent.call('/_vessel/v1/wake', { method: 'POST', body: JSON.stringify({ epochMs: -1, entropy }) })).body).code).toBe('BAD_REQUEST');
+  expect((await agent.call('/_vessel/v1/wake', { method: 'POST', body: JSON.stringify({ epochMs: Date.now(), entropy }) })).status).toBe(200);
+  GuestHealthSchema.parse(await agent.json('/_vessel/v1/health'));
+});
+
 test('an unknown call is NOT_FOUND', async () => {
   expect(errorOf((await agent.call('/_vessel/v1/nothing')).body).code).toBe('NOT_FOUND');
 });

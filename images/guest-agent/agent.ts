@@ -9,7 +9,7 @@ import { serveExec } from './exec/session.ts';
 import { deleteFile, getFile, putFile } from './files/calls.ts';
 import { ActivityLog } from './guest/activity.ts';
 import { GuestEnvironment } from './guest/environment.ts';
-import { applyIdentity, parseIdentity } from './guest/identity.ts';
+import { applyIdentity, applyWake, parseIdentity, parseWake } from './guest/identity.ts';
 import { listeningPorts } from './guest/listening-ports.ts';
 import { MetricsReader } from './guest/metrics.ts';
 import { RootHelper } from './guest/root-helper.ts';
@@ -82,6 +82,11 @@ export async function startAgent(config: AgentConfig, workerArgv: readonly strin
       environment.setExtra(identity.env);
       activity.reset();
       token.replace(identity.token);
+      sendJson(response, 200, health());
+    },
+    'POST wake': async ({ request, response, receivedAt }) => {
+      const wake = parseWake(await readJson(request));
+      if (helper !== null) await applyWake(wake, receivedAt, helper);
       sendJson(response, 200, health());
     },
     'PUT workspace': (context) => workspace.put(context),

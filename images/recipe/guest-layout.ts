@@ -38,6 +38,16 @@ export const DISK_SERIALS = { root: 'vessel-root', data: 'vessel-data' } as cons
 /** Name of the QEMU fw_cfg item with the first token. */
 export const TOKEN_FW_CFG = 'opt/vessel/token';
 
+/**
+ * The same for hypervisors that have neither serial numbers nor fw_cfg, as words of the kernel's command line: `vessel-root=vda vessel-data=vdb
+ * vessel-token=vdc vessel-vsock=9999`. The token's drive holds {@link TOKEN_LENGTH} characters; the word names only the drive, because everybody in
+ * the guest can read the command line.
+ */
+export const BOOT_WORDS = { root: DISK_SERIALS.root, data: DISK_SERIALS.data, token: 'vessel-token', vsock: 'vessel-vsock' } as const;
+export const TOKEN_LENGTH = 64;
+/** Holds the vsock port to relay from, or is not there. */
+export const VSOCK_PORT_FILE = '/run/vessel/vsock-port';
+
 /** Environment of the agent, the IDE and, by /etc/environment, of logins. */
 export const GUEST_ENVIRONMENT: Readonly<Record<string, string>> = {
   PATH: '/home/vessel/.local/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',

@@ -1,4 +1,5 @@
-import { AGENT_CONFIG_PATH, AGENT_PATH, BUSYBOX_PATH, DISK_SERIALS, GUEST_ENVIRONMENT, GUEST_NETWORK, GUEST_USER, NODE_PATH, TOKEN_FILE, TOKEN_FW_CFG, WORKSPACE_DIR } from './guest-layout.ts';
+import { GUEST_AGENT_PORT } from '#shared/guest-protocol.ts';
+import { AGENT_CONFIG_PATH, AGENT_PATH, BOOT_WORDS, BUSYBOX_PATH, DISK_SERIALS, GUEST_ENVIRONMENT, GUEST_NETWORK, GUEST_USER, NODE_PATH, TOKEN_FILE, TOKEN_FW_CFG, TOKEN_LENGTH, VSOCK_PORT_FILE, WORKSPACE_DIR } from './guest-layout.ts';
 
 /**
  * PID 1 of the initramfs: loads the drivers, finds the disks by their serial numbers, lays the writable overlay over the read-only
@@ -14,9 +15,16 @@ $bb mount -t devtmpfs dev /dev || die "no devtmpfs"
 $bb mount -t proc proc /proc
 $bb mount -t sysfs sys /sys
 say "kernel up at $($bb cut -d' ' -f1 /proc/uptime)s"
-for module in $($bb cat /modules/order); do $bb insmod /modules/$module || say "module $module did not load"; done
+# A hypervisor without serial numbers and fw_cfg (Firecracker) says on the kernel's command line what is what: vessel-root=vda, and so on.
+words=$($bb cat /proc/cmdline)
+arg() { for word in $words; do case $word in $1=*) echo "\${word#*=}"; return 0 ;; esac; done; return 1; }
+for module in $($bb cat /modules/order); do
+  case $module in *vsock*) arg ${BOOT_WORDS.vsock} >/dev/null || continue ;; esac
+  $bb insmod /modules/$module || say "module $module did not load"
+done
 
 disk() {
+  if named=$(arg $1); then [ -b /dev/$named ] && echo /dev/$named; return; fi
   for block in /sys/block/vd*; do
     [ "$($bb cat $block/serial 2>/dev/null)" = "$1" ] && echo "/dev/\${block##*/}" && return 0
   done
@@ -52,7 +60,11 @@ $bb ln -sf /proc/self/fd/2 /new/dev/stderr
 # The first token comes by fw_cfg: the kernel command line could be read by everybody in here. Missing it is the agent's error to report.
 $bb mkdir -p -m 755 /new/run/vessel /new/run/lock
 token=/new/sys/firmware/qemu_fw_cfg/by_name/${TOKEN_FW_CFG}/raw
-(umask 077; [ -r $token ] && $bb cat $token > /new${TOKEN_FILE}) || say "no token at fw_cfg ${TOKEN_FW_CFG}"
+if drive=$(arg ${BOOT_WORDS.token}); then
+  (umask 077; $bb head -c ${TOKEN_LENGTH} /new/dev/$drive > /new${TOKEN_FILE})
+else (umask 077; [ -r $token ] && $bb cat $token > /new${TOKEN_FILE}) || say "no token at fw_cfg ${TOKEN_FW_CFG}"
+fi
+arg ${BOOT_WORDS.vsock} > /new${VSOCK_PORT_FILE} || $bb rm -f /new${VSOCK_PORT_FILE}
 $bb umount /new/sys/firmware/qemu_fw_cfg 2>/dev/null
 
 $bb ip link set lo up
@@ -104,5 +116,10 @@ ${Object.entries(GUEST_ENVIRONMENT).map(([name, value]) => `export ${name}='${va
 export HOME=/root
 cd /
 if [ -e /run/vessel/agent-started ]; then sleep 1; echo "vessel: restarting the guest agent"; else : > /run/vessel/agent-started; fi
+# Node cannot listen on a vsock port: where the host asked for one, a relay does.
+if [ -s ${VSOCK_PORT_FILE} ]; then
+  read -r port < ${VSOCK_PORT_FILE}
+  socat VSOCK-LISTEN:$port,reuseaddr,fork TCP:127.0.0.1:${GUEST_AGENT_PORT} &
+fi
 exec ${NODE_PATH} ${KEEP_COMPILED} ${AGENT_PATH} ${AGENT_CONFIG_PATH}
 `;

@@ -4,7 +4,7 @@ import type { Distribution } from './distribution.ts';
 export const GUEST_PACKAGES: readonly string[] = [
   'bash', 'bzip2', 'busybox-static', 'ca-certificates', 'curl', 'file', 'git', 'iproute2', 'iputils-ping', 'kmod', 'less', 'libarchive-tools',
   'libgssapi-krb5-2', 'libkrb5-3', 'libstdc++6', 'nano', 'netbase', 'openssh-client', 'perl-base', 'procps', 'psmisc', 'python3', 'python3-pip',
-  'python3-venv', 'ripgrep', 'sudo', 'tzdata', 'unzip', 'xz-utils', 'zip',
+  'python3-venv', 'ripgrep', 'socat', 'sudo', 'tzdata', 'unzip', 'xz-utils', 'zip',
 ];
 
 /** What the throw-away build root needs to compile the IDE's native modules (kerberos, spdlog, sqlite3, watchdog). */
@@ -23,4 +23,6 @@ export function kernelPackage(distribution: Distribution): string {
 /** Loaded by the initramfs, in dependency order computed from modules.dep; those that are built in or absent are skipped. */
 export const INITRD_MODULES: readonly string[] = [
   'virtio_mmio', 'virtio_blk', 'virtio_net', 'virtio_rng', 'virtio_balloon', 'ext4', 'crc32c_intel', 'overlay', 'qemu_fw_cfg',
+  // Only where the command line asks for a vsock port.
+  'vsock', 'vmw_vsock_virtio_transport',
 ];

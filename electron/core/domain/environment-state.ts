@@ -4,18 +4,18 @@ import type { EnvironmentState } from '#shared/project.ts';
 /**
  * Which state may follow which. `stopping → running` is the way back after a failed save: the VM is kept and the route
  * opens again. `destroying` is only entered once the work is verified or its loss was confirmed, so a crash there may
- * always finish the destruction. `error → running` re-adopts a VM that turned out to be alive.
+ * always finish the destruction. `error → running` re-adopts a VM that turned out to be alive, `error → hibernated` one that its host put to sleep.
  */
 export const TRANSITIONS: Readonly<Record<EnvironmentState, readonly EnvironmentState[]>> = {
   requested: ['provisioning', 'starting', 'destroying', 'error'],
   provisioning: ['starting', 'destroying', 'error'],
   starting: ['running', 'stopping', 'destroying', 'error'],
   running: ['stopping', 'destroying', 'hibernated', 'error'],
-  stopping: ['running', 'stopped', 'destroying', 'error'],
+  stopping: ['running', 'stopped', 'destroying', 'hibernated', 'error'],
   stopped: ['requested', 'starting', 'destroying', 'destroyed', 'error'],
   destroying: ['destroyed', 'error'],
   destroyed: ['requested'],
-  error: ['requested', 'running', 'destroying', 'destroyed'],
+  error: ['requested', 'running', 'hibernated', 'destroying', 'destroyed'],
   hibernated: ['starting', 'running', 'destroying', 'error'],
 };
 

@@ -145,7 +145,7 @@ export class Hosts {
 
   unprovision(hostId: string): StartedOperation {
     const { name, facts } = this.record(hostId);
-    const busy = this.#context.store.environments.list().filter((environment) => environment.hostId === hostId && ['starting', 'running', 'stopping'].includes(environment.state));
+    const busy = this.#context.store.environments.list().filter((environment) => environment.hostId === hostId && ['starting', 'running', 'stopping', 'hibernated'].includes(environment.state));
     if (busy.length > 0) throw new VesselError('BUSY', `${busy.length} environments still run on this host`, { hint: 'Save & Exit them first.', details: { projects: busy.map((environment) => environment.projectId), facts: facts !== null } });
     return this.#run('unprovision', hostId, `Remove Vessel from ${name}`, (options) => this.keeper(hostId)?.unprovision(options) ?? this.link(hostId).request('unprovision', { dryRun: false }, options));
   }

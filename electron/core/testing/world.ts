@@ -89,6 +89,15 @@ export class FakeHost implements HostLink {
     if (vm !== undefined) this.#listener?.({ ...vm, state: 'stopped', address: null });
   }
 
+  /** What the host's timer does while the desktop is away. */
+  sleep(id: string): void {
+    const vm = this.vms.get(id);
+    if (vm === undefined) throw new VesselError('VM_NOT_FOUND');
+    const asleep: Vm = { ...vm, state: 'hibernated', address: null, pid: null, sleep: { at: 1, bytes: 1, changeCounter: this.guests.get(id)?.counter ?? null } };
+    this.vms.set(id, asleep);
+    this.#listener?.(asleep);
+  }
+
   async request<M extends HostMethod>(method: M, params: HostParams<M>, options: HostRequestOptions = {}): Promise<HostResult<M>> {
     const id = 'id' in params ? params.id : '';
     this.calls.push(`${method} ${id}`.trim());
@@ -102,6 +111,13 @@ export class FakeHost implements HostLink {
         return { status: 'success', vm: this.vms.get(id), ip: '127.0.0.1', url: 'u', timings: [{ stage: 'clone', ms: 5 }] } as never;
       }
       case 'stop': { const existed = this.vms.delete(id); return { status: 'success', existed } as never; }
+      case 'hibernate': { this.sleep(id); return { status: 'success', vm: this.vms.get(id), timings: [] } as never; }
+      case 'resume': {
+        const vm = this.vms.get(id);
+        if (vm === undefined) throw new VesselError('VM_NOT_FOUND');
+        this.run(id, { address: { host: '127.0.0.1', port: 2 } });
+        return { status: 'success', vm: this.vms.get(id), ip: '127.0.0.1', url: 'u', timings: [] } as never;
+      }
       case 'inspect': { const vm = this.vms.get(id); if (vm === undefined) throw new VesselError('VM_NOT_FOUND'); return vm as never; }
       case 'list': return { vms: [...this.vms.values()] } as never;
       default: throw new VesselError('HOST_UNREACHABLE', `no ${method} here`);

@@ -7,7 +7,7 @@ import { IDE_PAGE_SOURCE } from './ide-page.ts';
 export type GuestFolder = { readonly argv: readonly [string, ...string[]]; readonly logPath: string };
 
 /** Lays out the "guest" of a process VM in its own folder: agent, stand-in IDE, configuration, workspace, token. */
-export async function makeGuestFolder(directory: string, agentPort: number, bootstrapToken: string): Promise<GuestFolder> {
+export async function makeGuestFolder(directory: string, agentPort: number, bootstrapToken: string, host = '127.0.0.1'): Promise<GuestFolder> {
   const at = (name: string): string => join(directory, name);
   await mkdir(at('workspace'), { recursive: true });
   await writeFile(at('ide-page.mjs'), IDE_PAGE_SOURCE);
@@ -15,7 +15,7 @@ export async function makeGuestFolder(directory: string, agentPort: number, boot
   await chmod(at('token'), 0o600);
   const idePort = await freePort();
   await writeFile(at('agent.json'), JSON.stringify({
-    listen: { host: '127.0.0.1', port: agentPort },
+    listen: { host, port: agentPort },
     workspace: at('workspace'),
     user: null,
     ide: {

@@ -12,7 +12,10 @@ import { logTail } from '../log-tail.ts';
 import { endVmProcesses, removeVm } from '../remove-vm.ts';
 import type { Recognition } from '../remove-vm.ts';
 import { startDetached } from '../start-process.ts';
+import { sleepAbility } from '../sleep-ability.ts';
 import { makeGuestFolder } from './guest-folder.ts';
+import { processSleep } from './process-sleep.ts';
+import type { GuestStarter } from './process-sleep.ts';
 
 /** The variable without which this driver refuses: a "guest" that is a process of this host is not isolated at all. */
 export const UNSAFE_SWITCH = 'VESSEL_UNSAFE_PROCESS_DRIVER';
@@ -36,6 +39,16 @@ export function processDriver(store: RecordStore): DriverWithAbilities {
     return viewVm(stored, 'process', 'unknown');
   }
 
+  const startGuest: GuestStarter = async (directory, port, token) => {
+    const folder = await makeGuestFolder(directory, port, token);
+    const log = await open(folder.logPath, 'a', 0o600);
+    const { identity } = await startDetached({
+      argv: folder.argv, stdio: ['ignore', log.fd, log.fd], user: null, cwd: directory,
+      env: { PATH: process.env['PATH'] ?? '/usr/bin:/bin', HOME: directory, LANG: 'C.UTF-8', ELECTRON_RUN_AS_NODE: '1' },
+    }).finally(() => log.close());
+    return identity;
+  };
+
   async function start(spec: VmSpec, context: WorkContext): Promise<Vm> {
     const stored = await store.read(spec.id);
     if (stored?.record == null) throw new VesselError('VM_NOT_FOUND', `there is no environment ${spec.id} on this host`);
@@ -43,13 +56,8 @@ export function processDriver(store: RecordStore): DriverWithAbilities {
     const bootstrapToken = makeToken();
     const port = await freePort();
     let record = { ...stored.record, port };
-    const folder = await makeGuestFolder(stored.directory, port, bootstrapToken);
     context.stage('hypervisor');
-    const log = await open(folder.logPath, 'a', 0o600);
-    const { identity } = await startDetached({
-      argv: folder.argv, stdio: ['ignore', log.fd, log.fd], user: null, cwd: stored.directory,
-      env: { PATH: process.env['PATH'] ?? '/usr/bin:/bin', HOME: stored.directory, LANG: 'C.UTF-8', ELECTRON_RUN_AS_NODE: '1' },
-    }).finally(() => log.close());
+    const identity = await startGuest(stored.directory, port, bootstrapToken);
     record = { ...record, stage: 'hypervisor', processes: [{ ...identity, role: 'guest-agent' }] };
     await store.write(record);
     if (record.token === null) throw new VesselError('INTERNAL', 'the record has no token');
@@ -62,7 +70,7 @@ export function processDriver(store: RecordStore): DriverWithAbilities {
 
   return {
     name: 'process',
-    abilities: { memory: null, templates: null },
+    abilities: { memory: null, templates: null, hibernate: sleepAbility({ records: store, recognition, inspect: read, user: () => Promise.resolve(null), machine: processSleep(startGuest) }), vsock: null },
     async create(spec, context) {
       context.stage('record');
       await store.create(await newRecord({ id: spec.id, driver: 'process', tier: spec.tier, imageKey: IMAGE_KEY, socketDir: null }));

@@ -1,48 +1,28 @@
-import { createHash, randomBytes } from 'node:crypto';
-import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { VesselError } from '#shared/errors.ts';
 import { TIERS } from '#shared/project.ts';
 import type { Tier } from '#shared/project.ts';
-import type { GuestHealth } from '#shared/guest-protocol.ts';
-import { guestHealth } from '../../guest/guest-client.ts';
 import { makeToken } from '../../guest/introduce.ts';
-import { reachGuest } from '../../guest/reach-guest.ts';
-import { rehearseIde } from '../../guest/rehearse-ide.ts';
-import { rehearse } from '../../guest/rehearse.ts';
 import { endProcess } from '../../system/end-process.ts';
 import { freePort } from '../../system/free-port.ts';
 import { isLocked } from '../../system/file-lock.ts';
-import { cpuSeconds, findProcesses } from '../../system/process-identity.ts';
+import { findProcesses } from '../../system/process-identity.ts';
 import type { ProcessIdentity } from '../../system/process-identity.ts';
-import { BUILDING_MARK, TEMPLATE_FILES } from '../../templates/template-store.ts';
-import type { TemplateMeta, TemplateStore } from '../../templates/template-store.ts';
+import { ATTEMPT_MS, BUILD_DEADLINE_MS, bootAndRehearse } from '../../templates/boot-and-rehearse.ts';
+import { BUILDING_MARK, TEMPLATE_FILES, templateMeta } from '../../templates/template-store.ts';
+import type { TemplateStore } from '../../templates/template-store.ts';
 import type { WorkContext } from '../driver.ts';
 import { logTail } from '../log-tail.ts';
 import { launchUntilItBoots } from './boot-watch.ts';
 import { launchMachine, machineLives, makeSocketDir } from './launch-machine.ts';
-import type { Machine } from './launch-machine.ts';
 import { MachineFiles } from './machine-files.ts';
 import { freeze } from './migration.ts';
 import { makeOverlay } from './overlay-disk.ts';
 import type { QemuRuntime } from './qemu-runtime.ts';
 import { socketDirFor } from './socket-dir.ts';
-import { waitUntil } from './wait-until.ts';
-
-/** A cold boot in emulation took 8–20 s when it was measured; a crowded host needed 4 minutes. */
-const BUILD_DEADLINE_MS = 600_000;
-const READY_POLL_MS = 100;
-const ATTEMPT_MS = 10_000;
-/**
- * The guest goes idle, writes what it has to write, and loads the spare processes of VS Code before it is frozen: a clone then wakes up
- * with nothing to do. An idle guest uses about a fiftieth of a processor in emulation; timers of its first ten seconds have fired by then.
- */
-const SETTLE_LEAST_MS = 10_000;
-const SETTLE_STEP_MS = 1_500;
-const SETTLE_MOST_MS = 45_000;
-const IDLE_SHARE = 0.08;
-const BLOCK_BYTES = 512;
+import { waitUntil } from '../wait-until.ts';
 
 /**
  * Ends the machines of interrupted builds and removes their folders. `own` is the key whose build's lock the caller holds (null for
@@ -58,43 +38,6 @@ export async function sweepInterruptedBuilds(store: TemplateStore, run: string, 
     await rm(socketDir, { recursive: true, force: true });
     await rm(folder, { recursive: true, force: true });
   }
-}
-
-/** Waits until the guest does nothing any more; a host too busy to tell only costs the most time. */
-async function settle({ hypervisor }: Machine, { signal }: WorkContext): Promise<void> {
-  const deadline = Date.now() + SETTLE_MOST_MS;
-  await delay(SETTLE_LEAST_MS, undefined, { signal });
-  let used = await cpuSeconds(hypervisor);
-  for (;;) {
-    await delay(SETTLE_STEP_MS, undefined, { signal });
-    const now = await cpuSeconds(hypervisor);
-    if ((now - used) * 1000 < SETTLE_STEP_MS * IDLE_SHARE || Date.now() > deadline) return;
-    used = now;
-  }
-}
-
-/** Returns the bootstrap token of the clones to come. */
-async function bootAndRehearse(machine: Machine, token: string, ideStaticDir: string, context: WorkContext): Promise<string> {
-  const deadline = Date.now() + BUILD_DEADLINE_MS;
-  const address = { host: '127.0.0.1', port: machine.port };
-  await reachGuest(address, token, context, { deadline, alive: () => machineLives(machine) });
-  context.stage('ready');
-  const health = (): Promise<GuestHealth> => guestHealth(address, token, { signal: context.signal, attemptMs: ATTEMPT_MS });
-  await waitUntil(async () => (await health()).ideReady, { pollMs: READY_POLL_MS, deadline, signal: context.signal, what: 'VS Code in the template' });
-  context.stage('rehearse');
-  await rehearseIde(address, token, (await health()).ide, ideStaticDir, context);
-  const last = await rehearse(address, token, 'template', ['/healthz'], context.signal);
-  await settle(machine, context);
-  return last;
-}
-
-async function meta(folder: string, given: Pick<TemplateMeta, 'key' | 'tier' | 'imageKey' | 'bootstrapToken'>, startedAt: number): Promise<TemplateMeta> {
-  const at = (name: keyof typeof TEMPLATE_FILES): string => join(folder, TEMPLATE_FILES[name]);
-  const [memory, disk, state] = await Promise.all([stat(at('memory')), stat(at('disk')), readFile(at('state'))]);
-  return {
-    ...given, builtAt: Date.now(), buildMs: Date.now() - startedAt, stateSha256: createHash('sha256').update(state).digest('hex'),
-    memory: { bytes: memory.size, modifiedMs: memory.mtimeMs, allocatedBytes: memory.blocks * BLOCK_BYTES }, diskBytes: disk.size,
-  };
 }
 
 /**
@@ -132,13 +75,14 @@ export async function buildTemplate(store: TemplateStore, run: string, runtime: 
       machine: { tier, accelerator: runtime.accelerator, name: 'template', memory: 'shared', kernelCommandLine: runtime.kernelCommandLine, dataLayers: [{ role: 'data', format: 'qcow2' }, { role: 'dataBase', format: 'raw' }] },
       files, port, socketDir, user: runtime.user, started: (_role, identity) => { processes.push(identity); },
     }), at('console.log'), context, startedAt + BUILD_DEADLINE_MS);
-    const bootstrapToken = await bootAndRehearse(machine, token, image.ideStaticDir, context);
+    const guest = { address: { host: '127.0.0.1', port }, hypervisor: machine.hypervisor, alive: () => machineLives(machine) };
+    const bootstrapToken = await bootAndRehearse(guest, token, image.ideStaticDir, context);
     context.stage('freeze');
     await freeze(machine.qmp, { statePath: at(TEMPLATE_FILES.state), socketDir, user: runtime.user, signal: context.signal });
     await waitUntil(async () => !await machineLives(machine), { pollMs: 10, deadline: Date.now() + ATTEMPT_MS, signal: context.signal, what: 'the frozen hypervisor to end' });
     await makeOverlay(at(TEMPLATE_FILES.overlay), { path: at(TEMPLATE_FILES.disk), format: 'qcow2' });
     await Promise.all(['token', 'console.log', 'hypervisor.log'].map((name) => rm(at(name), { force: true })));
-    await store.publish(folder, await meta(folder, { key, tier, imageKey: image.key, bootstrapToken }, startedAt));
+    await store.publish(folder, await templateMeta(store, folder, { key, tier, imageKey: image.key, bootstrapToken }, startedAt));
   } catch (error) {
     const failure = VesselError.from(error);
     const tail = [...await logTail(at('hypervisor.log'), 10), ...await logTail(at('console.log'), 20)];

@@ -9,10 +9,15 @@ import type { RunUser } from '../../system/run-user.ts';
 import type { QmpClient } from './qmp-client.ts';
 
 /**
- * `x-ignore-shared`: the memory file stays where it is and only the devices' state travels (QEMU's "VM templating"). `events`:
- * the end of a migration is told, not polled for.
+ * `x-ignore-shared`: the memory file stays where it is and only the devices' state travels (QEMU's "VM templating"). Without it all memory
+ * travels, but for pages of zeros. `events`: the end of a migration is told, not polled for.
  */
-const CAPABILITIES = { capabilities: [{ capability: 'x-ignore-shared', state: true }, { capability: 'events', state: true }] };
+const capabilities = (memory: 'stays' | 'travels'): Readonly<Record<string, unknown>> => ({
+  capabilities: [{ capability: 'x-ignore-shared', state: memory === 'stays' }, { capability: 'events', state: true }],
+});
+
+/** Bytes a second: a migration to a file has no other traffic to spare (QEMU's own limit is 128 MiB/s). */
+const MAX_BANDWIDTH = 64 * 1024 ** 3;
 
 function migrationEnds(qmp: QmpClient, signal: AbortSignal): Promise<void> {
   return qmp.waitForEvent(({ event, data }) => event === 'MIGRATION' && ['completed', 'failed', 'cancelled'].includes(String(data['status'])), signal)
@@ -21,44 +26,57 @@ function migrationEnds(qmp: QmpClient, signal: AbortSignal): Promise<void> {
     });
 }
 
+export type StateFile = { readonly path: string; readonly socketDir: string; readonly user: RunUser | null; readonly memory: 'stays' | 'travels'; readonly signal: AbortSignal };
+
 /**
- * Stops a running machine and writes its devices' state (about 80 KB) to a file; the hypervisor then quits. Its memory is the
- * shared memory file. Goes over a unix socket: a sandboxed hypervisor may neither start a program nor open our files.
+ * Writes a stopped machine's state to a file and flushes it. Goes over a unix socket: a sandboxed hypervisor may neither start a program
+ * nor open our files. The machine is then `postmigrate`: `cont` lets it go on.
  */
-export async function freeze(qmp: QmpClient, given: { readonly statePath: string; readonly socketDir: string; readonly user: RunUser | null; readonly signal: AbortSignal }): Promise<void> {
-  await qmp.execute('migrate-set-capabilities', CAPABILITIES);
-  await qmp.execute('stop');
-  const socketPath = join(given.socketDir, 'freeze.sock');
+export async function sendState(qmp: QmpClient, file: StateFile): Promise<void> {
+  await qmp.execute('migrate-set-capabilities', capabilities(file.memory));
+  await qmp.execute('migrate-set-parameters', { 'max-bandwidth': MAX_BANDWIDTH });
+  const socketPath = join(file.socketDir, 'freeze.sock');
   await rm(socketPath, { force: true });
   const server = createServer();
   server.listen(socketPath);
   await once(server, 'listening');
   try {
-    if (given.user !== null) await chown(socketPath, given.user.uid, given.user.gid);
-    const received = once(server, 'connection', { signal: given.signal }).then(async ([socket]: unknown[]) => {
-      await pipeline(socket as NodeJS.ReadableStream, createWriteStream(given.statePath, { mode: 0o600 }), { signal: given.signal });
+    if (file.user !== null) await chown(socketPath, file.user.uid, file.user.gid);
+    const received = once(server, 'connection', { signal: file.signal }).then(async ([socket]: unknown[]) => {
+      await pipeline(socket as NodeJS.ReadableStream, createWriteStream(file.path, { mode: 0o600, flush: file.memory === 'travels' }), { signal: file.signal });
     });
-    const ended = migrationEnds(qmp, given.signal);
+    const ended = migrationEnds(qmp, file.signal);
     await Promise.all([qmp.execute('migrate', { uri: `unix:${socketPath}` }), ended, received]);
   } finally {
     server.close();
     await rm(socketPath, { force: true });
   }
+}
+
+/** Ends a hypervisor; that it is gone is checked by the caller. */
+export async function quit(qmp: QmpClient): Promise<void> {
   await qmp.execute('quit').catch((error: unknown) => {
-    // It may close the channel before it answers; that it ends is checked by the caller.
+    // It may close the channel before it answers.
     if (VesselError.from(error).code !== 'VM_DIED') throw error;
   });
+}
+
+/** Stops a running machine and writes its devices' state (about 80 KB) to a file; the hypervisor then quits. Its memory is the shared memory file. */
+export async function freeze(qmp: QmpClient, given: { readonly statePath: string; readonly socketDir: string; readonly user: RunUser | null; readonly signal: AbortSignal }): Promise<void> {
+  await qmp.execute('stop');
+  await sendState(qmp, { path: given.statePath, socketDir: given.socketDir, user: given.user, memory: 'stays', signal: given.signal });
+  await quit(qmp);
 }
 
 /**
  * Reads a frozen machine's state, from the descriptor of that number in the hypervisor, into one that waits for it. Everything is
  * sent at once and only the end awaited. The guest is paused then.
  */
-export async function restore(qmp: QmpClient, stateDescriptor: number, signal: AbortSignal): Promise<void> {
+export async function restore(qmp: QmpClient, stateDescriptor: number, memory: 'stays' | 'travels', signal: AbortSignal): Promise<void> {
   const ended = migrationEnds(qmp, signal);
   await Promise.all([
     qmp.execute('qmp_capabilities'),
-    qmp.execute('migrate-set-capabilities', CAPABILITIES),
+    qmp.execute('migrate-set-capabilities', capabilities(memory)),
     qmp.execute('migrate-incoming', { uri: `fd:${stateDescriptor}` }),
     ended,
   ]);

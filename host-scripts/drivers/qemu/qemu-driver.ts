@@ -1,4 +1,4 @@
-import { readFile, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { VesselError } from '#shared/errors.ts';
@@ -13,10 +13,15 @@ import { templateKeeper } from '../../templates/template-keeper.ts';
 import type { Template, TemplateStore } from '../../templates/template-store.ts';
 import type { DriverWithAbilities, VmSpec, WorkContext } from '../driver.ts';
 import { logTail } from '../log-tail.ts';
+import { memoryMeter } from '../memory-meter.ts';
 import { endVmProcesses, removeVm } from '../remove-vm.ts';
 import type { Recognition } from '../remove-vm.ts';
+import { buildTemplate, sweepInterruptedBuilds } from './build-template.ts';
 import type { QemuRuntime } from './qemu-runtime.ts';
-import { qemuRuntime } from './qemu-runtime.ts';
+import { qemuRuntime, requireRunUser } from './qemu-runtime.ts';
+import { hibernateMachine } from './hibernate.ts';
+import { continueMachine, resumeMachine } from './resume.ts';
+import { sleepAbility } from '../sleep-ability.ts';
 import { socketDirFor } from './socket-dir.ts';
 import type { StandbyKeeper } from './standby.ts';
 import { VM_FILES, introduce, startClone, startCold } from './start-machine.ts';
@@ -162,14 +167,19 @@ export function qemuDriver(options: QemuDriverOptions): DriverWithAbilities {
       return tails.flat().slice(-lines);
     },
     abilities: {
-      memory: {
-        async memoryBytes(id) {
-          const stored = await records.read(id);
-          const sizes = await Promise.all((stored?.record?.processes ?? []).map(async ({ pid }) => Number(/^Pss:\s+(\d+)/m.exec(await readFile(`/proc/${pid}/smaps_rollup`, 'utf8'))?.[1] ?? 0) * 1024));
-          return sizes.reduce((sum, size) => sum + size, 0);
+      vsock: null,
+      memory: memoryMeter(records),
+      hibernate: sleepAbility({
+        records, recognition, inspect, user: () => requireRunUser(options.isRoot),
+        machine: { hibernate: hibernateMachine, resume: resumeMachine, goOn: continueMachine },
+      }),
+      templates: templateKeeper<QemuRuntime>({
+        store: templates, runtime: (purpose, signal) => qemuRuntime(paths, options.isRoot, purpose, signal), sweep: (key) => sweepInterruptedBuilds(templates, paths.run, key),
+        build: async (runtime, tier, context) => {
+          await isolate(runtime);
+          await buildTemplate(templates, paths.run, runtime, tier, context);
         },
-      },
-      templates: templateKeeper({ store: templates, run: paths.run, runtime: (purpose, signal) => qemuRuntime(paths, options.isRoot, purpose, signal), beforeBoot: isolate }),
+      }),
     },
   };
 }

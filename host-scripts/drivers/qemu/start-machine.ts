@@ -85,7 +85,7 @@ export async function restoreClone(given: StartGiven, template: Template, contex
     dataLayers: [{ role: 'data', format: 'qcow2' }, { role: 'templateDisk', format: 'qcow2' }, { role: 'dataBase', format: 'raw' }],
   });
   context.stage('restore');
-  await restore(machine.qmp, DESCRIPTOR.state, context.signal);
+  await restore(machine.qmp, DESCRIPTOR.state, 'stays', context.signal);
   await given.isolated;
   context.stage('resume');
   await machine.qmp.execute('cont');

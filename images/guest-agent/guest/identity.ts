@@ -1,5 +1,5 @@
 import { chownSync, readFileSync, readlinkSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
-import type { GuestIdentity } from '#shared/guest-protocol.ts';
+import type { GuestIdentity, GuestWake } from '#shared/guest-protocol.ts';
 import { VesselError } from '#shared/vessel-error.ts';
 import type { AgentUser } from '../config.ts';
 import { errnoOf, log, messageOf } from '../log.ts';
@@ -19,14 +19,25 @@ const bad = (field: string): never => {
   throw new VesselError('BAD_REQUEST', `identity.${field} is malformed`);
 };
 
+/** Checks what a machine is told after a hibernation. Throws BAD_REQUEST naming the field. */
+export function parseWake({ epochMs, entropy }: Readonly<Record<string, unknown>>): GuestWake {
+  if (typeof epochMs !== 'number' || !(epochMs > 0) || epochMs > 8.64e15) return bad('epochMs');
+  if (typeof entropy !== 'string' || Buffer.from(entropy, 'base64').length < MINIMUM_ENTROPY_BYTES) return bad('entropy');
+  return { epochMs, entropy };
+}
+
+/** Sets the clock and mixes in fresh randomness; `receivedAt` as in {@link applyIdentity}. */
+export function applyWake(wake: GuestWake, receivedAt: number, helper: RootHelper): Promise<void> {
+  return helper.setClockAndEntropy(wake.epochMs + (performance.now() - receivedAt), Buffer.from(wake.entropy, 'base64'));
+}
+
 /** Checks an identity by hand: this runs between a clone's start and its first answer. Throws BAD_REQUEST naming the field, never its value. */
 export function parseIdentity(body: Readonly<Record<string, unknown>>): GuestIdentity {
-  const { token, hostname, machineId, epochMs, entropy, timezone = 'UTC', nameservers = [], env = {} } = body;
+  const { token, hostname, machineId, timezone = 'UTC', nameservers = [], env = {} } = body;
+  const { epochMs, entropy } = parseWake(body);
   if (typeof token !== 'string' || !/^[\x21-\x7e]{32,}$/.test(token)) return bad('token');
   if (typeof hostname !== 'string' || !HOSTNAME.test(hostname)) return bad('hostname');
   if (typeof machineId !== 'string' || !MACHINE_ID.test(machineId)) return bad('machineId');
-  if (typeof epochMs !== 'number' || !(epochMs > 0) || epochMs > 8.64e15) return bad('epochMs');
-  if (typeof entropy !== 'string' || Buffer.from(entropy, 'base64').length < MINIMUM_ENTROPY_BYTES) return bad('entropy');
   if (typeof timezone !== 'string' || !TIMEZONE.test(timezone)) return bad('timezone');
   if (!Array.isArray(nameservers) || !nameservers.every((item): item is string => typeof item === 'string' && ADDRESS.test(item))) return bad('nameservers');
   if (typeof env !== 'object' || env === null || !Object.entries(env).every(([name, value]) => ENV_NAME.test(name) && typeof value === 'string' && !value.includes('\0'))) return bad('env');
@@ -91,7 +102,7 @@ function setHostname(hostname: string): void {
  * `receivedAt` is performance.now() when the request came, so that the clock counts the time since.
  */
 export async function applyIdentity(identity: GuestIdentity, receivedAt: number, user: AgentUser, helper: RootHelper): Promise<void> {
-  const clock = helper.setClockAndEntropy(identity.epochMs + (performance.now() - receivedAt), Buffer.from(identity.entropy, 'base64'));
+  const clock = applyWake(identity, receivedAt, helper);
   setHostname(identity.hostname);
   writeSystemFile('/etc/machine-id', `${identity.machineId}\n`);
   if (identity.nameservers.length > 0) writeSystemFile('/etc/resolv.conf', identity.nameservers.map((item) => `nameserver ${item}\n`).join(''));

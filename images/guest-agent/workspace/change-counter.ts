@@ -28,7 +28,8 @@ export class ChangeCounter {
   /** Folders that changed and are not watched until the next read. */
   readonly #dirty = new Set<string>();
   #exclude: ExcludeConfig = { preset: 'safe', rules: [] };
-  #value = 1;
+  /** Begins elsewhere in each process: a restarted agent must never come to stand where a save of its predecessor did. */
+  #value = Math.floor(Math.random() * 2 ** 47) + 1;
   #incomplete = false;
   #lastScan: { readonly at: number; readonly fingerprint: number } | null = null;
   #lastSave: { readonly fingerprint: number; readonly counter: number } | null = null;

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { WorkspaceOutSummarySchema, type GuestActivity, type WorkspaceOutSummary } from '#shared/guest-protocol.ts';
+import { ChangeCounter } from './change-counter.ts';
 import { startTestAgent, TEST_TOKEN, type TestAgent } from '../testing/start-agent.ts';
 
 let agent: TestAgent;
@@ -224,4 +225,11 @@ test('an empty workspace saves as an empty archive that can be put back', async 
   expect(summary).toMatchObject({ entries: 0, files: 0, contentBytes: 0 });
   expect((await put(zip)).status).toBe(200);
   expect(existsSync(agent.workspace)).toBe(true);
+});
+
+test('a restarted agent does not come to stand where a save of its predecessor did', () => {
+  const counters = [1, 2].map(() => new ChangeCounter(agent.workspace, () => undefined));
+  const [one, other] = counters.map((counter) => counter.read());
+  for (const counter of counters) counter.close();
+  expect(one).not.toBe(other);
 });

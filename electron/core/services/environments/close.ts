@@ -2,10 +2,11 @@ import { VesselError } from '#shared/errors.ts';
 import type { HostLink } from '../../ports/host-link.ts';
 import type { StepContext, StepDefinition } from '../operations/definition.ts';
 import type { StartedOperation } from '../operations/operations.ts';
+import { wakeStep } from './asleep.ts';
 import type { EnvironmentContext } from './environment-context.ts';
 import { nameDeath } from './reconcile.ts';
 import { saveOnce, saveResult, saveSteps, type SaveState } from './save-steps.ts';
-import { foundChanges, requireRunning, saveStateOf } from './save.ts';
+import { foundChanges, isAsleep, requireRunning, saveStateOf } from './save.ts';
 
 /** VS Code writes an edit to disk one second after the last key; whoever was typing just now is given that second. */
 const EDITOR_FLUSH_MS = 1_200;
@@ -24,14 +25,15 @@ export function closeEnvironment(context: EnvironmentContext, projectId: string,
   const active = context.operations.active(projectId, null);
   // An end that was decided and got stuck is only finished: what was to be saved is.
   const ending = context.records.find(projectId)?.state === 'destroying';
-  if (active?.kind !== 'close' && !ending) requireRunning(context, projectId);
+  const sleeps = isAsleep(context, projectId);
+  if (active?.kind !== 'close' && !ending && !sleeps) requireRunning(context, projectId);
   return context.operations.start<SaveState>({
     kind: 'close', title: reason === 'idle' ? `Save and stop idle ${project.name}` : `Save & Exit ${project.name}`, projectId, hostId: project.hostId, cancellable: true,
     request: { call: 'environments.close', input: { projectId } },
     // A running autosave is no reason to refuse: it is awaited, and what it saved need not be saved again.
     after: active?.kind === 'save' ? active.id : null,
     state: { ...saveStateOf(context, projectId, reason), revision: ending ? project.head : null },
-    steps: closeSteps(context).filter(({ id }) => !ending || id === 'destroy'),
+    steps: [...(sleeps ? [wakeStep<SaveState>(context)] : []), ...closeSteps(context).filter(({ id }) => !ending || id === 'destroy')],
     result: saveResult,
     onFailure: async (failure, { log, state: saving }) => {
       const error = await nameDeath(context, projectId, failure);

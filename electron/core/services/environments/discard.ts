@@ -9,7 +9,7 @@ export function discardEnvironment(context: EnvironmentContext, projectId: strin
   const project = context.records.project(projectId);
   if (confirm !== projectId) throw new VesselError('BAD_REQUEST', 'Type the project id to confirm that unsaved work is thrown away', { details: { expected: projectId } });
   const state = context.records.find(projectId)?.state;
-  if (state !== 'running' && state !== 'error' && state !== 'destroying') throw new VesselError('ILLEGAL_TRANSITION', `There is nothing to discard: the environment is ${state ?? 'absent'}`);
+  if (state !== 'running' && state !== 'hibernated' && state !== 'error' && state !== 'destroying') throw new VesselError('ILLEGAL_TRANSITION', `There is nothing to discard: the environment is ${state ?? 'absent'}`);
   return context.operations.start({
     kind: 'discard', title: `Discard ${project.name}`, projectId, hostId: project.hostId, cancellable: false,
     request: { call: 'environments.discard', input: { projectId, confirm } }, state: {}, result: () => null,

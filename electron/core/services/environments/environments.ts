@@ -8,6 +8,7 @@ import { audit, type ServiceContext } from '../context.ts';
 import { Hosts } from '../hosts.ts';
 import { requireResting } from '../projects.ts';
 import type { StartedOperation } from '../operations/operations.ts';
+import { fellAsleep } from './asleep.ts';
 import { closeEnvironment, destroyVm } from './close.ts';
 import { discardEnvironment } from './discard.ts';
 import type { EnvironmentContext } from './environment-context.ts';
@@ -17,7 +18,7 @@ import { LiveEnvironments } from './live-environments.ts';
 import { openEnvironment } from './open.ts';
 import { died, orphansOf, reconcileHost } from './reconcile.ts';
 import { rescueOrphan } from './rescue.ts';
-import { requireRunning, saveEnvironment } from './save.ts';
+import { isAsleep, requireRunning, saveEnvironment } from './save.ts';
 import { watchEnvironments } from './watchman.ts';
 
 /** Activity is asked this often: the idle clock is in minutes, and each question wakes the guest. */
@@ -110,7 +111,7 @@ export class Environments {
   }
 
   open(projectId: string): StartedOperation { return openEnvironment(this.context, projectId, (hostId) => this.ensureReconciled(hostId)); }
-  save(projectId: string): StartedOperation { requireRunning(this.context, projectId); return saveEnvironment(this.context, projectId, 'save'); }
+  save(projectId: string): StartedOperation { if (!isAsleep(this.context, projectId)) requireRunning(this.context, projectId); return saveEnvironment(this.context, projectId, 'save'); }
   close(projectId: string): StartedOperation { return closeEnvironment(this.context, projectId); }
   discard(projectId: string, confirm: string): StartedOperation { return discardEnvironment(this.context, projectId, confirm); }
   rescue(hostId: string, vmId: string): StartedOperation { return rescueOrphan(this.context, hostId, vmId); }
@@ -122,7 +123,7 @@ export class Environments {
     await this.ensureReconciled(hostId);
     const { vms } = await this.context.hosts.link(hostId).request('list', {});
     // One that runs may hold unsaved work: that is for a person to discard or to rescue.
-    if (vms.some(({ id, state }) => id === projectId && state === 'running')) throw new VesselError('ILLEGAL_TRANSITION', 'The environment still runs', { hint: 'Open it and Save & Exit, or discard it.', details: { projectId } });
+    if (vms.some(({ id, state }) => id === projectId && (state === 'running' || state === 'hibernated'))) throw new VesselError('ILLEGAL_TRANSITION', 'The environment still runs', { hint: 'Open it and Save & Exit, or discard it.', details: { projectId } });
     if (this.context.operations.active(projectId, null) === null && this.context.records.find(projectId)?.state === 'error') await destroyVm(this.context, projectId, null);
   }
 
@@ -180,7 +181,7 @@ export class Environments {
     for (const live of this.context.live.all()) {
       if (live.link !== link) continue;
       const vm = vms.find((candidate) => candidate.id === live.projectId);
-      if (vm === undefined || vm.state === 'stopped' || vm.state === 'broken') this.#ended(live.projectId, vm ?? null);
+      if (vm === undefined || vm.state === 'stopped' || vm.state === 'broken' || vm.state === 'hibernated') this.#ended(live.projectId, vm ?? null);
     }
     this.context.feed.setOrphans(link.hostId, orphansOf(this.context, link, vms));
   }
@@ -188,12 +189,15 @@ export class Environments {
   #vmChanged(link: HostLink, vm: Vm): void {
     const live = this.context.live.find(vm.id);
     if (live === null || live.link !== link) return;
-    if (vm.state === 'stopped' || vm.state === 'broken') this.#ended(vm.id, vm);
+    if (vm.state === 'stopped' || vm.state === 'broken' || vm.state === 'hibernated') this.#ended(vm.id, vm);
   }
 
   #ended(projectId: string, vm: Vm | null): void {
     const record = this.context.records.find(projectId);
     if (record === null || (record.state !== 'running' && record.state !== 'stopping')) return;
-    died(this.context, record, vm);
+    if (vm?.state === 'hibernated') {
+      // An operation of ours may be putting it to sleep, and then says so itself.
+      if (this.context.operations.active(projectId, null) === null) fellAsleep(this.context, record, vm);
+    } else died(this.context, record, vm);
   }
 }

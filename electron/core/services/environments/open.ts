@@ -4,6 +4,7 @@ import type { HostParams, StartResult, Vm } from '#shared/host-protocol.ts';
 import type { StepContext, StepDefinition } from '../operations/definition.ts';
 import type { StartedOperation } from '../operations/operations.ts';
 import type { EnvironmentContext } from './environment-context.ts';
+import { wake } from './asleep.ts';
 import { destroyVm } from './close.ts';
 import { checkHead, hydrate, type HydrateState } from './hydrate.ts';
 import { settleProject } from './reconcile.ts';
@@ -37,8 +38,11 @@ export function openEnvironment(context: EnvironmentContext, projectId: string, 
       { id: 'ide', title: 'VS Code answers', weight: 1, run: (step) => context.probeIde(projectId, step.signal) },
     ] });
   }
+  const active = context.operations.active(projectId, null);
   return context.operations.start<OpenState>({
     ...definition,
+    // A save of what sleeps wakes it only for itself; it is awaited rather than refused.
+    after: active?.kind === 'save' && context.live.find(projectId)?.routeOpen !== true ? active.id : null,
     steps: openSteps(context, ensureHost),
     onFailure: async (error, { log }) => {
       const present = context.records.find(projectId)?.state;
@@ -84,7 +88,8 @@ function openSteps(context: EnvironmentContext, ensureHost: (hostId: string) => 
   ];
 }
 
-async function reachHost(context: EnvironmentContext, { state }: StepContext<OpenState>, ensureHost: (hostId: string) => Promise<void>): Promise<string> {
+async function reachHost(context: EnvironmentContext, step: StepContext<OpenState>, ensureHost: (hostId: string) => Promise<void>): Promise<string> {
+  const { state } = step;
   const { projectId } = state;
   const { hostId } = context.records.project(projectId);
   await ensureHost(hostId);
@@ -94,6 +99,12 @@ async function reachHost(context: EnvironmentContext, { state }: StepContext<Ope
   if (present === 'running') {
     state.adopted = true;
     return 'The environment was found running';
+  }
+  if (present === 'hibernated') {
+    const evidence = await wake(context, projectId, step);
+    context.live.openRoute(context.live.get(projectId));
+    state.adopted = true;
+    return evidence;
   }
   if (present === 'stopped') context.records.move(projectId, 'destroyed');
   context.records.move(projectId, 'requested', { error: null });

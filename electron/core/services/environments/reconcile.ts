@@ -6,6 +6,8 @@ import type { EnvironmentRecord } from '../../ports/store.ts';
 import { LIVE_STATES } from '../../domain/environment-state.ts';
 import { audit } from '../context.ts';
 import type { EnvironmentContext } from './environment-context.ts';
+import type { LiveEnvironment } from './live-environments.ts';
+import { fellAsleep } from './asleep.ts';
 import { destroyVm } from './close.ts';
 
 /**
@@ -47,6 +49,8 @@ async function settleOne(context: EnvironmentContext, link: HostLink, record: En
   switch (state) {
     case 'running': case 'stopping': case 'hibernated':
       if (runs) return adopt(context, link, record, vm);
+      // `starting`: somebody else wakes it just now.
+      if (vm?.state === 'hibernated' || (state === 'hibernated' && vm?.state === 'starting')) return fellAsleep(context, record, vm);
       return died(context, record, vm);
     case 'destroying':
       await destroyVm(context, projectId, null);
@@ -60,16 +64,22 @@ async function settleOne(context: EnvironmentContext, link: HostLink, record: En
       return;
     case 'error':
       if (runs && record.startedAt !== null) await adopt(context, link, record, vm);
+      else if (vm?.state === 'hibernated' && record.startedAt !== null) fellAsleep(context, record, vm);
       return;
     case 'stopped': case 'destroyed': return;
   }
 }
 
 /** Takes a VM that ran on without us back into service. */
-export async function adopt(context: EnvironmentContext, link: HostLink, record: EnvironmentRecord, vm: Vm): Promise<void> {
+async function adopt(context: EnvironmentContext, link: HostLink, record: EnvironmentRecord, vm: Vm): Promise<void> {
+  context.live.openRoute(await takeIn(context, link, record, vm));
+}
+
+/** The same with the route still closed. */
+export async function takeIn(context: EnvironmentContext, link: HostLink, record: EnvironmentRecord, vm: Vm): Promise<LiveEnvironment> {
   const { projectId } = record;
   const known = context.live.find(projectId);
-  if (known !== null && known.vm.token === vm.token && known.ide !== null) { context.live.openRoute(known); return; }
+  if (known !== null && known.vm.token === vm.token && known.ide !== null) return known;
   const live = context.live.add(projectId, link, vm, null);
   const health = await live.client.health();
   const ready = context.live.add(projectId, link, vm, health.ide);
@@ -77,8 +87,8 @@ export async function adopt(context: EnvironmentContext, link: HostLink, record:
   const { changeCounter } = await ready.client.activity();
   if (record.state === 'running') context.records.patch(projectId, { dirty: changeCounter !== record.savedCounter, error: null });
   else context.records.move(projectId, 'running', { dirty: changeCounter !== record.savedCounter, error: interrupted });
-  context.live.openRoute(ready);
   audit(context, { kind: 'environment.adopted', projectId, hostId: link.hostId, text: 'Found running and adopted again' });
+  return ready;
 }
 
 /** A VM that should run and does not. */
@@ -111,6 +121,10 @@ export async function nameDeath(context: EnvironmentContext, projectId: string, 
     const { vms } = found;
     const vm = vms.find(({ id }) => id === projectId) ?? null;
     if (vm?.state === 'running') return failure;
+    if (vm?.state === 'hibernated') {
+      fellAsleep(context, record, vm);
+      return failure;
+    }
     died(context, record, vm);
   }
   const { error } = context.records.find(projectId) ?? { error: null };
@@ -122,7 +136,7 @@ const lineLost = (failure: VesselError): VesselError => new VesselError('SSH_CON
 /** VMs of the host that belong to no live environment of the store. */
 export function orphansOf(context: EnvironmentContext, link: HostLink, vms: readonly Vm[]): readonly Orphan[] {
   return vms.flatMap((vm) => {
-    if (vm.state !== 'running') return [];
+    if (vm.state !== 'running' && vm.state !== 'hibernated') return [];
     const record = context.records.find(vm.id);
     if (record !== null && record.hostId === link.hostId && LIVE_STATES.has(record.state)) return [];
     return [{ hostId: link.hostId, vmId: vm.id, startedAt: vm.startedAt, knownProject: context.store.projects.get(vm.id) !== null }];

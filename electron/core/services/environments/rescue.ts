@@ -27,6 +27,7 @@ export function rescueOrphan(context: EnvironmentContext, hostId: string, vmId: 
     steps: [
       { id: 'find', title: 'Find the environment', weight: 2, run: async ({ signal }) => {
         vm = await link.request('inspect', { id: vmId }, { signal });
+        if (vm.state === 'hibernated') ({ vm } = await link.request('resume', { id: vmId }, { signal }));
         if (vm.state !== 'running') throw new VesselError('VM_NOT_FOUND', `The environment is ${vm.state}: nothing can be read from it`, { details: { problem: vm.problem } });
         if (known === null) context.store.projects.insert({ id: vmId, name: `Rescued ${vmId}`, template: null, hostId, createdAt: context.runtime.now(), settings });
         else if (known.deletedAt !== null) context.store.projects.update(vmId, { deletedAt: null }, context.runtime.now());

@@ -2,25 +2,30 @@ import { VesselError } from '#shared/errors.ts';
 import type { Revision } from '#shared/project.ts';
 import type { StartedOperation } from '../operations/operations.ts';
 import type { EnvironmentContext } from './environment-context.ts';
+import { sleepAgainStep, wakeStep } from './asleep.ts';
 import { deathOf, nameDeath } from './reconcile.ts';
 import { newSaveState, saveResult, saveSteps, type SaveState } from './save-steps.ts';
 
 const TITLES = { save: 'Save', autosave: 'Autosave' } as const;
 
-/** Saves a running environment without stopping it. Throws VM_NOT_FOUND when it is not running. */
+/** Saves a running environment without stopping it; one that sleeps is woken for it and sleeps on afterwards. Throws VM_NOT_FOUND when it is neither. */
 export function saveEnvironment(context: EnvironmentContext, projectId: string, reason: 'save' | 'autosave'): StartedOperation {
   const project = context.records.project(projectId);
-  context.live.get(projectId);
+  const sleeps = isAsleep(context, projectId);
+  if (!sleeps) context.live.get(projectId);
   return context.operations.start<SaveState>({
     kind: 'save', title: `${TITLES[reason]} ${project.name}`, projectId, hostId: project.hostId, cancellable: true,
     request: { call: 'environments.save', input: { projectId } },
     state: saveStateOf(context, projectId, reason),
-    steps: saveSteps(context),
+    steps: sleeps ? [wakeStep(context), ...saveSteps(context), sleepAgainStep(context)] : saveSteps(context),
     result: saveResult,
     onFailure: async (failure, { state }) => {
       const error = await nameDeath(context, projectId, failure);
       if (context.records.find(projectId)?.state === 'running') {
         context.records.patch(projectId, { ...(error.code === 'CANCELLED' ? {} : { error: error.toShape() }), ...(foundChanges(state) ? { dirty: true } : {}) });
+        // One that was woken only to be saved is now for people.
+        const live = context.live.find(projectId);
+        if (live !== null) context.live.openRoute(live);
       }
       return error;
     },
@@ -47,6 +52,9 @@ export function saveStateOf(context: EnvironmentContext, projectId: string, reas
     },
   });
 }
+
+/** True when its host has put it to sleep. */
+export const isAsleep = (context: EnvironmentContext, projectId: string): boolean => context.records.find(projectId)?.state === 'hibernated';
 
 /** Throws ILLEGAL_TRANSITION unless the environment runs. */
 export function requireRunning(context: EnvironmentContext, projectId: string): void {

@@ -13,6 +13,7 @@ const ACTIVITY_DEADLINE_MS = 15_000;
 
 /** Looks after the running environments: what changed, when to save, when to stop. Called every half minute. */
 export async function watchEnvironments(context: EnvironmentContext): Promise<void> {
+  await collectSleepers(context);
   await Promise.all(context.live.all().map(async (live) => {
     try {
       await watchOne(context, live);
@@ -21,6 +22,26 @@ export async function watchEnvironments(context: EnvironmentContext): Promise<vo
       context.runtime.log(`watch ${live.projectId}: ${VesselError.from(error).message}`);
     }
   }));
+}
+
+/** What its host put to sleep while this desktop was away is saved once, and sleeps on. After a failure people decide. */
+async function collectSleepers(context: EnvironmentContext): Promise<void> {
+  const sleepers = context.records.list().filter(({ state, dirty, error }) => state === 'hibernated' && dirty && error === null);
+  for (const { projectId, hostId } of sleepers) {
+    if (context.operations.active(projectId, null) !== null || !await sleepsOn(context, projectId, hostId)) continue;
+    const ended = await saveEnvironment(context, projectId, 'autosave').done;
+    if (ended.state === 'failed') audit(context, { kind: 'environment.collect-failed', projectId, hostId, operationId: ended.id, text: `A sleeping environment could not be saved: ${ended.error?.message ?? ''}` });
+  }
+}
+
+/** Asked first, so that a host that is out of reach makes no failed operation every half minute. */
+async function sleepsOn(context: EnvironmentContext, projectId: string, hostId: string): Promise<boolean> {
+  try {
+    return (await context.hosts.link(hostId).request('inspect', { id: projectId })).state === 'hibernated';
+  } catch (error) {
+    context.runtime.log(`collect ${projectId}: ${VesselError.from(error).message}`);
+    return false;
+  }
 }
 
 async function watchOne(context: EnvironmentContext, live: LiveEnvironment): Promise<void> {
