@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { applyMigrations, asUser, postgresPrograms, preparePlatform, startCluster, type Cluster } from './testing/cluster.ts';
+import { generateTypes, TYPES_FILE } from './testing/generate-types.ts';
 
 const SHA = 'a'.repeat(64);
 let cluster: Cluster;
@@ -203,3 +205,9 @@ describe('objects', () => {
 async function clearObjects(): Promise<void> {
   await asUser(cluster.pool, ada, async (client) => { await client.query(`set local storage.allow_delete_query = 'true'`); await client.query('delete from storage.objects'); });
 }
+
+describe('the types that the code uses', () => {
+  it('are those of the migrations', { timeout: 60_000 }, async () => {
+    expect(await generateTypes(cluster)).toBe(await readFile(TYPES_FILE, 'utf8'));
+  });
+});

@@ -33,11 +33,11 @@ export async function startCluster(): Promise<Cluster> {
   const programs = await postgresPrograms();
   if (programs === null) throw new Error('PostgreSQL 15 or newer is not installed');
   const folder = await mkdtemp(join(tmpdir(), 'vsl-pg-'));
-  const identity = process.getuid?.() === 0 ? await userIds('postgres') : {};
-  if ('uid' in identity) await chown(folder, identity.uid, identity.gid);
+  const identity = process.getuid?.() === 0 ? await userIds('postgres') : null;
+  if (identity !== null) await chown(folder, identity.uid, identity.gid);
   await chmod(folder, 0o755);
   const data = join(folder, 'data');
-  const options = { ...identity, cwd: folder, env: { PATH: process.env['PATH'], LC_ALL: 'C.UTF-8', TZ: 'UTC' } };
+  const options = { ...(identity ?? {}), cwd: folder, env: { PATH: process.env['PATH'], LC_ALL: 'C.UTF-8', TZ: 'UTC' } };
   try {
     await run(join(programs, 'initdb'), ['-D', data, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--no-sync', '--no-instructions'], options);
     // Durability is not what is tested here; speed is what lets these tests run each time.

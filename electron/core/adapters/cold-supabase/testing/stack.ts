@@ -22,6 +22,8 @@ export type Stack = {
   readonly limits: { maxFileBytes: number | null; quotaBytes: number | null };
   /** Milliseconds that the server's Storage clock is ahead of ours. */
   readonly skew: { ms: number };
+  /** Tokens that Storage takes for expired. */
+  readonly revoked: Set<string>;
   /** The newest e-mail to an address, its text. */
   mailTo(address: string): string | null;
   /** The file of an object, for tests that damage it. */
@@ -58,7 +60,8 @@ export async function startStack(options: { readonly tokenSeconds?: number } = {
 
   const limits = { maxFileBytes: null as number | null, quotaBytes: null as number | null };
   const skew = { ms: 0 };
-  const storage = makeStorageDouble({ pool: cluster.pool, folder, secret: SECRET, now: () => Date.now() + skew.ms, limits });
+  const revoked = new Set<string>();
+  const storage = makeStorageDouble({ pool: cluster.pool, folder, secret: SECRET, now: () => Date.now() + skew.ms, limits, revoked });
   const faults = new Faults();
   const server = createServer((request, response) => {
     if (faults.meet(request, response)) return;
@@ -67,7 +70,7 @@ export async function startStack(options: { readonly tokenSeconds?: number } = {
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, publishableKey: KEY, cluster, faults, limits, skew,
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, publishableKey: KEY, cluster, faults, limits, skew, revoked,
     mailTo: (address) => mail.messages.get(address)?.at(-1)?.text ?? null,
     async objectFile(name) {
       const path = join(folder, 'objects', 'user-projects', ...name.split('/'));

@@ -16,6 +16,8 @@ export type StorageOptions = {
   /** The server's clock in Unix milliseconds. */
   readonly now: () => number;
   readonly limits: { maxFileBytes: number | null; quotaBytes: number | null };
+  /** Tokens that are over, whatever they say. */
+  readonly revoked: ReadonlySet<string>;
 };
 type ObjectRow = { readonly name: string; readonly version: string; readonly metadata: { readonly size: number } };
 const ROOT = '/storage/v1';
@@ -37,10 +39,13 @@ const tooLarge = (): StorageFailure => new StorageFailure(413, 'Payload too larg
  * The Storage API as far as Vessel speaks it, written from its wire contract: objects, listing, signed addresses with ranges, and
  * resumable uploads. The rows lie in PostgreSQL and every access runs as the signed-in user, so the policies decide.
  */
-export function makeStorageDouble({ pool, folder, secret, now, limits }: StorageOptions): (request: IncomingMessage, response: ServerResponse) => Promise<void> {
+export function makeStorageDouble({ pool, folder, secret, now, limits, revoked }: StorageOptions): (request: IncomingMessage, response: ServerResponse) => Promise<void> {
   const fileOf = (bucket: string, name: string, version: string): string => join(folder, 'objects', bucket, ...name.split('/'), version);
   /** An expired token is nobody: as on the real server, nobody sees no bucket. */
-  const userOf = (authorization: string | null | undefined): string | null => readToken((authorization ?? '').replace(/^Bearer /i, ''), secret, now())?.sub ?? null;
+  const userOf = (authorization: string | null | undefined): string | null => {
+    const token = (authorization ?? '').replace(/^Bearer /i, '');
+    return revoked.has(token) ? null : readToken(token, secret, now())?.sub ?? null;
+  };
 
   const checkRoom = async (bytes: number): Promise<void> => {
     if (limits.maxFileBytes !== null && bytes > limits.maxFileBytes) throw tooLarge();
@@ -126,10 +131,10 @@ export function makeStorageDouble({ pool, folder, secret, now, limits }: Storage
       const row = await find(user, bucket, name.join('/'));
       json({ name: row.name, size: row.metadata.size, version: row.version });
     } else if (verb === 'list' && method === 'POST') {
-      const { prefix, limit, offset } = await readJson<{ prefix: string; limit?: number; offset?: number }>(request);
+      const { prefix, search, limit, offset } = await readJson<{ prefix: string; search?: string; limit?: number; offset?: number }>(request);
       if (user === null) throw noBucket();
       const folderName = prefix === '' || prefix.endsWith('/') ? prefix : `${prefix}/`;
-      const { rows } = await asUser(pool, user, (client) => client.query<ObjectRow>(`select name, version, metadata from storage.objects where bucket_id = $1 and starts_with(name, $2) order by name limit $3 offset $4`, [rest[0], folderName, Math.min(limit ?? 100, MAX_LIST), offset ?? 0]));
+      const { rows } = await asUser(pool, user, (client) => client.query<ObjectRow>(`select name, version, metadata from storage.objects where bucket_id = $1 and starts_with(name, $2) and position($5 in name) > 0 order by name limit $3 offset $4`, [rest[0], folderName, Math.min(limit ?? 100, MAX_LIST), offset ?? 0, search ?? '']));
       json(rows.map((row) => ({ name: row.name.slice(folderName.length), id: row.version, metadata: row.metadata })));
     } else if (method === 'DELETE') {
       const { prefixes } = await readJson<{ prefixes: string[] }>(request);
