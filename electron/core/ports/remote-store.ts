@@ -59,7 +59,10 @@ export type RemoteIndex = {
   insertProject(project: Pick<RemoteProject, 'id' | 'name' | 'template' | 'settings' | 'createdAt'>): Promise<void>;
   /** Changes the row if it still has `rev`; null means that somebody else was faster. */
   swapProject(projectId: string, rev: number, change: Partial<Pick<RemoteProject, 'name' | 'template' | 'settings' | 'archiveId' | 'deletedAt'>>): Promise<RemoteProject | null>;
+  /** In the order in which they arrived. */
   archives(projectId: string): Promise<readonly RemoteArchive[]>;
+  /** True when a revision with this content is recorded: its object was verified then. */
+  hasContent(projectId: string, sha256: string): Promise<boolean>;
   /** Does nothing when it exists. */
   insertArchive(archive: RemoteArchive): Promise<void>;
   /** Takes an archive off the main line. */
