@@ -120,17 +120,21 @@ async function sendContent({ context, limits }: PushNeeds, { archives, index, ki
 async function placeOf({ context: { store } }: PushNeeds, record: SyncRecord, revision: Revision): Promise<{ readonly parentId: string | null; readonly onMainLine: boolean }> {
   const { projectId } = revision;
   const parent = revision.parentRev === null ? null : store.revisions.get(projectId, revision.parentRev);
+  // Where retention took a parent away, the line goes on with the next older revision.
+  const below = (rev: number): Revision | null => store.revisions.list(projectId).find((one) => one.rev < rev && one.branch === undefined) ?? null;
   let onMainLine = false;
   for (let at = store.projects.get(projectId)?.head ?? null; at !== null && !onMainLine;) {
     onMainLine = at.rev === revision.rev;
-    at = at.parentRev === null || at.parentRev >= at.rev ? null : store.revisions.get(projectId, at.parentRev);
+    at = at.parentRev === null ? null : store.revisions.get(projectId, at.parentRev) ?? below(at.parentRev);
   }
   return { parentId: parent === null ? record.baseArchiveId : await archiveId(parent), onMainLine };
 }
 
 async function keepAsBranch(needs: PushNeeds, record: SyncRecord, revision: Revision, write: (branch: string) => Promise<void>): Promise<void> {
   const { context: { store, feed }, device } = needs;
-  const branch = record.branch ?? revision.branch ?? `${device.name}, ${minute(revision.createdAt)}`;
+  // An old branch that moves to another cloud is no new conflict.
+  if (revision.branch !== undefined && record.branch === null) { await write(revision.branch); return; }
+  const branch = record.branch ?? `${device.name}, ${minute(revision.createdAt)}`;
   await write(branch);
   store.sync.setBranch(revision.projectId, revision.rev, branch);
   const fresh = now(needs, revision.projectId, record);

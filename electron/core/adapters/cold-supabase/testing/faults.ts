@@ -1,5 +1,4 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Socket } from 'node:net';
 
 /** What may go wrong with one request. */
 export type Fault =
@@ -50,7 +49,7 @@ export class Faults {
           bytes += chunk.length;
           if (bytes <= fault.afterBytes) return write(chunk);
           if (room > 0) write(chunk.subarray(0, room));
-          setTimeout(() => (response.socket as Socket | null)?.destroy(), 5);
+          setTimeout(() => request.socket.destroy(), 5);
           return false;
         }) as typeof response.write;
         return false;
@@ -67,6 +66,7 @@ function cutAfter(request: IncomingMessage, afterBytes: number): void {
   let bytes = 0;
   const push = request.push.bind(request);
   request.push = (chunk: Buffer | null) => {
+    if (bytes >= afterBytes) return false; // what would still arrive does not
     if (chunk === null) return push(chunk);
     bytes += chunk.length;
     if (bytes < afterBytes) return push(chunk);
