@@ -1,4 +1,4 @@
-import { createClient, type SupabaseClient } from '@supabase/supabase-js';
+import { PostgrestClient } from '@supabase/postgrest-js';
 import { VesselError } from '#shared/errors.ts';
 import type { RemoteArchive, RemoteIndex, RemoteLease, RemoteProject } from '../../ports/remote-store.ts';
 import type { Database, Json } from './database.types.ts';
@@ -24,10 +24,13 @@ const COLUMNS = 'id, name, template_type, settings, archive_id, rev, created_at,
 
 /** Projects, revisions and leases as rows behind PostgREST; the policies let everybody see only their own. */
 export function makeSupabaseIndex(session: SupabaseSession, device: Device): RemoteIndex {
-  const client: SupabaseClient<Database> = createClient<Database>(session.url, session.publishableKey, {
-    accessToken: () => session.token(),
-    global: { fetch: (input, init) => fetch(input, { ...init, signal: AbortSignal.any([AbortSignal.timeout(TIMEOUT_MS), ...(init?.signal == null ? [] : [init.signal])]) }) },
-    db: { retry: false },
+  const client = new PostgrestClient<Database>(`${session.url}/rest/v1`, {
+    headers: { apikey: session.publishableKey }, schema: 'public', retry: false,
+    fetch: async (input, init) => {
+      const headers = new Headers(init?.headers);
+      headers.set('authorization', `Bearer ${await session.token()}`);
+      return fetch(input, { ...init, headers, signal: AbortSignal.any([AbortSignal.timeout(TIMEOUT_MS), ...(init?.signal == null ? [] : [init.signal])]) });
+    },
   });
   /** One question; an expired token is renewed once. */
   const ask = async <T>(build: () => PromiseLike<Reply<T>>, allow: readonly string[] = []): Promise<Reply<T>> => {

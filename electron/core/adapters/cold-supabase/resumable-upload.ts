@@ -1,5 +1,5 @@
 import { createReadStream } from 'node:fs';
-import { Upload, type DetailedError } from 'tus-js-client';
+import type { DetailedError, Upload } from 'tus-js-client';
 import { VesselError } from '#shared/errors.ts';
 import type { TransferOptions, UploadJournal } from '../../ports/remote-store.ts';
 import { linkError, meaning } from './failures.ts';
@@ -35,11 +35,13 @@ export async function uploadResumably(api: StorageApi, journal: UploadJournal, n
 
 async function attempt(api: StorageApi, journal: UploadJournal, name: string, file: UploadFile, signal: AbortSignal | undefined, onProgress: (bytes: number) => void, retryDelaysMs: readonly number[]): Promise<void> {
   if (signal?.aborted === true) throw new VesselError('CANCELLED');
+  // Loaded when first needed: it would cost every start 80 ms.
+  const tus = await import('tus-js-client');
   const known = journal.get(name);
   const source = createReadStream(file.path);
   try {
     await new Promise<void>((resolve, reject) => {
-      const upload: Upload = new Upload(source, {
+      const upload: Upload = new tus.Upload(source, {
         endpoint: `${api.root}/upload/resumable`, uploadUrl: known, uploadSize: file.bytes, chunkSize: CHUNK_BYTES, retryDelays: [...retryDelaysMs],
         headers: { apikey: api.session.publishableKey, 'x-upsert': 'false' },
         metadata: { bucketName: BUCKET, objectName: name, contentType: 'application/zip', cacheControl: '3600' },
