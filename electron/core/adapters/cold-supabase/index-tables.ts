@@ -1,4 +1,4 @@
-import { PostgrestClient } from '@supabase/postgrest-js';
+import type { SupabaseClient } from '@supabase/supabase-js';
 import { VesselError } from '#shared/errors.ts';
 import type { RemoteArchive, RemoteIndex, RemoteLease, RemoteProject } from '../../ports/remote-store.ts';
 import type { Database, Json } from './database.types.ts';
@@ -24,21 +24,22 @@ const COLUMNS = 'id, name, template_type, settings, archive_id, rev, created_at,
 
 /** Projects, revisions and leases as rows behind PostgREST; the policies let everybody see only their own. */
 export function makeSupabaseIndex(session: SupabaseSession, device: Device): RemoteIndex {
-  const client = new PostgrestClient<Database>(`${session.url}/rest/v1`, {
-    headers: { apikey: session.publishableKey }, schema: 'public', retry: false,
-    fetch: async (input, init) => {
-      const headers = new Headers(init?.headers);
-      headers.set('authorization', `Bearer ${await session.token()}`);
-      return fetch(input, { ...init, headers, signal: AbortSignal.any([AbortSignal.timeout(TIMEOUT_MS), ...(init?.signal == null ? [] : [init.signal])]) });
-    },
-  });
+  let connected: Promise<SupabaseClient<Database>> | null = null;
+  // Loaded when first needed: it would cost every start 50 ms.
+  const connect = (): Promise<SupabaseClient<Database>> => (connected ??= import('@supabase/supabase-js').then(({ createClient }) => createClient<Database>(session.url, session.publishableKey, {
+    // The session is ours; its own would block without a network. It asks once at its making, when nobody may be signed in.
+    accessToken: () => (session.user === null ? Promise.resolve(null) : session.token()),
+    global: { fetch: (input, init) => fetch(input, { ...init, signal: AbortSignal.any([AbortSignal.timeout(TIMEOUT_MS), ...(init?.signal == null ? [] : [init.signal])]) }) },
+    db: { retry: false },
+  })));
   /** One question; an expired token is renewed once. */
-  const ask = async <T>(build: () => PromiseLike<Reply<T>>, allow: readonly string[] = []): Promise<Reply<T>> => {
+  const ask = async <T>(build: (client: SupabaseClient<Database>) => PromiseLike<Reply<T>>, allow: readonly string[] = []): Promise<Reply<T>> => {
+    const client = await connect();
     for (let renewed = false; ; renewed = true) {
       let reply: Reply<T>;
       await session.token(); // the client would report a missing session as a broken link
       try {
-        reply = await build();
+        reply = await build(client);
       } catch (error) {
         throw linkError(error);
       }
@@ -50,14 +51,14 @@ export function makeSupabaseIndex(session: SupabaseSession, device: Device): Rem
     }
   };
   const project = async (projectId: string): Promise<RemoteProject | null> => {
-    const { data } = await ask(() => client.from('projects').select(COLUMNS).eq('id', projectId).maybeSingle());
+    const { data } = await ask((client) => client.from('projects').select(COLUMNS).eq('id', projectId).maybeSingle());
     return data === null ? null : toProject(data);
   };
 
   return {
     async changed(cursor, signal) {
       const since = cursor === null ? null : parseCursor(cursor);
-      const { data } = await ask(() => {
+      const { data } = await ask((client) => {
         let query = client.from('projects').select(COLUMNS).order('updated_at').order('id').limit(PAGE);
         if (since !== null) query = since.id === null ? query.gte('updated_at', since.time) : query.or(`updated_at.gt.${quoted(since.time)},and(updated_at.eq.${quoted(since.time)},id.gt.${quoted(since.id)})`);
         return signal === undefined ? query : query.abortSignal(signal);
@@ -72,10 +73,10 @@ export function makeSupabaseIndex(session: SupabaseSession, device: Device): Rem
     },
     project,
     async insertProject({ id, name, template, settings, createdAt }) {
-      await ask(() => client.from('projects').insert({ id, name, template_type: template, settings: settings as Json & object, created_at: new Date(createdAt).toISOString() }), [UNIQUE_VIOLATION]);
+      await ask((client) => client.from('projects').insert({ id, name, template_type: template, settings: settings as Json & object, created_at: new Date(createdAt).toISOString() }), [UNIQUE_VIOLATION]);
     },
     async swapProject(projectId, rev, { name, template, settings, archiveId, deletedAt }) {
-      const { data } = await ask(() => client.from('projects').update({
+      const { data } = await ask((client) => client.from('projects').update({
         ...(name === undefined ? {} : { name }), ...(template === undefined ? {} : { template_type: template }), ...(settings === undefined ? {} : { settings: settings as Json & object }),
         ...(archiveId === undefined ? {} : { archive_id: archiveId }), ...(deletedAt === undefined ? {} : { deleted_at: deletedAt === null ? null : new Date(deletedAt).toISOString() }),
       }).eq('id', projectId).eq('rev', rev).select(COLUMNS).maybeSingle());
@@ -84,17 +85,17 @@ export function makeSupabaseIndex(session: SupabaseSession, device: Device): Rem
     async archives(projectId) {
       const found: RemoteArchive[] = [];
       for (let from = 0; ; from += PAGE) {
-        const { data } = await ask(() => client.from('archives').select('*').eq('project_id', projectId).order('created_at').order('id').range(from, from + PAGE - 1));
+        const { data } = await ask((client) => client.from('archives').select('*').eq('project_id', projectId).order('created_at').order('id').range(from, from + PAGE - 1));
         found.push(...(data ?? []).map(toArchive));
         if ((data ?? []).length < PAGE) return found;
       }
     },
     async hasContent(projectId, sha256) {
-      const { data } = await ask(() => client.from('archives').select('id').eq('project_id', projectId).eq('sha256', sha256).limit(1));
+      const { data } = await ask((client) => client.from('archives').select('id').eq('project_id', projectId).eq('sha256', sha256).limit(1));
       return (data ?? []).length > 0;
     },
     async insertArchive(archive) {
-      const { error } = await ask(() => client.from('archives').insert({
+      const { error } = await ask((client) => client.from('archives').insert({
         id: archive.id, project_id: archive.projectId, parent_id: archive.parentId, branch: archive.branch, device: archive.device,
         path: `${session.requireUser().userId}/project-${archive.projectId}.${archive.sha256}.zip`, sha256: archive.sha256, bytes: archive.bytes, files: archive.files,
         content_bytes: archive.contentBytes, reason: archive.reason, left_out: archive.leftOut.map((item) => ({ ...item })), saved_at: new Date(archive.savedAt).toISOString(),
@@ -102,32 +103,32 @@ export function makeSupabaseIndex(session: SupabaseSession, device: Device): Rem
       if (error?.code === FOREIGN_KEY_VIOLATION) throw new VesselError('NOT_FOUND', 'The project is not in the cloud', { details: { projectId: archive.projectId } });
     },
     async branchArchive(projectId, id, branch) {
-      await ask(() => client.from('archives').update({ branch }).eq('project_id', projectId).eq('id', id));
+      await ask((client) => client.from('archives').update({ branch }).eq('project_id', projectId).eq('id', id));
     },
     async removeArchive(projectId, id) {
-      const { error } = await ask(() => client.from('archives').delete().eq('project_id', projectId).eq('id', id), [FOREIGN_KEY_VIOLATION]);
+      const { error } = await ask((client) => client.from('archives').delete().eq('project_id', projectId).eq('id', id), [FOREIGN_KEY_VIOLATION]);
       return error === null;
     },
     async removeProject(projectId) {
-      await ask(() => client.from('projects').delete().eq('id', projectId));
+      await ask((client) => client.from('projects').delete().eq('id', projectId));
     },
     async claim(projectId, takeOver) {
-      const { data, error } = await ask(() => client.rpc('claim_session', { p_project_id: projectId, p_device_id: device.id, p_device: device.name, p_vm_id: projectId, p_take_over: takeOver }), [FOREIGN_KEY_VIOLATION]);
+      const { data, error } = await ask((client) => client.rpc('claim_session', { p_project_id: projectId, p_device_id: device.id, p_device: device.name, p_vm_id: projectId, p_take_over: takeOver }), [FOREIGN_KEY_VIOLATION]);
       const row = data?.[0];
       if (error !== null || row === undefined) throw new VesselError('NOT_FOUND', 'The project is not in the cloud', { details: { projectId } });
       return { held: row.held, sessionId: row.session_id, device: row.device, since: Date.parse(row.since) } satisfies RemoteLease;
     },
     async release(_projectId, sessionId) {
-      await ask(() => client.from('sessions').update({ status: 'ended' }).eq('id', sessionId).eq('status', 'active'));
+      await ask((client) => client.from('sessions').update({ status: 'ended' }).eq('id', sessionId).eq('status', 'active'));
     },
     async leases() {
-      const { data } = await ask(() => client.from('sessions').select('project_id, device_id, device, created_at').eq('status', 'active'));
+      const { data } = await ask((client) => client.from('sessions').select('project_id, device_id, device, created_at').eq('status', 'active'));
       return (data ?? []).map((row) => ({ projectId: row.project_id, device: row.device, since: Date.parse(row.created_at), mine: row.device_id === device.id }));
     },
     async usedBytes() {
       const sizes = new Map<string, number>();
       for (let from = 0; ; from += PAGE) {
-        const { data } = await ask(() => client.from('archives').select('path, bytes').order('id').range(from, from + PAGE - 1));
+        const { data } = await ask((client) => client.from('archives').select('path, bytes').order('id').range(from, from + PAGE - 1));
         for (const { path, bytes } of data ?? []) sizes.set(path, bytes);
         if ((data ?? []).length < PAGE) return [...sizes.values()].reduce((sum, bytes) => sum + bytes, 0);
       }
