@@ -61,6 +61,8 @@ export type RemoteIndex = {
   swapProject(projectId: string, rev: number, change: Partial<Pick<RemoteProject, 'name' | 'template' | 'settings' | 'archiveId' | 'deletedAt'>>): Promise<RemoteProject | null>;
   /** In the order in which they arrived. */
   archives(projectId: string): Promise<readonly RemoteArchive[]>;
+  /** The same for many projects at once; a project without any is absent. */
+  archivesOf(projectIds: readonly string[]): Promise<ReadonlyMap<string, readonly RemoteArchive[]>>;
   /** True when a revision with this content is recorded: its object was verified then. */
   hasContent(projectId: string, sha256: string): Promise<boolean>;
   /** Does nothing when it exists. */

@@ -93,6 +93,11 @@ export function makeS3Index(client: S3Client, device: Device): RemoteIndex {
       return await write(next, found.etag) ? next.project as RemoteProject : null;
     },
     archives: async (projectId) => (await read(projectId))?.row.archives ?? [],
+    async archivesOf(projectIds) {
+      const found = new Map<string, readonly RemoteArchive[]>();
+      for (const id of projectIds) { const one = await read(id); if (one !== null) found.set(id, one.row.archives); }
+      return found;
+    },
     hasContent: async (projectId, sha256) => (await read(projectId))?.row.archives.some((archive) => archive.sha256 === sha256) ?? false,
     async insertArchive(archive) { await update(archive.projectId, (row) => (row.archives.some(({ id }) => id === archive.id) ? null : { ...row, archives: [...row.archives, { ...archive, leftOut: [...archive.leftOut] }] })); },
     async branchArchive(projectId, id, branch) {

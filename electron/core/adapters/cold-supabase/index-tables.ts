@@ -16,6 +16,8 @@ export type Device = { readonly id: string; readonly name: string };
 const TIMEOUT_MS = 20_000;
 /** PostgREST gives no more at once. */
 const PAGE = 1000;
+/** Ids stand in the address, whose length has an end. */
+const IDS_AT_ONCE = 100;
 /** Commits may become visible in another order than their times; re-reading this much finds the late ones. */
 const OVERLAP_MS = 30_000;
 const UNIQUE_VIOLATION = '23505';
@@ -55,6 +57,19 @@ export function makeSupabaseIndex(session: SupabaseSession, device: Device): Rem
     return data === null ? null : toProject(data);
   };
 
+  const archivesOf = async (projectIds: readonly string[]): Promise<ReadonlyMap<string, readonly RemoteArchive[]>> => {
+    const found = new Map<string, RemoteArchive[]>();
+    for (let first = 0; first < projectIds.length; first += IDS_AT_ONCE) {
+      const ids = projectIds.slice(first, first + IDS_AT_ONCE);
+      for (let from = 0; ; from += PAGE) {
+        const { data } = await ask((client) => client.from('archives').select('*').in('project_id', ids).order('created_at').order('id').range(from, from + PAGE - 1));
+        for (const row of data ?? []) found.set(row.project_id, [...found.get(row.project_id) ?? [], toArchive(row)]);
+        if ((data ?? []).length < PAGE) break;
+      }
+    }
+    return found;
+  };
+
   return {
     async changed(cursor, signal) {
       const since = cursor === null ? null : parseCursor(cursor);
@@ -82,14 +97,8 @@ export function makeSupabaseIndex(session: SupabaseSession, device: Device): Rem
       }).eq('id', projectId).eq('rev', rev).select(COLUMNS).maybeSingle());
       return data === null ? null : toProject(data);
     },
-    async archives(projectId) {
-      const found: RemoteArchive[] = [];
-      for (let from = 0; ; from += PAGE) {
-        const { data } = await ask((client) => client.from('archives').select('*').eq('project_id', projectId).order('created_at').order('id').range(from, from + PAGE - 1));
-        found.push(...(data ?? []).map(toArchive));
-        if ((data ?? []).length < PAGE) return found;
-      }
-    },
+    archives: async (projectId) => (await archivesOf([projectId])).get(projectId) ?? [],
+    archivesOf,
     async hasContent(projectId, sha256) {
       const { data } = await ask((client) => client.from('archives').select('id').eq('project_id', projectId).eq('sha256', sha256).limit(1));
       return (data ?? []).length > 0;

@@ -3,7 +3,6 @@ import type { RemoteArchive, RemoteBackend, RemoteProject } from '../../ports/re
 import type { AdoptedRevision, SyncRecord } from '../../ports/sync-store.ts';
 import { isPurgeable } from '../../domain/retention.ts';
 import { audit, type ServiceContext } from '../context.ts';
-import { writeManifest } from '../revisions.ts';
 import { archiveId } from './archive-id.ts';
 
 /** States of an environment in which the project's line must not move under it. */
@@ -15,17 +14,18 @@ export function isBusy({ store, operations }: ServiceContext, projectId: string)
   return (state !== undefined && LIVE.includes(state)) || operations.active(projectId, null) !== null;
 }
 
-/** Brings this computer to what the cloud says of one project. What this computer still owes wins over what it is told. */
-export async function applyRemote(context: ServiceContext, backend: RemoteBackend, remote: RemoteProject): Promise<void> {
+/** Brings this computer to what the cloud says of one project. What this computer still owes wins over what it is told. `known`: its revisions there, if they were asked for after the row. */
+export async function applyRemote(context: ServiceContext, backend: RemoteBackend, remote: RemoteProject, known: readonly RemoteArchive[] | null): Promise<void> {
   const { store, runtime } = context;
   const local = store.projects.get(remote.id);
   if (local === null && (isPurgeable(remote.deletedAt, runtime.now()) || remote.archiveId === null)) return;
-  const known = store.sync.get(remote.id);
+  const kept = store.sync.get(remote.id);
   // It was removed for good here and the cloud is about to hear of it.
-  if (local === null && known !== null && store.sync.outbox.has(remote.id, ['purge'])) return;
-  if (local !== null && known !== null && known.store !== backend.kind) return;
+  if (local === null && kept !== null && store.sync.outbox.has(remote.id, ['purge'])) return;
+  if (local !== null && kept !== null && kept.store !== backend.kind) return;
 
-  const record = known ?? await attach(context, backend, remote);
+  const record = kept ?? await attach(context, backend, remote);
+  const archivesThere = async (): Promise<readonly RemoteArchive[]> => known ?? backend.index.archives(remote.id);
   const pendingFacts = store.sync.outbox.has(remote.id, ['create', 'rename', 'delete']);
   const moved = remote.archiveId !== record.baseArchiveId;
   const mayMove = moved && !isBusy(context, remote.id) && !store.sync.outbox.has(remote.id, ['save']);
@@ -33,11 +33,11 @@ export async function applyRemote(context: ServiceContext, backend: RemoteBacken
   if (moved && !mayMove) { store.sync.put({ ...record, stale: true }); if (!factsDiffer) return; }
   if (!factsDiffer && !mayMove) {
     if (record.stale && !moved) store.sync.put({ ...record, stale: false });
-    await takeBranches(context, backend, record);
+    await takeBranches(context, record, archivesThere);
     return;
   }
 
-  const archives = mayMove ? await backend.index.archives(remote.id) : [];
+  const archives = mayMove ? await archivesThere() : [];
   const { ids, fresh } = await compare(context, remote.id, archives, remote.archiveId);
   const template = TemplateIdSchema.safeParse(remote.template);
   const facts = pendingFacts && local !== null ? local : { name: remote.name, deletedAt: remote.deletedAt, template: template.success ? template.data : null, settings: ProjectSettingsSchema.parse(remote.settings) };
@@ -54,7 +54,6 @@ export async function applyRemote(context: ServiceContext, backend: RemoteBacken
   });
   for (const [id, rev] of ids) if (branches.has(id)) store.sync.setBranch(remote.id, rev, branches.get(id) ?? null);
   if (mayMove && record.conflict !== null && headRev !== null) store.sync.put({ ...record, baseArchiveId: remote.archiveId, stale: false, branch: null, conflict: { ...record.conflict, theirs: headRev } });
-  for (const revision of added) await writeManifest(context, revision);
   if (local === null) audit(context, { kind: 'sync.arrived', projectId: remote.id, text: `"${remote.name}" came from the cloud` });
   else if (added.length > 0) audit(context, { kind: 'sync.pulled', projectId: remote.id, text: `${added.length} revisions from other devices` });
   context.feed.project(remote.id);
@@ -64,16 +63,15 @@ export async function applyRemote(context: ServiceContext, backend: RemoteBacken
 export const sameSettings = (one: unknown, other: unknown): boolean => JSON.stringify(ProjectSettingsSchema.parse(one)) === JSON.stringify(ProjectSettingsSchema.parse(other));
 
 /** Branches of other devices arrive without the pointer moving. */
-async function takeBranches(context: ServiceContext, backend: RemoteBackend, record: SyncRecord): Promise<void> {
+async function takeBranches(context: ServiceContext, record: SyncRecord, archivesThere: () => Promise<readonly RemoteArchive[]>): Promise<void> {
   const { store } = context;
   const local = store.projects.get(record.projectId);
   if (local === null || isBusy(context, record.projectId) || store.sync.outbox.has(record.projectId, ['save'])) return;
-  const archives = await backend.index.archives(record.projectId);
+  const archives = await archivesThere();
   const { ids, fresh } = await compare(context, record.projectId, archives.filter(({ branch }) => branch !== null), null);
   for (const { id, branch } of archives) { const rev = ids.get(id); if (rev !== undefined) store.sync.setBranch(record.projectId, rev, branch); }
   if (fresh.length === 0 || isBusy(context, record.projectId)) return;
-  const added = store.sync.adopt({ record, project: local, revisions: fresh, revOf: (id) => (id === null ? null : ids.get(id) ?? null), headRev: () => null, now: context.runtime.now() });
-  for (const revision of added) await writeManifest(context, revision);
+  store.sync.adopt({ record, project: local, revisions: fresh, revOf: (id) => (id === null ? null : ids.get(id) ?? null), headRev: () => null, now: context.runtime.now() });
   context.feed.project(record.projectId);
 }
 

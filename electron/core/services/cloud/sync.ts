@@ -182,9 +182,10 @@ export class Sync {
     let pulled = 0;
     for (let more = true; more;) {
       const page = await backend.index.changed(store.sync.facts.get(`cursor:${backend.kind}`), this.#abort.signal);
+      const archives = await backend.index.archivesOf(page.projects.map(({ id }) => id));
       for (const remote of page.projects) {
         this.#abort.signal.throwIfAborted();
-        await applyRemote(this.#context, backend, remote);
+        await applyRemote(this.#context, backend, remote, archives.get(remote.id) ?? []);
         pulled += 1;
       }
       store.sync.facts.put(`cursor:${backend.kind}`, page.cursor);
@@ -201,7 +202,7 @@ export class Sync {
       if (!stale || kind !== backend.kind) continue;
       const remote = await backend.index.project(projectId);
       if (remote === null) continue;
-      await applyRemote(this.#context, backend, remote);
+      await applyRemote(this.#context, backend, remote, null);
       taken += 1;
     }
     return taken;
