@@ -7,7 +7,9 @@ export type RemoteKind = 'supabase' | 's3';
 export type TransferOptions = { readonly signal?: AbortSignal; readonly onProgress?: (bytes: number) => void };
 
 /** A cold store behind a network: moves whole files, resumes what a cut link interrupted, never holds an archive in memory. */
-export type RemoteArchives = ArchiveStore & {
+export type RemoteArchives = Omit<ArchiveStore, 'readBack'> & {
+  /** As every store's, and can be given up: over a network it takes its time. */
+  readBack(projectId: string, sha256: string, options?: TransferOptions): Promise<{ readonly sha256: string; readonly bytes: number }>;
   /**
    * Sends a file that holds exactly `sha256`. Goes on where an earlier attempt ended, also of an earlier process. Does not read
    * back: `readBack` does. Throws CLOUD_OFFLINE, CLOUD_SIGNED_OUT, CLOUD_FILE_TOO_LARGE, CLOUD_OVER_QUOTA, CLOUD_FAILED.

@@ -65,9 +65,9 @@ export function makeS3Archives({ client, journal, spool, retries = DEFAULT_RETRI
       return { key, sha256: file.sha256, bytes: file.bytes };
     },
     put: (projectId, content, { signal }) => spooledPut(spool, content, signal, (file) => store.upload(projectId, file, signal === undefined ? {} : { signal })),
-    async readBack(projectId, sha256) {
+    async readBack(projectId, sha256, options) {
       try {
-        return await hashRemote(read(keyOf(projectId, sha256), 0));
+        return await hashRemote(read(keyOf(projectId, sha256), 0, options?.signal));
       } catch (error) {
         const known = VesselError.from(error);
         if (known.code !== 'NOT_FOUND') throw known;

@@ -86,9 +86,9 @@ export function makeSupabaseArchives({ api, journal, spool, uploadDelaysMs = UPL
 
     put: (projectId, content, { signal }) => spooledPut(spool, content, signal, (file) => store.upload(projectId, file, signal === undefined ? {} : { signal })),
 
-    async readBack(projectId, sha256) {
+    async readBack(projectId, sha256, options) {
       try {
-        return await hashed(projectId, sha256);
+        return await hashed(projectId, sha256, options?.signal);
       } catch (error) {
         const known = VesselError.from(error);
         if (known.code !== 'NOT_FOUND') throw known;

@@ -108,7 +108,7 @@ async function sendContent({ context, limits }: PushNeeds, { archives, index, ki
   const here = await context.cold.readBack(projectId, sha256);
   if (here.sha256 !== sha256) throw new VesselError('ARCHIVE_CORRUPT', `The archive of revision ${revision.rev} is damaged on this computer`, { details: { rev: revision.rev, expected: sha256, found: here.sha256 } });
   await archives.upload(projectId, { path, sha256, bytes }, { signal });
-  const there = await archives.readBack(projectId, sha256);
+  const there = await archives.readBack(projectId, sha256, { signal });
   if (there.sha256 !== sha256) {
     await archives.remove(projectId, sha256);
     throw new VesselError('CLOUD_FAILED', 'The archive did not read back the same from the cloud', { details: { expected: sha256, found: there.sha256, bytes: there.bytes } });

@@ -16,6 +16,8 @@ const STUCK_MS = 10 * 60_000;
 const PULL_MS = 30_000;
 /** Changes of one moment go up together. */
 const GATHER_MS = 300;
+/** Vessel ends within this, whatever the network does. */
+const STOP_MS = 3_000;
 /** They mean the whole cloud, not one project: nothing else is tried now. */
 const GLOBAL: readonly string[] = ['CLOUD_OFFLINE', 'CLOUD_SIGNED_OUT', 'CLOUD_PAUSED', 'CLOUD_RATE_LIMITED'];
 
@@ -62,7 +64,8 @@ export class Sync {
     this.#unsubscribe();
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
-    await this.#cycle;
+    // A request that hangs is left to its own time-out: what it would have told is asked again at the next start.
+    if (this.#cycle !== null) await Promise.race([this.#cycle, new Promise((resolve) => { setTimeout(resolve, STOP_MS).unref(); })]);
   }
 
   /** Tries everything now, whatever its backoff says, and tells how it went. */
@@ -124,11 +127,14 @@ export class Sync {
         pushed += await this.#push(backend);
         if (pushed > 0) pulled += await this.#takeStale(backend);
         await this.#leases.refresh(backend);
+        await this.#needs.limits.count(kind, backend.index);
       }
       this.#problem = null;
       this.#problems = 0;
       this.#lastSyncAt = runtime.now();
     } catch (error) {
+      // The store may be closed by now.
+      if (this.#abort.signal.aborted) return { pushed, pulled, pending: 0, error: null };
       const known = VesselError.from(error);
       if (known.code !== 'INTERRUPTED' && known.code !== 'CANCELLED') {
         this.#problem = known.toShape();
@@ -153,7 +159,7 @@ export class Sync {
           pushed += 1;
         } catch (error) {
           const known = VesselError.from(error);
-          if (known.code === 'INTERRUPTED' || known.code === 'CANCELLED') throw known;
+          if (known.code === 'INTERRUPTED' || known.code === 'CANCELLED' || this.#abort.signal.aborted) throw known;
           const wait = known.retryable ? BACKOFF_MS[Math.min(entry.attempts, BACKOFF_MS.length - 1)] ?? STUCK_MS : STUCK_MS;
           store.sync.outbox.failed(entry.id, known.toShape(), runtime.now() + wait);
           if (GLOBAL.includes(known.code)) throw known;
