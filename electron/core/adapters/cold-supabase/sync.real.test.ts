@@ -195,6 +195,22 @@ describe('sync between computers of one account', () => {
     expect(get(two, id).sync).toMatchObject({ conflict: null });
   });
 
+  it('keeps what another computer removed from the cloud, and sends it again when somebody goes on with it there', async () => {
+    const [one, two] = [await computer('one'), await computer('two')];
+    const [{ id }, other] = [await create(one), await create(one, 'Other')];
+    await one.step();
+    await two.step();
+    await content(two, id);
+    await one.backend.index.removeProject(id);
+    await one.backend.index.removeProject(other.id);
+    await save(two, id, 'goes on');
+    await two.restart();
+    await two.step();
+    expect(get(two, id).sync).toMatchObject({ state: 'synced', conflict: null });
+    expect(get(two, other.id).sync).toBeUndefined();
+    expect(await rows('select id from projects where user_id = $me and archive_id is not null')).toEqual([{ id }]);
+  });
+
   it('removes in the cloud what was removed for good here, and only that', async () => {
     const one = await computer('one');
     const [gone, stays] = [await create(one, 'Gone'), await create(one, 'Stays')];

@@ -78,7 +78,9 @@ async function pushSave(needs: PushNeeds, backend: RemoteBackend, record: SyncRe
   for (let swaps = 0; swaps < MAX_SWAPS; swaps += 1) {
     const remote = await ensureRow(backend, project);
     if (remote.archiveId === id) { store.sync.put({ ...now(needs, projectId, record), baseArchiveId: id }); return; }
-    if (record.branch !== null || !onMainLine || remote.archiveId !== record.baseArchiveId) {
+    // Where there is no current archive at all (the row was removed elsewhere) there is nobody to be in the way of.
+    const elsewhere = remote.archiveId !== null && remote.archiveId !== record.baseArchiveId;
+    if (record.branch !== null || !onMainLine || elsewhere) {
       await keepAsBranch(needs, record, revision, async (branch) => {
         if (!recorded) await backend.index.insertArchive({ ...row, branch });
         // An earlier attempt may have recorded it for the main line.

@@ -39,6 +39,7 @@ export class Sync {
   #problem: ErrorShape | null = null;
   #problems = 0;
   #lastSyncAt: number | null = null;
+  readonly #listed = new Set<RemoteKind>();
 
   constructor({ context, device, backends, limits }: SyncOptions) {
     this.#context = context;
@@ -186,8 +187,12 @@ export class Sync {
     const { store, runtime } = this.#context;
     if (runtime.now() - this.#lastPullAt < PULL_MS) return this.#takeStale(backend);
     let pulled = 0;
+    // The first time everything is listed: only so a project that was removed there is noticed.
+    const listed = this.#listed.has(backend.kind) ? null : new Set<string>();
+    if (listed !== null) store.sync.facts.put(`cursor:${backend.kind}`, null);
     for (let more = true; more;) {
       const page = await backend.index.changed(store.sync.facts.get(`cursor:${backend.kind}`), this.#abort.signal);
+      for (const { id } of page.projects) listed?.add(id);
       const archives = await backend.index.archivesOf(page.projects.map(({ id }) => id));
       for (const remote of page.projects) {
         this.#abort.signal.throwIfAborted();
@@ -197,8 +202,21 @@ export class Sync {
       store.sync.facts.put(`cursor:${backend.kind}`, page.cursor);
       more = page.more;
     }
+    if (listed !== null) this.#forgetRemoved(backend.kind, listed);
     this.#lastPullAt = runtime.now();
     return pulled + await this.#takeStale(backend);
+  }
+
+  /** A project that another computer moved home or deleted for good stays here, on this computer only; with changes still owed it goes up again. */
+  #forgetRemoved(kind: RemoteKind, listed: ReadonlySet<string>): void {
+    const { store, feed } = this.#context;
+    this.#listed.add(kind);
+    for (const { projectId, store: where } of store.sync.list()) {
+      if (where !== kind || listed.has(projectId) || store.sync.outbox.count(projectId) > 0) continue;
+      store.sync.forget(projectId);
+      audit(this.#context, { kind: 'sync.removed-elsewhere', projectId, text: 'No longer in the cloud: it was removed there from another computer' });
+      feed.project(projectId);
+    }
   }
 
   /** Projects that had moved on while somebody worked in them here. */
