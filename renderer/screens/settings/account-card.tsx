@@ -43,6 +43,7 @@ export function AccountCard(): ReactNode {
               onSignIn={(email, password) => act(() => client.call('account.signIn', { email, password }), 'Signed in')}
               onSignUp={(email, password) => act(() => client.call('account.signUp', { email, password }), 'Account made. If an e-mail arrives, confirm it and sign in')}
               onReset={(email) => act(() => client.call('account.resetPassword', { email }), 'If there is such an account, a code is on its way')}
+              onFinishReset={(email, code, password) => act(() => client.call('account.finishReset', { email, code, password }), 'The new password is set')}
               onForget={() => act(() => client.call('account.configure', { project: null }))}
             />
           ) : (
@@ -88,25 +89,28 @@ function ProjectForm({ onSubmit }: { readonly onSubmit: (url: string, publishabl
   );
 }
 
-function SignInForm({ url, onSignIn, onSignUp, onReset, onForget }: {
+function SignInForm({ url, onSignIn, onSignUp, onReset, onFinishReset, onForget }: {
   readonly url: string; readonly onSignIn: (email: string, password: string) => void; readonly onSignUp: (email: string, password: string) => void;
-  readonly onReset: (email: string) => void; readonly onForget: () => void;
+  readonly onReset: (email: string) => void; readonly onFinishReset: (email: string, code: string, password: string) => void; readonly onForget: () => void;
 }): ReactNode {
   const [email, setEmail] = useState('');
   const [password, setPassword] = useState('');
+  /** Null until a reset was asked for. */
+  const [code, setCode] = useState<string | null>(null);
   const ready = email.includes('@') && password.length >= 6;
-  const submit = (event: FormEvent): void => { event.preventDefault(); onSignIn(email.trim(), password); };
+  const submit = (event: FormEvent): void => { event.preventDefault(); if (code === null) onSignIn(email.trim(), password); else onFinishReset(email.trim(), code.trim(), password); };
   return (
     <form onSubmit={submit} className="flex flex-col gap-4">
       <p className="text-sm text-ink-soft">{url}</p>
       <div className="grid grid-cols-2 gap-4">
         <Field label="E-mail">{(ids) => <TextInput {...ids} type="email" autoComplete="username" required value={email} onChange={(event) => setEmail(event.target.value)} data-testid="account-email" />}</Field>
-        <Field label="Password">{(ids) => <TextInput {...ids} type="password" autoComplete="current-password" required minLength={6} value={password} onChange={(event) => setPassword(event.target.value)} data-testid="account-password" />}</Field>
+        <Field label={code === null ? 'Password' : 'New password'}>{(ids) => <TextInput {...ids} type="password" autoComplete="current-password" required minLength={6} value={password} onChange={(event) => setPassword(event.target.value)} data-testid="account-password" />}</Field>
+        {code !== null && <Field label="Code" hint="It stands in the e-mail.">{(ids) => <TextInput {...ids} required autoComplete="one-time-code" value={code} onChange={(event) => setCode(event.target.value)} data-testid="account-code" />}</Field>}
       </div>
       <div className="flex gap-2">
-        <Button type="submit" variant="primary" disabled={!ready} data-testid="sign-in">Sign in</Button>
-        <Button disabled={!ready} onClick={() => onSignUp(email.trim(), password)} data-testid="sign-up">Make an account</Button>
-        <Button variant="quiet" disabled={!email.includes('@')} onClick={() => onReset(email.trim())}>Forgot the password</Button>
+        <Button type="submit" variant="primary" disabled={!ready || code === ''} data-testid="sign-in">{code === null ? 'Sign in' : 'Set the new password'}</Button>
+        {code === null && <Button disabled={!ready} onClick={() => onSignUp(email.trim(), password)} data-testid="sign-up">Make an account</Button>}
+        {code === null ? <Button variant="quiet" disabled={!email.includes('@')} onClick={() => { onReset(email.trim()); setCode(''); }}>Forgot the password</Button> : <Button variant="quiet" onClick={() => setCode(null)}>Back</Button>}
         <Button variant="quiet" onClick={onForget}>Use another project</Button>
       </div>
     </form>
