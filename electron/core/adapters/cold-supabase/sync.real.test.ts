@@ -259,6 +259,29 @@ describe('what goes wrong on the way', () => {
     }
   });
 
+  it.each([false, true])('ends well when it dies between recording a revision and moving the pointer (another computer was faster meanwhile: %s)', async (overtaken) => {
+    const [one, two] = [await computer('one'), await computer('two')];
+    const { id } = await create(one);
+    await one.step();
+    await two.step();
+    await save(two, id, 'half sent');
+    Object.assign(two.world.context.runtime, { fault: (point: string) => { if (point === 'sync.recorded') throw new Error('died here'); } });
+    await two.step();
+    expect(await rows('select count(*)::int as n from archives where user_id = $me')).toEqual([{ n: 2 }]);
+    // In flight is not there: nobody takes it for the newest.
+    await one.step();
+    expect(get(one, id).head?.rev).toBe(1);
+    if (overtaken) { await save(one, id, 'faster'); await one.step(); }
+    await two.restart();
+    await two.step();
+    await one.step();
+    const main = await content(two, id);
+    expect(main).toContain(overtaken ? 'faster' : 'half sent');
+    expect(await content(one, id)).toBe(main);
+    expect(await rows('select count(*)::int as n from archives where user_id = $me and branch is not null')).toEqual([{ n: overtaken ? 1 : 0 }]);
+    expect(get(two, id).sync?.conflict === null).toBe(!overtaken);
+  });
+
   it('stops at what the plan does not take, says so, and goes on with the other projects', async () => {
     const one = await computer('one');
     const [big, small] = [await create(one, 'Big'), await create(one, 'Small')];
