@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { applyMigrations, asUser, postgresPrograms, preparePlatform, startCluster, type Cluster } from './testing/cluster.ts';
-import { generateTypes, TYPES_FILE } from './testing/generate-types.ts';
+import { generateTypes, pushMigrations, TYPES_FILE } from './testing/generate-types.ts';
 
 const SHA = 'a'.repeat(64);
 let cluster: Cluster;
@@ -209,5 +209,20 @@ async function clearObjects(): Promise<void> {
 describe('the types that the code uses', () => {
   it('are those of the migrations', { timeout: 60_000 }, async () => {
     expect(await generateTypes(cluster)).toBe(await readFile(TYPES_FILE, 'utf8'));
+  });
+});
+
+describe('the migrations', () => {
+  it('are applied by the Supabase CLI, to the same policies', { timeout: 60_000 }, async () => {
+    const policies = `select schemaname, tablename, policyname, cmd, qual, with_check from pg_policies where schemaname in ('public', 'storage') order by 1, 2, 3`;
+    const other = await startCluster();
+    try {
+      await preparePlatform(other);
+      await pushMigrations(other);
+      expect((await other.pool.query(policies)).rows).toEqual(await root(policies));
+      expect((await other.pool.query('select count(*)::int as n from supabase_migrations.schema_migrations')).rows).toEqual([{ n: 3 }]);
+    } finally {
+      await other.stop();
+    }
   });
 });

@@ -31,7 +31,7 @@ export class StorageApi {
     const again = await readAnswer(second);
     if (again.status === 404) {
       await this.session.confirm();
-      if (/bucket/i.test(again.message)) throw new VesselError('CLOUD_REFUSED', `The cloud project has no bucket "${BUCKET}"`, { hint: 'Apply the migrations of Vessel to it: `supabase db push`.' });
+      if (/bucket/i.test(again.message)) throw new VesselError('CLOUD_REFUSED', `The cloud project has no bucket "${BUCKET}"`, { hint: 'Apply the migrations of Vessel to it: `supabase db push --remote`.' });
     }
     throw meaning(again, subject);
   }
