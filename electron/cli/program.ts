@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import type { Use } from './command-kit.ts';
+import { registerAccount } from './commands/account.ts';
 import { registerCompletion } from './commands/completion.ts';
 import { registerEnvironment } from './commands/environment.ts';
 import { registerExec } from './commands/exec.ts';
@@ -9,6 +10,7 @@ import { registerOperations } from './commands/operations.ts';
 import { registerPorts } from './commands/ports.ts';
 import { registerProjectHistory } from './commands/project-history.ts';
 import { registerProjectSettings } from './commands/project-settings.ts';
+import { registerProjectStore } from './commands/project-store.ts';
 import { registerProject } from './commands/project.ts';
 import { registerSystem } from './commands/system.ts';
 import type { Context } from './context.ts';
@@ -41,6 +43,8 @@ export function buildProgram(version: string, begin: (globals: object) => Contex
   registerProject(project, use);
   registerProjectHistory(project, use);
   registerProjectSettings(project, use);
+  registerProjectStore(project, use);
+  registerAccount(program, use);
   registerHost(program, use);
   registerOperations(program, use);
   registerSystem(program, use);

@@ -5,7 +5,9 @@ import { VesselError } from '#shared/errors.ts';
 import type { DriverName } from '#shared/host-protocol.ts';
 import { runDirectory } from '#shared/paths.ts';
 import { makeArchiver } from './adapters/archive/archiver.ts';
+import { makeCloudConnector } from './adapters/cloud/connector.ts';
 import { openLocalColdStore } from './adapters/cold-local/cold-store.ts';
+import { makeTieredColdStore } from './adapters/cold-tiered/cold-store.ts';
 import { makeLocalFiles, sweepSpool } from './adapters/files/local-files.ts';
 import { createGateway } from './adapters/gateway/create-gateway.ts';
 import { connectGuest } from './adapters/guest/guest-client.ts';
@@ -22,6 +24,7 @@ import { redact } from './domain/redact.ts';
 import type { Gateway } from './ports/gateway.ts';
 import type { Runtime } from './ports/runtime.ts';
 import type { Store } from './ports/store.ts';
+import { Cloud } from './services/cloud/cloud.ts';
 import { audit, type ServiceContext } from './services/context.ts';
 import { Environments } from './services/environments/environments.ts';
 import { makeHandlers } from './services/handlers.ts';
@@ -91,7 +94,8 @@ async function assemble(options: CoreOptions, undo: (() => Promise<void> | void)
   const { home, cache } = options;
   const began = Date.now();
   const runtime: Runtime = { now: () => Date.now(), log: (line) => options.log(redact(line)), fault: makeFault(process.env['VESSEL_FAULT']) };
-  const cold = await openLocalColdStore(join(home, 'cold'));
+  let cloud: Cloud | null = null;
+  const cold = makeTieredColdStore(await openLocalColdStore(join(home, 'cold')), (projectId) => cloud?.archivesOf(projectId) ?? null, join(home, 'cloud', 'down'));
   await sweepSpool(join(home, 'spool'));
   const { store, corruption } = openOrReplace(join(home, 'vessel.db'));
   undo.push(() => store.close());
@@ -136,6 +140,8 @@ async function assemble(options: CoreOptions, undo: (() => Promise<void> | void)
   gateway = await createGateway({ routes: environments.routes, home, cache, port: options.port, log: runtime.log });
   undo.push(() => theGateway().close());
   undo.push(async () => { await operations.close(); await environments.dispose(); feed.close(); });
+  cloud = new Cloud(context, makeCloudConnector({ home }));
+  undo.push(() => cloud?.stop());
 
   const housekeeping = async (): Promise<void> => {
     try {
@@ -150,6 +156,7 @@ async function assemble(options: CoreOptions, undo: (() => Promise<void> | void)
   const timer = setInterval(() => { tidying = housekeeping(); }, PURGE_MS);
   undo.push(async () => { clearInterval(timer); await tidying; });
   environments.start();
+  cloud.start();
 
   const app = {
     version: VERSION, pid: process.pid, home, cache, secretsSealed: options.secretKey !== undefined, node: process.version, uptimeMs: () => Date.now() - began,
@@ -159,7 +166,7 @@ async function assemble(options: CoreOptions, undo: (() => Promise<void> | void)
   let disposed: Promise<void> | null = null;
   return {
     gateway,
-    handlers: makeHandlers({ context, app, environments, projects, imports, history, sshHosts, prompts: new Prompts() }),
+    handlers: makeHandlers({ context, app, environments, projects, imports, history, sshHosts, prompts: new Prompts(), cloud }),
     importZip: (content, { name, hostId, signal }) => imports.fromUpload(content, name, hostId, signal),
     openRevision: (projectId, rev) => history.open(projectId, rev),
     dispose: () => (disposed ??= unwind()),

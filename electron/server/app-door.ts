@@ -4,6 +4,7 @@ import { VesselError } from '#shared/errors.ts';
 import { serveWire } from '#shared/wire-server.ts';
 import type { Core } from '../core/create-core.ts';
 import { answerImport, answerRevision } from './api-archives.ts';
+import { answerBoot } from './api-boot.ts';
 import { answerApiCall } from './api-call.ts';
 import { sendError, sendJson } from './respond.ts';
 import { socketChannel } from './socket-channel.ts';
@@ -74,6 +75,7 @@ async function respond(request: IncomingMessage, response: ServerResponse, core:
   const revision = REVISION_PATTERN.exec(path);
   if (path === '/api/session' && isRead) sendJson(response, 200, { ok: true });
   else if (call?.[1] !== undefined && method === 'POST') sendJson(response, 200, await answerApiCall(request, call[1], core.handlers, aborted.signal));
+  else if ((path === '/api/boot' || path === '/api/shutdown') && method === 'POST') sendJson(response, 200, await answerBoot(request, path === '/api/boot' ? 'boot' : 'shutdown', core.handlers, aborted.signal));
   else if (path === '/api/import' && method === 'POST') sendJson(response, 202, await answerImport(request, core, queryOf(request), aborted.signal));
   else if (revision?.[1] !== undefined && revision[2] !== undefined && isRead) await answerRevision(response, core, revision[1], revision[2]);
   else throw new VesselError('NOT_FOUND', `There is no ${method} ${path}`);

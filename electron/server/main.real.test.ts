@@ -83,3 +83,21 @@ it('ends when it is asked to by a call', async () => {
   await fetch(`http://127.0.0.1:${port}/api/call/app.quit`, { method: 'POST', headers: { authorization: `Bearer ${record?.secret ?? ''}`, 'content-type': 'application/json' }, body: '{}' });
   expect(await exit).toBe(0);
 });
+
+it('boots and shuts down an environment for scripts, and says what went wrong', async () => {
+  const { line } = await start();
+  const { port } = JSON.parse(line) as { readonly port: number };
+  const { secret = '' } = await readServerRecord(home) ?? {};
+  const post = async (path: string, body: unknown): Promise<{ readonly status: number; readonly body: Record<string, unknown> }> => {
+    const answer = await fetch(`http://127.0.0.1:${port}${path}`, { method: 'POST', body: JSON.stringify(body), headers: { authorization: `Bearer ${secret}`, 'content-type': 'application/json' } });
+    return { status: answer.status, body: await answer.json() as Record<string, unknown> };
+  };
+  const { value } = (await post('/api/call/projects.create', { name: 'Script', template: 'node' })).body as { value: { readonly id: string } };
+  const booted = await post('/api/boot', { projectId: value.id });
+  expect(booted).toMatchObject({ status: 200, body: { status: 'success', id: value.id, state: 'running', url: expect.stringContaining(`http://${value.id}.localhost:${port}/`) as unknown } });
+  expect(await post('/api/boot', { project_id: value.id })).toMatchObject({ status: 200, body: { status: 'success' } });
+  expect(await post('/api/shutdown', { projectId: value.id })).toMatchObject({ status: 200, body: { status: 'success', changed: false, archive: { rev: 1 } } });
+  expect(await post('/api/shutdown', { projectId: value.id })).toMatchObject({ status: 409, body: { error: { code: 'ILLEGAL_TRANSITION' } } });
+  expect(await post('/api/boot', { projectId: 'none-xxxx' })).toMatchObject({ status: 404 });
+  expect(await post('/api/boot', { id: value.id })).toMatchObject({ status: 400, body: { error: { code: 'BAD_REQUEST' } } });
+});

@@ -59,6 +59,8 @@ export const RevisionSchema = z.object({
   /** When the archive was read back from the store and its hash matched. */
   verifiedAt: z.number(),
   leftOut: z.array(LeftOutSchema),
+  /** Name of the branch, for a save that lost a race against another device's; absent on the main line. */
+  branch: z.string().optional(),
 });
 export type Revision = z.infer<typeof RevisionSchema>;
 
@@ -85,6 +87,21 @@ export const EnvironmentSchema = z.object({
 });
 export type Environment = z.infer<typeof EnvironmentSchema>;
 
+/** How a project stands with the cloud that it also rests in. */
+export const ProjectSyncSchema = z.object({
+  store: z.enum(['supabase', 's3']),
+  /** `pending`: something is still only on this computer; `failed`: and cannot go up until somebody acts. */
+  state: z.enum(['synced', 'pending', 'failed']),
+  /** Changes that are still only on this computer. */
+  pending: z.number().int(),
+  /** Two devices saved from the same base: both revisions are kept and one must be chosen. */
+  conflict: z.object({ ours: z.number().int(), theirs: z.number().int().nullable(), branch: z.string(), at: z.number() }).nullable(),
+  /** Who has it open. */
+  lease: z.object({ device: z.string(), since: z.number(), mine: z.boolean() }).nullable(),
+  error: ErrorShapeSchema.nullable(),
+});
+export type ProjectSync = z.infer<typeof ProjectSyncSchema>;
+
 export const ProjectSchema = z.object({
   id: ProjectIdSchema,
   name: z.string().min(1).max(80),
@@ -100,5 +117,7 @@ export const ProjectSchema = z.object({
   environment: EnvironmentSchema.nullable(),
   /** The operation now working on this project, if any. */
   activeOperationId: z.string().nullable(),
+  /** Absent for a project that rests on this computer only. */
+  sync: ProjectSyncSchema.optional(),
 });
 export type Project = z.infer<typeof ProjectSchema>;

@@ -20,6 +20,10 @@ export function createFixtureClient(scenario: Scenario, theme: 'light' | 'dark')
 
   const answers: Answers = {
     'app.info': () => ({ version: '0.1.0', pid: 4711, home: '~/.local/share/vessel', cache: '~/.cache/vessel', baseUrl: 'http://vessel.localhost:7420', gatewayPort: 7420, node: 'v24.21.0', uptimeMs: 8_040_000, runningEnvironments: 2 }),
+    'account.status': () => ({
+      state: 'online', url: 'https://abcdefgh.supabase.co', email: 'ada@example.com', bucket: null, device: { id: 'd1', name: 'laptop' }, defaultStore: 'supabase', plan: { maxFileBytes: 50 * 1024 ** 2, totalBytes: 1024 ** 3 },
+      usedBytes: 212_000_000, pending: 0, working: false, lastSyncAt: now - 40_000, error: null,
+    }),
     'settings.set': (input) => {
       settings = { ...settings, ...input } as typeof settings;
       for (const listener of listeners) listener({ kind: 'settings', settings });

@@ -36,6 +36,9 @@ export type LocalFiles = {
   baseName(path: string): string;
   /** Writes a new file durably under a temporary name, then renames; returns hash and size of what was written. Throws DISK_FULL. */
   write(path: string, content: Readable, options: { readonly signal: AbortSignal; readonly expectSha256: string | null }): Promise<{ readonly sha256: string; readonly bytes: number; readonly path: string }>;
+  /** Makes a folder that holds nothing. Throws CONFLICT when it holds something, BAD_REQUEST when the path is not absolute. */
+  freshFolder(path: string): Promise<void>;
+  writeText(path: string, text: string): Promise<void>;
   /** Keeps an upload in a temporary file until `remove`. */
   spool(content: Readable, options: { readonly signal: AbortSignal; readonly maxBytes: number }): Promise<{ readonly path: string; remove(): Promise<void> }>;
   /** Passes bytes on but keeps the last of them until the hash of all is the expected one; else fails with ARCHIVE_CORRUPT. */

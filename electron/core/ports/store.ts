@@ -1,9 +1,10 @@
 import type { AuditEvent, Host, Settings } from '#shared/contract.ts';
 import type { LogLine, Operation } from '#shared/operation.ts';
+import type { SyncStore } from './sync-store.ts';
 import type { Environment, Project, Revision } from '#shared/project.ts';
 
 /** A project as the store knows it; the running operation is added by the operations service. */
-export type ProjectRecord = Omit<Project, 'activeOperationId'>;
+export type ProjectRecord = Omit<Project, 'activeOperationId' | 'sync'>;
 /** `savedCounter` is the guest's change counter at the base revision; null when unknown. */
 export type EnvironmentRecord = Omit<Environment, 'connection'> & { readonly savedCounter: number | null };
 /** The connection is of this moment and not stored. */
@@ -63,6 +64,8 @@ export type Store = {
     add(event: Omit<AuditEvent, 'id'>): AuditEvent;
     list(filter: { readonly projectId?: string | undefined; readonly beforeId?: number | undefined; readonly limit: number }): readonly AuditEvent[];
   };
+  /** What is owed to, and known of, the cloud. */
+  readonly sync: SyncStore;
   readonly settings: { get(): Settings; put(settings: Settings): void };
   close(): void;
 };

@@ -2,6 +2,8 @@ import { previewExclude } from '#shared/exclude/preview.ts';
 import type { CallContext, CallName, CallOutput, Handlers } from '#shared/contract.ts';
 import { allCalls } from '#shared/contract.ts';
 import { VesselError } from '#shared/errors.ts';
+import type { Cloud } from './cloud/cloud.ts';
+import { cloudHandlers } from './cloud/handlers.ts';
 import type { ServiceContext } from './context.ts';
 import type { Environments } from './environments/environments.ts';
 import { verdictOf } from './environments/watchman.ts';
@@ -13,11 +15,11 @@ import type { Prompts } from './prompts.ts';
 import type { SshHosts } from './ssh-hosts.ts';
 
 export type AppFacts = { readonly version: string; readonly pid: number; readonly home: string; readonly cache: string; readonly secretsSealed: boolean; readonly node: string; readonly uptimeMs: () => number; readonly quit: () => void };
-export type Services = { readonly context: ServiceContext; readonly app: AppFacts; readonly environments: Environments; readonly projects: Projects; readonly imports: Imports; readonly history: History; readonly sshHosts: SshHosts; readonly prompts: Prompts };
+export type Services = { readonly context: ServiceContext; readonly app: AppFacts; readonly environments: Environments; readonly projects: Projects; readonly imports: Imports; readonly history: History; readonly sshHosts: SshHosts; readonly prompts: Prompts; readonly cloud: Cloud };
 
 /** Every call and stream of the contract; a missing one does not compile. */
 export function makeHandlers(services: Services): Handlers {
-  const { context, app, environments, projects, imports, history, sshHosts, prompts } = services;
+  const { context, app, environments, projects, imports, history, sshHosts, prompts, cloud } = services;
   const { store, operations, feed } = context;
   const { hosts, live } = environments.context;
   const started = ({ operationId }: { readonly operationId: string }): { operationId: string } => ({ operationId });
@@ -25,6 +27,7 @@ export function makeHandlers(services: Services): Handlers {
   const connecting = (scope: string | undefined, acceptHostKeys: readonly string[], signal: AbortSignal): ConnectOptions => ({ prompter: scope === undefined ? null : prompts.prompter(scope, signal), acceptHostKeys, signal });
 
   const calls: Handlers['calls'] = {
+    ...cloudHandlers(cloud, history),
     'app.info': async () => ({
       version: app.version, pid: app.pid, home: app.home, cache: app.cache, baseUrl: context.gateway().baseUrl, gatewayPort: context.gateway().port,
       node: app.node, uptimeMs: app.uptimeMs(), runningEnvironments: live.size, secretsSealed: app.secretsSealed,

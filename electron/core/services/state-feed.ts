@@ -15,6 +15,7 @@ export class StateFeed {
   readonly #operations: Operations;
   readonly #readers = new Set<Mailbox<StateEvent>>();
   #orphans: readonly Orphan[] = [];
+  readonly #projectListeners = new Set<(projectId: string) => void>();
   readonly #connections = new Map<string, HostConnection>();
 
   constructor(store: Store, operations: Operations) {
@@ -27,7 +28,8 @@ export class StateFeed {
 
   /** A project with its running operation. */
   complete(record: ProjectRecord): Project {
-    return { ...record, environment: this.#environment(record.environment), activeOperationId: this.#operations.active(record.id, null)?.id ?? null };
+    const sync = this.#store.sync.status(record.id);
+    return { ...record, environment: this.#environment(record.environment), activeOperationId: this.#operations.active(record.id, null)?.id ?? null, ...(sync === null ? {} : { sync }) };
   }
 
   #environment(environment: ProjectRecord['environment']): Project['environment'] {
@@ -44,7 +46,14 @@ export class StateFeed {
     return { ...record, activeOperationId: this.#operations.active(null, record.id)?.id ?? null, ...(connection === undefined ? {} : { connection }) };
   }
 
+  /** Called whenever a project may have changed. Returns the unsubscribe function. */
+  onProject(listener: (projectId: string) => void): () => void {
+    this.#projectListeners.add(listener);
+    return () => { this.#projectListeners.delete(listener); };
+  }
+
   project(id: string): void {
+    for (const listener of this.#projectListeners) listener(id);
     const record = this.#store.projects.get(id);
     if (record !== null) this.#push({ kind: 'project', project: this.complete(record) }, `project ${id}`);
   }

@@ -8,6 +8,7 @@ import { attempt } from '../../state/actions.ts';
 import { useClient } from '../../state/client-context.ts';
 import { useStore } from '../../state/store.ts';
 import { AboutCard } from './about-card.tsx';
+import { AccountCard } from './account-card.tsx';
 import { BehaviourFields, validSettings } from './behaviour-fields.tsx';
 
 const THEMES: readonly { readonly value: Settings['theme']; readonly title: string; readonly text: string; readonly icon: ReactNode }[] = [
@@ -71,6 +72,7 @@ function Form({ settings }: { readonly settings: Settings }): ReactNode {
             <Field label="Most files in it">{(ids) => <NumberInput {...ids} min={1} value={maxEntries} onValue={(value) => setDraft({ ...draft, limits: { ...draft.limits, maxEntries: value } })} />}</Field>
           </div>
         </Card>
+        <AccountCard />
         <AboutCard />
       </div>
     </Page>

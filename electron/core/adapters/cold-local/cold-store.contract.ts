@@ -3,13 +3,13 @@ import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { describe, expect, it } from 'vitest';
 import { ProjectSettingsSchema } from '#shared/project.ts';
-import type { ColdStore, RevisionManifest } from '../../ports/cold-store.ts';
+import type { ArchiveStore, ColdStore, RevisionManifest } from '../../ports/cold-store.ts';
 
 export type ColdStoreUnderTest = {
   /** A fresh, empty store. */
-  readonly make: () => Promise<ColdStore>;
+  readonly make: () => Promise<ArchiveStore>;
   /** Damages a stored archive on its medium, behind the store's back. */
-  readonly damage: (store: ColdStore, projectId: string, sha256: string) => Promise<void>;
+  readonly damage: (store: ArchiveStore, projectId: string, sha256: string) => Promise<void>;
 };
 
 /** What every cold store must do, whatever it is made of. */
@@ -70,6 +70,13 @@ export function coldStoreContract(name: string, { make, damage }: ColdStoreUnder
       await store.removeProject('p');
       expect(await store.list('p')).toEqual([]);
     });
+  });
+}
+
+/** What a store that keeps manifests must do besides. */
+export function manifestContract(name: string, make: () => Promise<ColdStore>): void {
+  const sha256 = 'a'.repeat(64);
+  describe(`${name} as a keeper of manifests`, () => {
     it('keeps a manifest per revision, the newest of equal ones', async () => {
       const store = await make();
       const manifest = (rev: number, projectName: string): RevisionManifest => ({

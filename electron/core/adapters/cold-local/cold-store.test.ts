@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { coldStoreContract } from './cold-store.contract.ts';
+import { coldStoreContract, manifestContract } from './cold-store.contract.ts';
 import { openLocalColdStore } from './cold-store.ts';
 
 const folders: string[] = [];
@@ -14,6 +14,8 @@ coldStoreContract('a local folder', {
   make: () => openLocalColdStore(fresh()),
   damage: async (store, projectId, sha256) => { await writeFile(store.localPath(projectId, sha256) ?? '', 'damaged'); },
 });
+
+manifestContract('a local folder', () => openLocalColdStore(fresh()));
 
 describe('the local cold store', () => {
   it('sweeps what crashed puts left and keeps everything else', async () => {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdir, mkdtemp, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, extname, isAbsolute, join } from 'node:path';
 import { Transform, type Readable } from 'node:stream';
 import { VesselError } from '#shared/errors.ts';
@@ -44,6 +44,23 @@ export function makeLocalFiles(spoolRoot: string): LocalFiles {
         throw storeError(error);
       } finally {
         content.destroy();
+      }
+    },
+
+    async freshFolder(path) {
+      if (!isAbsolute(path)) throw new VesselError('BAD_REQUEST', 'The path must be absolute', { details: { path } });
+      try {
+        await mkdir(path, { recursive: true, mode: 0o700 });
+        if ((await readdir(path)).length > 0) throw new VesselError('CONFLICT', `${path} is not empty`, { retryable: false, hint: 'Choose a folder that is empty or does not exist.', details: { path } });
+      } catch (error) {
+        throw storeError(error);
+      }
+    },
+    async writeText(path, text) {
+      try {
+        await writeFile(path, text, { mode: 0o600, flag: 'wx' });
+      } catch (error) {
+        throw storeError(error);
       }
     },
 

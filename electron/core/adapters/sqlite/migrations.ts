@@ -67,4 +67,48 @@ export const MIGRATIONS: readonly Migration[] = [
       ALTER TABLE hosts ADD COLUMN ssh TEXT;
       ALTER TABLE hosts ADD COLUMN probe TEXT;`,
   },
+  {
+    version: 7,
+    name: 'projects that also rest in a cloud',
+    // The outbox is filled by the database itself: a change and the duty to send it are one transaction, whoever makes the change.
+    // While changes from the cloud are applied ('applying' is set) nothing is owed.
+    sql: `
+      CREATE TABLE cloud_state (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+      CREATE TABLE sync_projects (
+        projectId TEXT PRIMARY KEY, store TEXT NOT NULL, baseArchiveId TEXT, branch TEXT, stale INTEGER NOT NULL DEFAULT 0,
+        conflict TEXT, lease TEXT, error TEXT
+      ) STRICT, WITHOUT ROWID;
+      CREATE TABLE outbox (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, projectId TEXT NOT NULL, kind TEXT NOT NULL, data TEXT NOT NULL DEFAULT '{}',
+        attempts INTEGER NOT NULL DEFAULT 0, nextTryAt INTEGER NOT NULL DEFAULT 0, error TEXT
+      ) STRICT;
+      CREATE INDEX outboxByProject ON outbox (projectId, id);
+      CREATE TABLE uploads (key TEXT PRIMARY KEY, url TEXT NOT NULL, createdAt INTEGER NOT NULL) STRICT;
+      ALTER TABLE revisions ADD COLUMN branch TEXT;
+      CREATE VIEW sync_owing AS SELECT projectId FROM sync_projects WHERE NOT EXISTS (SELECT 1 FROM cloud_state WHERE key = 'applying');
+      CREATE TRIGGER outboxCreate AFTER INSERT ON projects
+        WHEN EXISTS (SELECT 1 FROM cloud_state WHERE key = 'defaultStore') AND NOT EXISTS (SELECT 1 FROM cloud_state WHERE key = 'applying')
+        BEGIN
+          INSERT INTO sync_projects (projectId, store) SELECT NEW.id, value FROM cloud_state WHERE key = 'defaultStore';
+          INSERT INTO outbox (projectId, kind) VALUES (NEW.id, 'create');
+        END;
+      CREATE TRIGGER outboxUpdate AFTER UPDATE OF name, template, settings, deletedAt ON projects
+        WHEN (NEW.name, NEW.template, NEW.settings, NEW.deletedAt) IS NOT (OLD.name, OLD.template, OLD.settings, OLD.deletedAt) AND EXISTS (SELECT 1 FROM sync_owing WHERE projectId = NEW.id)
+        BEGIN
+          INSERT INTO outbox (projectId, kind) VALUES (NEW.id, CASE WHEN NEW.deletedAt IS NOT OLD.deletedAt THEN 'delete' ELSE 'rename' END);
+        END;
+      CREATE TRIGGER outboxSave AFTER INSERT ON revisions WHEN EXISTS (SELECT 1 FROM sync_owing WHERE projectId = NEW.projectId)
+        BEGIN
+          INSERT INTO outbox (projectId, kind, data) VALUES (NEW.projectId, 'save', json_object('rev', NEW.rev, 'parent', NEW.parentRev));
+        END;
+      CREATE TRIGGER outboxPrune AFTER DELETE ON revisions
+        WHEN EXISTS (SELECT 1 FROM sync_owing WHERE projectId = OLD.projectId) AND EXISTS (SELECT 1 FROM projects WHERE id = OLD.projectId)
+        BEGIN
+          INSERT INTO outbox (projectId, kind, data) VALUES (OLD.projectId, 'prune', json_object('sha256', OLD.sha256, 'createdAt', OLD.createdAt));
+        END;
+      CREATE TRIGGER outboxPurge AFTER DELETE ON projects WHEN EXISTS (SELECT 1 FROM sync_owing WHERE projectId = OLD.id)
+        BEGIN
+          INSERT INTO outbox (projectId, kind) VALUES (OLD.id, 'purge');
+        END;`,
+  },
 ];

@@ -3,7 +3,7 @@ import type { Revision } from '#shared/project.ts';
 import type { Database } from './database.ts';
 import { makeSettingsReader, text, toEnvironment, toRevision, type Row } from './rows.ts';
 
-const REVISION = ['projectId', 'rev', 'parentRev', 'sha256', 'bytes', 'files', 'contentBytes', 'reason', 'createdAt', 'verifiedAt', 'leftOut'] as const;
+const REVISION = ['projectId', 'rev', 'parentRev', 'sha256', 'bytes', 'files', 'contentBytes', 'reason', 'createdAt', 'verifiedAt', 'leftOut', 'branch'] as const;
 const ENVIRONMENT = ['projectId', 'hostId', 'state', 'since', 'startedAt', 'lastActivityAt', 'dirty', 'baseRev', 'startKind', 'error', 'savedCounter'] as const;
 const prefixed = (alias: string, names: readonly string[]): string => names.map((name) => `${alias}.${name} AS ${alias}_${name}`).join(', ');
 /** One query for the whole list: a project, its head revision and its environment. */
@@ -20,9 +20,9 @@ export function makeProjectTables(database: Database): Pick<Store, 'projects' | 
     environment: row['e_projectId'] === null ? null : publicEnvironment(row),
   });
   const insertRevision = (revision: Revision, hasManifest: boolean): void => {
-    database.run(`INSERT OR REPLACE INTO revisions (${REVISION.join(', ')}, hasManifest) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)`,
+    database.run(`INSERT OR REPLACE INTO revisions (${REVISION.join(', ')}, hasManifest) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)`,
       revision.projectId, revision.rev, revision.parentRev, revision.sha256, revision.bytes, revision.files, revision.contentBytes,
-      revision.reason, revision.createdAt, revision.verifiedAt, text(revision.leftOut), hasManifest ? 1 : 0);
+      revision.reason, revision.createdAt, revision.verifiedAt, text(revision.leftOut), revision.branch ?? null, hasManifest ? 1 : 0);
   };
   return {
     projects: {
@@ -47,7 +47,9 @@ export function makeProjectTables(database: Database): Pick<Store, 'projects' | 
       get: (projectId, rev) => { const row = database.get('SELECT * FROM revisions WHERE projectId = ? AND rev = ?', projectId, rev); return row === undefined ? null : toRevision(row); },
       append: (draft, expectedHead) => database.transaction(() => {
         const last = Number(database.get('SELECT coalesce(max(rev), 0) AS rev FROM revisions WHERE projectId = ?', draft.projectId)?.['rev']);
-        const revision: Revision = { ...draft, rev: last + 1, parentRev: expectedHead };
+        // A restored revision may come from a branch; the new one does not.
+        const { branch: _old, ...content } = draft;
+        const revision: Revision = { ...content, rev: last + 1, parentRev: expectedHead };
         insertRevision(revision, false);
         const flipped = database.run('UPDATE projects SET headRev = ?, updatedAt = ? WHERE id = ? AND headRev IS ?', revision.rev, revision.createdAt, draft.projectId, expectedHead) === 1;
         if (flipped) database.run('UPDATE environments SET baseRev = ? WHERE projectId = ? AND baseRev IS ?', revision.rev, draft.projectId, expectedHead);

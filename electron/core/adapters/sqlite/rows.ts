@@ -32,6 +32,7 @@ export function toRevision(row: Row, prefix = ''): Revision {
     sha256: column(row, 'sha256', prefix), bytes: column(row, 'bytes', prefix), files: column(row, 'files', prefix),
     contentBytes: column(row, 'contentBytes', prefix), reason: column(row, 'reason', prefix), createdAt: column(row, 'createdAt', prefix),
     verifiedAt: column(row, 'verifiedAt', prefix), leftOut: json<Revision['leftOut']>(row, 'leftOut', prefix) ?? [],
+    ...(typeof row[`${prefix}branch`] === 'string' ? { branch: column<string>(row, 'branch', prefix) } : {}),
   };
 }
 

@@ -1,0 +1,25 @@
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import type { CloudConnector } from '../../ports/cloud.ts';
+import { makeS3Backend } from '../cold-s3/backend.ts';
+import { makeSupabaseArchives } from '../cold-supabase/archives.ts';
+import { makeSupabaseIndex } from '../cold-supabase/index-tables.ts';
+import { SupabaseSession } from '../cold-supabase/session.ts';
+import { StorageApi } from '../cold-supabase/storage-api.ts';
+import { FileSecretStore } from '../secrets/file-secret-store.ts';
+
+/** The clouds as this process reaches them; sessions and keys rest in the SecretStore of the home. */
+export function makeCloudConnector({ home }: { readonly home: string }): CloudConnector {
+  const secrets = new FileSecretStore(join(home, 'cloud', 'secrets.json'));
+  const spool = join(home, 'cloud', 'up');
+  return {
+    // Names of computers are shown to people; some carry their whole domain.
+    deviceName: hostname().split('.')[0]?.slice(0, 60) || 'this computer',
+    secrets,
+    supabase(settings, device, journal) {
+      const session = new SupabaseSession(settings, secrets, () => Date.now());
+      return { account: session, backend: { kind: 'supabase', archives: makeSupabaseArchives({ api: new StorageApi(session), journal, spool }), index: makeSupabaseIndex(session, device) } };
+    },
+    s3: (settings, secretAccessKey, device, journal) => makeS3Backend({ ...settings, secretAccessKey }, device, journal, spool),
+  };
+}
