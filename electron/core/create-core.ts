@@ -3,6 +3,7 @@ import type { Readable } from 'node:stream';
 import type { Handlers } from '#shared/contract.ts';
 import { VesselError } from '#shared/errors.ts';
 import { runDirectory } from '#shared/paths.ts';
+import { archiveReader } from './adapters/archive/archive-reader.ts';
 import { makeArchiver } from './adapters/archive/archiver.ts';
 import { openLocalColdStore } from './adapters/cold-local/cold-store.ts';
 import { makeLocalFiles, sweepSpool } from './adapters/files/local-files.ts';
@@ -12,17 +13,21 @@ import { probeIde } from './adapters/ide-probe/probe-ide.ts';
 import { LocalHostLink } from './adapters/local-host/local-host-link.ts';
 import { makeRemoteHosts, processSshEnvironment } from './adapters/ssh/make-remote-hosts.ts';
 import { makeFault } from './adapters/runtime/faults.ts';
+import { copiesSource, openCopies } from './adapters/safe-copies/open-copies.ts';
 import { lockHome } from './adapters/sqlite/instance-lock.ts';
 import { openStore } from './adapters/sqlite/store.ts';
+import { textTools } from './adapters/text-diff/text-tools.ts';
 import { redact } from './domain/redact.ts';
 import type { Gateway } from './ports/gateway.ts';
 import type { Runtime } from './ports/runtime.ts';
 import type { Store } from './ports/store.ts';
 import { audit, type ServiceContext } from './services/context.ts';
 import { Environments } from './services/environments/environments.ts';
+import { siblingSource } from './services/fsck.ts';
 import { makeHandlers } from './services/handlers.ts';
 import { History } from './services/history.ts';
 import { Imports } from './services/imports.ts';
+import { copiesPolicy, Offline } from './services/offline.ts';
 import { Operations } from './services/operations/operations.ts';
 import { Projects } from './services/projects.ts';
 import { Prompts } from './services/prompts.ts';
@@ -52,6 +57,8 @@ export type Core = {
   /** Streams of the HTTP door that do not fit a JSON call. */
   importZip(content: Readable, options: { readonly name: string; readonly signal: AbortSignal }): Promise<{ readonly projectId: string; readonly operationId: string }>;
   openRevision(projectId: string, rev: number | null): Promise<{ readonly content: Readable; readonly bytes: number; readonly fileName: string; readonly sha256: string }>;
+  /** One file of a revision. Throws NOT_FOUND. */
+  openRevisionFile(projectId: string, rev: number | null, path: string): Promise<{ readonly content: Readable; readonly bytes: number; readonly fileName: string }>;
   /** Ends operations, leaves running environments alone, closes the database. Idempotent. */
   dispose(): Promise<void>;
 };
@@ -119,6 +126,8 @@ async function assemble(options: CoreOptions, undo: (() => Promise<void> | void)
   const projects = new Projects(context);
   const imports = new Imports(context, projects);
   const history = new History(context, projects);
+  const copies = await openCopies({ cold, root: join(home, 'copies'), policy: () => copiesPolicy(store), now: runtime.now });
+  const offline = new Offline({ context, projects, history, reader: archiveReader, texts: textTools, copies, sources: [copiesSource(copies), siblingSource(context)] });
   gateway = await createGateway({ routes: environments.routes, home, cache, port: options.port, log: runtime.log });
   undo.push(() => theGateway().close());
   undo.push(async () => { await operations.close(); await environments.dispose(); feed.close(); });
@@ -136,6 +145,8 @@ async function assemble(options: CoreOptions, undo: (() => Promise<void> | void)
   const timer = setInterval(() => { tidying = housekeeping(); }, PURGE_MS);
   undo.push(async () => { clearInterval(timer); await tidying; });
   environments.start();
+  offline.start();
+  undo.push(() => offline.close());
 
   const app = {
     version: VERSION, pid: process.pid, home, cache, node: process.version, uptimeMs: () => Date.now() - began,
@@ -145,9 +156,10 @@ async function assemble(options: CoreOptions, undo: (() => Promise<void> | void)
   let disposed: Promise<void> | null = null;
   return {
     gateway,
-    handlers: makeHandlers({ context, app, environments, projects, imports, history, sshHosts, prompts: new Prompts() }),
+    handlers: makeHandlers({ context, app, environments, projects, imports, history, sshHosts, prompts: new Prompts(), offline }),
     importZip: (content, { name, signal }) => imports.fromUpload(content, name, signal),
     openRevision: (projectId, rev) => history.open(projectId, rev),
+    openRevisionFile: (projectId, rev, path) => offline.openFile(projectId, rev, path),
     dispose: () => (disposed ??= unwind()),
   };
 }

@@ -8,23 +8,26 @@ import { verdictOf } from './environments/watchman.ts';
 import type { History } from './history.ts';
 import type { Imports } from './imports.ts';
 import type { ConnectOptions } from '../ports/remote-host.ts';
+import type { Offline } from './offline.ts';
 import type { Projects } from './projects.ts';
 import type { Prompts } from './prompts.ts';
 import type { SshHosts } from './ssh-hosts.ts';
 
 export type AppFacts = { readonly version: string; readonly pid: number; readonly home: string; readonly cache: string; readonly node: string; readonly uptimeMs: () => number; readonly quit: () => void };
-export type Services = { readonly context: ServiceContext; readonly app: AppFacts; readonly environments: Environments; readonly projects: Projects; readonly imports: Imports; readonly history: History; readonly sshHosts: SshHosts; readonly prompts: Prompts };
+export type Services = { readonly context: ServiceContext; readonly app: AppFacts; readonly environments: Environments; readonly projects: Projects; readonly imports: Imports; readonly history: History; readonly sshHosts: SshHosts; readonly prompts: Prompts; readonly offline: Offline };
 
 /** Every call and stream of the contract; a missing one does not compile. */
 export function makeHandlers(services: Services): Handlers {
-  const { context, app, environments, projects, imports, history, sshHosts, prompts } = services;
+  const { context, app, environments, projects, imports, history, sshHosts, prompts, offline } = services;
   const { store, operations, feed } = context;
   const { hosts, live } = environments.context;
   const started = ({ operationId }: { readonly operationId: string }): { operationId: string } => ({ operationId });
   const ok = { ok: true } as const;
   const connecting = (scope: string | undefined, acceptHostKeys: readonly string[], signal: AbortSignal): ConnectOptions => ({ prompter: scope === undefined ? null : prompts.prompter(scope, signal), acceptHostKeys, signal });
 
+  const offlineHandlers = offline.handlers();
   const calls: Handlers['calls'] = {
+    ...offlineHandlers.calls,
     'app.info': async () => ({
       version: app.version, pid: app.pid, home: app.home, cache: app.cache, baseUrl: context.gateway().baseUrl, gatewayPort: context.gateway().port,
       node: app.node, uptimeMs: app.uptimeMs(), runningEnvironments: live.size,
@@ -54,7 +57,7 @@ export function makeHandlers(services: Services): Handlers {
     'projects.delete': async ({ projectId }) => { await environments.clearRemains(projectId); return projects.delete(projectId); },
     'projects.undelete': async ({ projectId }) => projects.undelete(projectId),
 
-    'environments.open': async ({ projectId }) => started(environments.open(projectId)),
+    'environments.open': async ({ projectId }) => { offline.drafts.saveBeforeOpen(projectId); return started(environments.open(projectId)); },
     'environments.save': async ({ projectId }) => { await environments.whenKnown(projectId); return started(environments.save(projectId)); },
     'environments.close': async ({ projectId }) => { await environments.whenKnown(projectId); return started(environments.close(projectId)); },
     'environments.discard': async ({ projectId, confirm }) => { await environments.whenKnown(projectId); return started(environments.discard(projectId, confirm)); },
@@ -127,6 +130,7 @@ export function makeHandlers(services: Services): Handlers {
   return {
     calls,
     streams: {
+      ...offlineHandlers.streams,
       'prompts.watch': ({ scope }, { signal }) => prompts.watch(scope, signal),
       'state.watch': (_input, { signal }) => feed.watch(signal),
       'operations.watch': ({ operationId, afterSeq }, { signal }) => operations.watch(operationId, afterSeq, signal),

@@ -37,8 +37,11 @@ export function openEnvironment(context: EnvironmentContext, projectId: string, 
       { id: 'ide', title: 'VS Code answers', weight: 1, run: (step) => context.probeIde(projectId, step.signal) },
     ] });
   }
+  const active = context.operations.active(projectId, null);
   return context.operations.start<OpenState>({
     ...definition,
+    // Offline changes that are being saved become the revision that the workspace is filled from.
+    after: active?.kind === 'edit' ? active.id : null,
     steps: openSteps(context, ensureHost),
     onFailure: async (error, { log }) => {
       const present = context.records.find(projectId)?.state;
