@@ -1,4 +1,4 @@
-import { Activity, Boxes, CircleHelp, FilePlus2, HardDrive, History, LogOut, Moon, Play, Plus, Save, Settings, Stethoscope, SunMedium, Trash2 } from 'lucide-react';
+import { Activity, Boxes, CircleHelp, FilePlus2, Files, HardDrive, History, LogOut, Moon, Play, Plus, Save, Settings, Stethoscope, SunMedium, Trash2 } from 'lucide-react';
 import type { ReactNode } from 'react';
 import type { Client } from '#shared/contract.ts';
 import type { Project } from '#shared/project.ts';
@@ -24,6 +24,7 @@ function projectCommands(client: Client, project: Project): readonly Command[] {
       command('close', 'Save & Exit', <LogOut size={15} />, () => void startProjectOperation(client, 'environments.close', project.id)),
       command('save', 'Save now', <Save size={15} />, () => void saveNow(client, project.id)),
     ] : []),
+    command('files', 'Files of', <Files size={15} />, () => navigate({ screen: 'files', projectId: project.id, rev: null, path: null })),
     command('history', 'History of', <History size={15} />, () => navigate({ screen: 'projects', panel: 'history', projectId: project.id })),
     command('settings', 'Settings of', <Settings size={15} />, () => navigate({ screen: 'projects', panel: 'settings', projectId: project.id })),
   ];

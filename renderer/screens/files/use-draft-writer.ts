@@ -1,0 +1,45 @@
+import { useCallback, useEffect, useRef, useState } from 'react';
+import { useClient } from '../../state/client-context.ts';
+import { toastError, useStore } from '../../state/store.ts';
+
+/** Keys come faster than this; each pause of a quarter of a second is kept. */
+const PAUSE_MS = 250;
+type Pending = { readonly text: string | null; readonly base: number };
+
+/** Keeps what is typed: each change goes to Vessel, and with it to the disk, a quarter of a second after the last key. */
+export function useDraftWriter(projectId: string): { readonly writing: boolean; write(path: string, text: string | null, base: number): void; flush(): Promise<void> } {
+  const client = useClient();
+  const pending = useRef(new Map<string, Pending>());
+  const timer = useRef<ReturnType<typeof setTimeout> | null>(null);
+  const [writing, setWriting] = useState(false);
+
+  const flush = useCallback(async (): Promise<void> => {
+    if (timer.current !== null) clearTimeout(timer.current);
+    timer.current = null;
+    const all = [...pending.current];
+    pending.current.clear();
+    for (const [path, { text, base }] of all) {
+      try {
+        const drafts = await client.call('drafts.put', { projectId, path, text, baseRev: base });
+        useStore.getState().apply({ kind: 'drafts', drafts });
+      } catch (error) {
+        toastError(error);
+      }
+    }
+    setWriting(pending.current.size > 0);
+  }, [client, projectId]);
+
+  const write = useCallback((path: string, text: string | null, base: number): void => {
+    pending.current.set(path, { text, base });
+    setWriting(true);
+    if (timer.current !== null) clearTimeout(timer.current);
+    timer.current = setTimeout(() => void flush(), PAUSE_MS);
+  }, [flush]);
+
+  useEffect(() => {
+    const onHide = (): void => void flush();
+    window.addEventListener('pagehide', onHide);
+    return () => { window.removeEventListener('pagehide', onHide); void flush(); };
+  }, [flush]);
+  return { writing, write, flush };
+}
