@@ -87,6 +87,14 @@ it.each(['/', '/projects/x', '/#/open/a'])('serves the app at %s with a strict p
   expect((await fetch(`${origin}${path}`, { headers: { 'if-none-match': answer.headers.get('etag') ?? '' } })).status).toBe(304);
 });
 
+it('lets styles be inline in the editor\'s frame only, which reaches nothing and is framed by the app alone', async () => {
+  await writeFile(join(directory, 'editor.html'), '<!doctype html>editor');
+  const policy = (await fetch(`${origin}/editor.html`)).headers.get('content-security-policy') ?? '';
+  for (const part of ["default-src 'none'", "script-src 'self'", "style-src 'self' 'unsafe-inline'", "frame-ancestors 'self'"]) expect(policy).toContain(part);
+  expect(policy).not.toContain('connect-src');
+  expect((await fetch(`${origin}/`)).headers.get('content-security-policy')).not.toContain('unsafe-inline');
+});
+
 it('serves named assets for a year and nothing outside its folder', async () => {
   const asset = await fetch(`${origin}/assets/index-abc.js`);
   expect(asset.headers.get('cache-control')).toContain('immutable');

@@ -1,5 +1,5 @@
 import { Download, FileX2, Trash2, Undo2 } from 'lucide-react';
-import { type ReactNode, type RefObject, useEffect } from 'react';
+import { type ReactNode, type RefObject, useEffect, useRef } from 'react';
 import type { Project } from '#shared/project.ts';
 import type { FromEditor } from '../../editor/protocol.ts';
 import { Button, IconButton } from '../../design/button.tsx';
@@ -21,9 +21,13 @@ export function FilePane({ project, rev, tabs, changed, editable, editor, reveal
   const text = active?.state === 'ready' ? active.text : null;
   const version = active?.state === 'ready' ? active.version : 0;
   const path = active?.path ?? null;
+  /** What the editor was given last of each file: coming back to a tab must not bring an older text. */
+  const sent = useRef(new Map<string, number>());
   useEffect(() => {
     if (path === null || text === null) return;
-    editor.current?.send({ type: 'show', path, text, readOnly: !editable, replace: true });
+    const replace = sent.current.get(path) !== version;
+    sent.current.set(path, version);
+    editor.current?.send({ type: 'show', path, text, readOnly: !editable, replace });
     // The text of a version is fixed; while it is typed in, the editor holds what is newer.
     // eslint-disable-next-line react-hooks/exhaustive-deps
   }, [editor, path, version, editable, text === null]);

@@ -43,7 +43,8 @@ export function FilesScreen({ project, rev: asked, path: first }: { readonly pro
 
   const tree = useFolders(id, rev);
   const rows = useMemo(() => visibleRows(tree.folders, tree.expanded, changes), [tree.folders, tree.expanded, changes]);
-  const tabs = useOpenFiles(id, rev, isCurrent, first);
+  const typed = useRef(new Set<string>());
+  const tabs = useOpenFiles(id, rev, isCurrent, first, (path) => head?.reason === 'offline-edit' && typed.current.has(path));
   const writer = useDraftWriter(id);
   const editor = useRef<EditorHandle | null>(null);
   const [side, setSide] = useState<'files' | 'search'>('files');
@@ -70,7 +71,9 @@ export function FilesScreen({ project, rev: asked, path: first }: { readonly pro
       case 'ready': case 'cursor': return;
       case 'changed': {
         const file = tabs.files.find(({ path }) => path === message.path);
-        if (editable && file?.state === 'ready') writer.write(message.path, message.text, file.base);
+        if (!editable || file?.state !== 'ready') return;
+        typed.current.add(message.path);
+        writer.write(message.path, message.text, file.base);
         return;
       }
       case 'command':
@@ -99,6 +102,7 @@ export function FilesScreen({ project, rev: asked, path: first }: { readonly pro
   const discard = (path: string): void => void attempt(async () => {
     await writer.flush();
     useStore.getState().apply({ kind: 'drafts', drafts: await client.call('drafts.discard', { projectId: id, paths: [path] }) });
+    typed.current.delete(path);
     editor.current?.send({ type: 'forget', path });
     tabs.reload(path);
   });
@@ -139,7 +143,7 @@ export function FilesScreen({ project, rev: asked, path: first }: { readonly pro
         writer.write(path, '', rev ?? 1);
         void writer.flush().then(() => open(path));
       }} />}
-      {dialog === 'review' && <ReviewDialog projectId={id} onClose={() => setDialog(null)} onDone={() => { setDialog(null); for (const file of tabs.files) tabs.reload(file.path); }} />}
+      {dialog === 'review' && <ReviewDialog projectId={id} onClose={() => setDialog(null)} onDone={() => { setDialog(null); typed.current.clear(); for (const file of tabs.files) tabs.reload(file.path); }} />}
     </div>
   );
 }

@@ -21,11 +21,15 @@ export type OpenFiles = {
 };
 
 /** The tabs: files of one revision, with the drafts over them when it is the current one. */
-export function useOpenFiles(projectId: string, rev: number | null, withDrafts: boolean, first: string | null): OpenFiles {
+export function useOpenFiles(projectId: string, rev: number | null, withDrafts: boolean, first: string | null, keep: (path: string) => boolean): OpenFiles {
   const client = useClient();
   const [files, setFiles] = useState<readonly OpenFile[]>(first === null ? [] : [{ path: first, state: 'loading' }]);
   const [path, setPath] = useState<string | null>(first);
   const versions = useRef(0);
+  const keeps = useRef(keep);
+  useEffect(() => { keeps.current = keep; });
+  /** The open paths at this moment, ahead of the next render. */
+  const known = useRef<readonly string[]>(first === null ? [] : [first]);
 
   const load = useCallback(async (wanted: string): Promise<void> => {
     if (rev === null) return;
@@ -36,25 +40,22 @@ export function useOpenFiles(projectId: string, rev: number | null, withDrafts: 
   }, [client, projectId, rev, withDrafts]);
 
   // Another revision is another text in every tab.
-  useEffect(() => {
-    setFiles((before) => { for (const file of before) void load(file.path); return before; });
-  }, [load]);
+  // A revision that was made of what is typed here must not come back over what was typed since.
+  useEffect(() => { for (const open of known.current) if (!keeps.current(open)) void load(open); }, [load]);
 
   const open = useCallback((wanted: string): void => {
     setPath(wanted);
-    setFiles((before) => {
-      if (before.some((file) => file.path === wanted)) return before;
-      void load(wanted);
-      return [...before, { path: wanted, state: 'loading' }];
-    });
+    if (known.current.includes(wanted)) return;
+    known.current = [...known.current, wanted];
+    setFiles((before) => [...before, { path: wanted, state: 'loading' }]);
+    void load(wanted);
   }, [load]);
   const close = useCallback((gone: string): void => {
-    setFiles((before) => {
-      const at = before.findIndex((file) => file.path === gone);
-      const left = before.filter((file) => file.path !== gone);
-      setPath((now) => (now === gone ? left[Math.min(at, left.length - 1)]?.path ?? null : now));
-      return left;
-    });
+    const at = known.current.indexOf(gone);
+    const left = known.current.filter((open) => open !== gone);
+    known.current = left;
+    setFiles((before) => before.filter((file) => file.path !== gone));
+    setPath((now) => (now === gone ? left[Math.min(at, left.length - 1)] ?? null : now));
   }, []);
   const reload = useCallback((again: string): void => void load(again), [load]);
   return { files, active: files.find((file) => file.path === path) ?? null, open, close, reload };
