@@ -7,6 +7,7 @@ import { registerFsck } from './commands/fsck.ts';
 import { registerHost } from './commands/host.ts';
 import { registerLogs } from './commands/logs.ts';
 import { registerOperations } from './commands/operations.ts';
+import { registerOffline } from './commands/offline.ts';
 import { registerPorts } from './commands/ports.ts';
 import { registerProjectDrafts } from './commands/project-drafts.ts';
 import { registerProjectFiles } from './commands/project-files.ts';
@@ -48,6 +49,7 @@ export function buildProgram(version: string, begin: (globals: object) => Contex
   registerProjectSettings(project, use);
   registerHost(program, use);
   registerFsck(program, use);
+  registerOffline(program, use);
   registerOperations(program, use);
   registerSystem(program, use);
   registerCompletion(program, use);

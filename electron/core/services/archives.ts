@@ -3,7 +3,8 @@ import type { ArchiveReader, OpenArchive } from '../ports/archive-reader.ts';
 import type { SafeCopies } from '../ports/safe-copies.ts';
 import type { History } from './history.ts';
 
-type Entry = { readonly key: string; readonly opened: Promise<{ readonly archive: OpenArchive; end(): Promise<void> }>; users: number; dropped: boolean };
+type Opened = { readonly archive: OpenArchive; end(): Promise<void> };
+type Entry = { readonly key: string; readonly opened: Promise<Opened>; /** Null while it is fetched and opened. */ open: Opened | null; users: number; dropped: boolean };
 
 /** Directories kept in memory between calls: a browser asks for one folder after the other. */
 const KEPT_ARCHIVES = 6;
@@ -17,6 +18,7 @@ export class Archives {
   readonly #history: Pick<History, 'revision'>;
   /** The last used last. */
   readonly #kept = new Map<string, Entry>();
+  readonly #ending = new AbortController();
 
   constructor(reader: ArchiveReader, copies: SafeCopies, history: Pick<History, 'revision'>) {
     this.#reader = reader;
@@ -41,8 +43,9 @@ export class Archives {
     let entry = this.#kept.get(key);
     if (entry === undefined) {
       // Nobody's signal: others may wait for the same archive.
-      entry = { key, users: 0, dropped: false, opened: this.#open(projectId, revision.sha256) };
-      entry.opened.catch(() => { this.#kept.delete(key); });
+      const made: Entry = { key, users: 0, dropped: false, open: null, opened: this.#open(projectId, revision.sha256) };
+      made.opened.then((open) => { made.open = open; }, () => { if (this.#kept.get(key) === made) this.#kept.delete(key); });
+      entry = made;
     }
     this.#kept.delete(key);
     this.#kept.set(key, entry);
@@ -61,14 +64,15 @@ export class Archives {
 
   /** Ends the reading of everything. */
   async close(): Promise<void> {
+    this.#ending.abort();
     const all = [...this.#kept.values()];
     this.#kept.clear();
     // An archive that could not be opened needs no closing.
     await Promise.all(all.map(async ({ opened }) => (await opened.catch(() => null))?.end()));
   }
 
-  async #open(projectId: string, sha256: string): Promise<{ readonly archive: OpenArchive; end(): Promise<void> }> {
-    const copy = await this.#copies.borrow(projectId, sha256, AbortSignal.any([]));
+  async #open(projectId: string, sha256: string): Promise<Opened> {
+    const copy = await this.#copies.borrow(projectId, sha256, this.#ending.signal);
     try {
       const archive = await this.#reader.open(copy.path);
       return { archive, end: async () => { await archive.close(); copy.release(); } };
@@ -87,14 +91,13 @@ export class Archives {
     let archives = 0;
     let entries = 0;
     for (const entry of [...this.#kept.values()].reverse()) {
-      const opened = await entry.opened.catch(() => null);
+      if (entry.open === null) continue;
       archives += 1;
-      entries += opened?.archive.entries.length ?? 0;
+      entries += entry.open.archive.entries.length;
       if (archives === 1 || (archives <= KEPT_ARCHIVES && entries <= KEPT_ENTRIES)) continue;
-      if (this.#kept.get(entry.key) !== entry || entry.dropped) continue;
       this.#kept.delete(entry.key);
       entry.dropped = true;
-      if (entry.users === 0) await opened?.end();
+      if (entry.users === 0) await entry.open.end();
     }
   }
 }

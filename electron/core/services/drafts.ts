@@ -20,17 +20,23 @@ export class Drafts {
   readonly #tools: EditTools;
   readonly #timers = new Map<string, ReturnType<typeof setTimeout>>();
   #closed = false;
+  #unsubscribe: (() => void) | null = null;
 
   constructor(tools: EditTools) { this.#tools = tools; }
 
   /** Takes up what an earlier run left. */
   start(): void {
+    // An environment that ended, or a save that moved the head, changes what can become of drafts.
+    this.#unsubscribe = this.#tools.context.operations.onChange(({ projectId, endedAt }) => {
+      if (endedAt !== null && projectId !== null && !this.#closed && this.#tools.context.store.drafts.list(projectId).length > 0) this.#changed(projectId);
+    });
     for (const projectId of this.#tools.context.store.drafts.projects()) this.#changed(projectId);
   }
 
   /** Drafts stay in the store; only their saving waits for the next start. */
   close(): void {
     this.#closed = true;
+    this.#unsubscribe?.();
     for (const timer of this.#timers.values()) clearTimeout(timer);
     this.#timers.clear();
   }

@@ -3,7 +3,7 @@ import type { TextDiff } from '#shared/archive-contract.ts';
 import type { TextTools } from '../../ports/archive-reader.ts';
 
 /** A person waits this long for a diff; two files that need more have little in common. */
-const DEADLINE_MS = 1500;
+const DEADLINE_MS = 1000;
 const OPTIONS = { timeout: DEADLINE_MS } as const;
 /** Enough that a merged hunk cannot land in a place that only looks alike. */
 const MERGE_CONTEXT = 3;
