@@ -69,7 +69,7 @@ try {
   await at(`project-${id}`).getByTestId('project-menu').click();
   await at('menu-files').locator('visible=true').click();
   await at('file-src').click();
-  await at('file-src/App.tsx').click();
+  await at('file-src/app.jsx').click();
   const frameBegan = performance.now();
   await lines().getByText('useState').first().waitFor();
   const editorMs = Math.round(performance.now() - frameBegan);
@@ -86,16 +86,16 @@ try {
   await at('tab-files').click();
   note('searched');
 
-  await at('tab-src/App.tsx').click();
+  await at('tab-src/app.jsx').click();
   await lines().first().click();
   await page.keyboard.press('Control+Home');
   await page.keyboard.type('// typed offline\n');
-  await until('the draft', async () => (await client.call('drafts.get', { projectId: id, path: 'src/App.tsx' }))?.text?.startsWith('// typed offline\n') === true, 3000);
+  await until('the draft', async () => (await client.call('drafts.get', { projectId: id, path: 'src/app.jsx' }))?.text?.startsWith('// typed offline\n') === true, 3000);
   note(`kept: ${await state()}`);
   await shot('files-edited');
   await until('the revision after a pause', async () => (await state()).includes('revision 2'));
   must((await client.call('projects.get', { projectId: id })).head?.reason === 'offline-edit', 'the pause made no offline edit');
-  must((await fileInHead(client, vessel.home, id, 'src/App.tsx'))?.startsWith('// typed offline\n') === true, 'the revision lacks what was typed');
+  must((await fileInHead(client, vessel.home, id, 'src/app.jsx'))?.startsWith('// typed offline\n') === true, 'the revision lacks what was typed');
 
   await page.getByRole('button', { name: 'New file' }).click();
   await at('new-file-path').fill('docs/offline.md');

@@ -121,6 +121,19 @@ export const CopyOutInput = RevisionAddressSchema.extend({
 });
 export const CopyOutOutput = z.object({ rev: z.number().int(), path: z.string(), files: z.number().int(), bytes: z.number() });
 
+export const ArchiveScanInput = RevisionAddressSchema.extend({ /** Files above it are named; what the store takes at most. */ maxFileBytes: z.number().int().positive().optional() });
+export const ArchiveScanOutput = z.object({
+  rev: z.number().int(),
+  /** Files that were read. */
+  files: z.number().int(),
+  /** `line` null: by the name of the file. `hint` is the beginning of the secret, never the whole. */
+  secrets: z.array(z.object({ path: z.string(), kind: z.string(), line: z.number().int().nullable(), hint: z.string() })),
+  large: z.array(z.object({ path: z.string(), size: z.number() })),
+  /** True when there are more secrets than are told. */
+  more: z.boolean(),
+});
+export type ArchiveScan = z.infer<typeof ArchiveScanOutput>;
+
 /** One thing that is wrong in the cold store, and what became of it. */
 export const FsckFindingSchema = z.object({
   projectId: z.string(),

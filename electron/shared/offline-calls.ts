@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import {
-  ArchiveFileInput, ArchiveFileOutput, ArchiveSearchInput, ArchiveSearchItem, ArchiveTreeInput, ArchiveTreeOutput, CopyOutInput, CopyOutOutput, DiffFileInput, DiffFileOutput, DiffInput, DiffOutput,
+  ArchiveFileInput, ArchiveFileOutput, ArchiveScanInput, ArchiveScanOutput, ArchiveSearchInput, ArchiveSearchItem, ArchiveTreeInput, ArchiveTreeOutput, CopyOutInput, CopyOutOutput, DiffFileInput, DiffFileOutput, DiffInput, DiffOutput,
 } from './archive-contract.ts';
 import { DraftChoiceSchema, DraftGetOutput, DraftPutInput, DraftReviewOutput, DraftsSchema } from './draft-contract.ts';
 import { ProjectIdSchema } from './ids.ts';
@@ -17,6 +17,9 @@ export const offlineCalls = {
   'archive.file': call(ArchiveFileInput, ArchiveFileOutput),
   /** Writes files of a revision to a folder of this computer. Browsers GET /api/projects/<id>/revisions/<rev>/files/<path> instead. */
   'archive.copyOut': call(CopyOutInput, CopyOutOutput),
+
+  /** Looks for secrets and for files that a store does not take, before something leaves this computer. */
+  'archive.scan': call(ArchiveScanInput, ArchiveScanOutput),
 
   'history.diff': call(DiffInput, DiffOutput),
   'history.diffFile': call(DiffFileInput, DiffFileOutput),

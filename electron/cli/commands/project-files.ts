@@ -87,6 +87,22 @@ export function registerProjectFiles(group: Command, use: Use): void {
       ].join('\n'));
     }));
 
+  group.command('scan').summary('look for secrets in a revision')
+    .description('Looks for keys, tokens and passwords in a revision, and for files larger than a limit. Only the beginning of each is shown. Exit code 1 when something is found.')
+    .argument('<project>', PROJECT_HELP).option(...REV)
+    .option('--max-file <bytes>', 'name files above this size', integer(1, Number.MAX_SAFE_INTEGER))
+    .action(use(async (context, [query]: [string], options: Rev & { readonly maxFile?: number }) => {
+      const { id } = await anyProject(context, query);
+      const scan = await context.session.call('archive.scan', { projectId: id, ...revOf(options), ...(options.maxFile === undefined ? {} : { maxFileBytes: options.maxFile }) });
+      const { style } = context.output;
+      context.output.result({ id, ...scan }, () => [
+        ...scan.secrets.map(({ path, kind, line, hint }) => `${style('yellow', kind)}  ${oneLine(path)}${line === null ? '' : `:${line}`}  ${style('dim', oneLine(hint))}`.trimEnd()),
+        ...scan.large.map(({ path, size }) => `${style('yellow', 'large file')}  ${oneLine(path)}  ${formatBytes(size)}`),
+        style('dim', `${count(scan.secrets.length, 'secret')} in ${count(scan.files, 'file')} of revision ${scan.rev}${scan.more ? ', and more' : ''}`),
+      ].join('\n'));
+      return scan.secrets.length + scan.large.length === 0 ? EXIT.ok : EXIT.failed;
+    }));
+
   group.command('copy-out').summary('copy files of a revision to a folder')
     .description('Writes files or folders of a revision (everything unless told) to a new folder of this computer.')
     .argument('<project>', PROJECT_HELP).argument('[paths...]', 'files or folders of the workspace')

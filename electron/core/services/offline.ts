@@ -14,6 +14,7 @@ import { Drafts } from './drafts.ts';
 import { restoreFiles, type EditTools } from './edits.ts';
 import { checkStore, type CopySource } from './fsck.ts';
 import type { History } from './history.ts';
+import { scanRevision } from './scan.ts';
 import type { Projects } from './projects.ts';
 
 export type OfflineParts = { readonly context: ServiceContext; readonly projects: Projects; readonly history: History; readonly reader: ArchiveReader; readonly texts: TextTools; readonly copies: SafeCopies; readonly sources: readonly CopySource[] };
@@ -107,6 +108,7 @@ export class Offline {
           audit(context, { kind: 'revision.copied', projectId, text: `Copied ${copied.files} files of revision ${number} out`, data: { rev: number, path: to, files: copied.files } });
           return { rev: number, path: to, ...copied };
         }),
+        'archive.scan': ({ projectId, rev, maxFileBytes }, { signal }) => scanRevision(this.archives, projectId, rev, maxFileBytes ?? null, signal),
         'history.diff': ({ projectId, from, to, limit }, { signal }) => this.#compare.trees(projectId, from, to, limit, signal),
         'history.diffFile': async ({ projectId, from, to, path, context: lines }, { signal }) => ({ path, diff: await this.#compare.file(projectId, from, to, path, lines, signal) }),
         'history.restoreFiles': async ({ projectId, rev, paths }) => started(restoreFiles(this.#tools, projectId, rev, paths)),

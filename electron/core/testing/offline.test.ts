@@ -81,6 +81,21 @@ describe('looking into a revision', () => {
   });
 });
 
+describe('a scan before something leaves this computer', () => {
+  it('names secrets by their place and form, never in full, and files that are too large', async () => {
+    const { id } = await create();
+    const secret = `ghp_${'A1b2C3d4E5f6'.repeat(3)}`;
+    await put(id, '.env', `TOKEN=${secret}\n`, 1);
+    await put(id, 'data.txt', 'x'.repeat(5000), 1);
+    await save(id);
+    const scan = await calls()['archive.scan']({ projectId: id, maxFileBytes: 4000 }, context);
+    expect(scan.secrets).toMatchObject([{ path: '.env', kind: 'environment file', line: null }, { path: '.env', kind: 'GitHub token', line: 1 }]);
+    expect(scan.large).toEqual([{ path: 'data.txt', size: 5000 }]);
+    expect(JSON.stringify(scan)).not.toContain(secret);
+    expect((await calls()['archive.scan']({ projectId: id, rev: 1 }, context)).secrets).toEqual([]);
+  });
+});
+
 describe('comparing and restoring', () => {
   it('tells what was added, removed and changed, and shows lines', async () => {
     const { id } = await create();
