@@ -115,8 +115,29 @@ try {
   await at('pin-1').click();
   await page.getByText('Pinned').waitFor();
   await shot('history');
+  // Somebody else goes on while changes of ours wait: they are shown beside each other, and a person decides.
+  const headNow = async (): Promise<number> => (await client.call('projects.get', { projectId: id })).head?.rev ?? 0;
+  const on = await headNow();
+  await client.call('drafts.put', { projectId: id, path: 'src/app.jsx', text: (await fileInHead(client, vessel.home, id, 'src/app.jsx') ?? '').replace('It works', 'It works offline'), baseRev: on });
+  await client.call('drafts.put', { projectId: id, path: 'notes.txt', text: 'only mine\n', baseRev: on });
+  await finish(client, (await client.call('history.restore', { projectId: id, rev: 1 })).operationId);
+  await page.goto(`${vessel.file.baseUrl}/#/projects/${id}/files`);
+  await at('review').click();
+  await at('review-src/app.jsx').waitFor();
+  await shot('review');
+  await at('apply-review').click();
+  await until('the reviewed changes', async () => (await client.call('drafts.list', { projectId: id })).state !== 'review');
+  await until('their revision', async () => (await client.call('drafts.list', { projectId: id })).state === 'clean');
+  must((await fileInHead(client, vessel.home, id, 'src/app.jsx'))?.includes('It works offline') === true && await fileInHead(client, vessel.home, id, 'notes.txt') === 'only mine\n', 'the review lost something');
+  note('reviewed');
+  await page.goto(`${vessel.file.baseUrl}/#/projects/${id}/files/1`);
+  await at('file-package.json').click();
+  await lines().getByText('scripts').first().waitFor();
+  must((await state()).includes('read-only'), 'an old revision is not read-only');
+  await shot('files-old');
   await page.goto(`${vessel.file.baseUrl}/#/`);
   await at(`project-${id}`).waitFor();
+  await shot('projects');
   must(violations.length === 0, `the pages complained: ${violations.join('; ')}`);
 
   let environmentMs: number | null = null;

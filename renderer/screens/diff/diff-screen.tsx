@@ -115,7 +115,7 @@ function Lines({ projectId, from, to, path }: { readonly projectId: string; read
 
 function RevisionChoice({ label, value, revisions, onValue }: { readonly label: string; readonly value: number; readonly revisions: readonly Revision[]; readonly onValue: (rev: number) => void }): ReactNode {
   const options = revisions.length === 0 ? [{ value: String(value), label: `Revision ${value}` }] : revisions.map((item) => ({ value: String(item.rev), label: `Revision ${item.rev} · ${formatDateTime(item.createdAt).slice(5, 16)}` }));
-  return <Select aria-label={label} className="max-w-48" value={String(value)} options={options} onValue={(next) => onValue(Number(next))} />;
+  return <Select aria-label={label} className="w-52" value={String(value)} options={options} onValue={(next) => onValue(Number(next))} />;
 }
 
 function summary({ counts, from, to }: RevisionDiff): string {

@@ -48,7 +48,7 @@ export function FilePane({ project, rev, tabs, changed, editable, editor, reveal
             <div className="flex shrink-0 items-center gap-0.5 px-2">
               {changed.has(active.path) && editable && <IconButton label="Drop the changes to this file" size="small" onClick={() => onDiscard(active.path)} data-testid="discard-draft"><Undo2 size={15} /></IconButton>}
               {rev !== null && <a href={downloadAddress(project.id, rev, active.path)} download aria-label="Download this file" title="Download this file" className="inline-flex size-7 items-center justify-center rounded-md text-ink-soft hover:bg-sunken hover:text-ink"><Download size={15} /></a>}
-              {editable && active.state === 'ready' && active.form !== 'removed' && <IconButton label="Delete this file" size="small" variant="quiet-danger" onClick={() => onRemove(active.path)}><Trash2 size={15} /></IconButton>}
+              {editable && active.state === 'ready' && active.form !== 'removed' && <IconButton label="Delete this file" size="small" onClick={() => onRemove(active.path)}><Trash2 size={15} /></IconButton>}
             </div>
           )}
         </div>

@@ -53,7 +53,7 @@ export function SearchPanel({ projectId, rev, onOpen }: { readonly projectId: st
   return (
     <div className="flex min-h-0 flex-1 flex-col">
       <div className="flex items-center gap-1 px-3 pt-3 pb-2">
-        <TextInput ref={input} type="search" aria-label="Search names and contents" placeholder="Search names and contents" value={query} onChange={(event) => setQuery(event.target.value)} data-testid="file-search" className="h-8" />
+        <TextInput ref={input} type="search" aria-label="Search names and contents" placeholder="Search names and contents" value={query} onChange={(event) => setQuery(event.target.value)} data-testid="file-search" className="[&::-webkit-search-cancel-button]:hidden" />
         <IconButton label="Match case" size="small" aria-pressed={caseSensitive} variant={caseSensitive ? 'secondary' : 'quiet'} onClick={() => setCase(!caseSensitive)}><CaseSensitive size={16} /></IconButton>
         <IconButton label="Whole words" size="small" aria-pressed={wholeWord} variant={wholeWord ? 'secondary' : 'quiet'} onClick={() => setWord(!wholeWord)}><WholeWord size={16} /></IconButton>
       </div>

@@ -72,5 +72,5 @@ export function RevisionItem({ revision, current, last, previous, restoreHint, o
 }
 
 function originText({ hostName, device }: NonNullable<Revision['origin']>): string {
-  return hostName === null ? `Made on ${device}, without an environment` : `From ${hostName}, saved by ${device}`;
+  return hostName === null ? `Made on ${device}` : `From ${hostName}, saved by ${device}`;
 }
