@@ -10,6 +10,8 @@ import { viewOf } from './browse.ts';
 import type { StartedOperation } from './operations/operations.ts';
 
 const NEW_FILE_MODE = 0o644;
+/** A store that cannot be reached is asked more and more rarely: each try is an operation that people see. */
+const MAX_WAIT_MS = 10 * 60 * 1000;
 const never = AbortSignal.any([]);
 
 /**
@@ -19,6 +21,8 @@ const never = AbortSignal.any([]);
 export class Drafts {
   readonly #tools: EditTools;
   readonly #timers = new Map<string, ReturnType<typeof setTimeout>>();
+  /** Saves in a row that failed, by project. */
+  readonly #failures = new Map<string, number>();
   #closed = false;
   #unsubscribe: (() => void) | null = null;
 
@@ -27,7 +31,11 @@ export class Drafts {
   /** Takes up what an earlier run left. */
   start(): void {
     // An environment that ended, or a save that moved the head, changes what can become of drafts.
-    this.#unsubscribe = this.#tools.context.operations.onChange(({ projectId, endedAt }) => {
+    this.#unsubscribe = this.#tools.context.operations.onChange(({ projectId, endedAt, kind, state }) => {
+      if (projectId !== null && endedAt !== null && kind === 'edit') {
+        if (state === 'failed') this.#failures.set(projectId, (this.#failures.get(projectId) ?? 0) + 1);
+        else this.#failures.delete(projectId);
+      }
       if (endedAt !== null && projectId !== null && !this.#closed && this.#tools.context.store.drafts.list(projectId).length > 0) this.#changed(projectId);
     });
     for (const projectId of this.#tools.context.store.drafts.projects()) this.#changed(projectId);
@@ -187,13 +195,14 @@ export class Drafts {
     clearTimeout(this.#timers.get(projectId));
     this.#timers.delete(projectId);
     if (this.#closed || state === 'clean' || state === 'review') return;
-    this.#timers.set(projectId, setTimeout(() => this.#saveQuietly(projectId), DRAFT_SAVE_PAUSE_MS));
+    this.#timers.set(projectId, setTimeout(() => this.#saveQuietly(projectId), Math.min(MAX_WAIT_MS, DRAFT_SAVE_PAUSE_MS * 4 ** (this.#failures.get(projectId) ?? 0))));
   }
 
   #saveQuietly(projectId: string): void {
     this.#timers.delete(projectId);
     try {
-      if (this.list(projectId).state === 'pending') void this.save(projectId).done.then(() => { this.#changed(projectId); });
+      // Its end is told to whoever listens, see `start`.
+      if (this.list(projectId).state === 'pending') this.save(projectId);
       else this.#tools.context.feed.setDrafts(this.list(projectId));
     } catch (error) {
       const { code, message } = VesselError.from(error);

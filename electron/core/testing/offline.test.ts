@@ -10,6 +10,8 @@ import type { Project, Revision } from '#shared/project.ts';
 import { DRAFT_SAVE_PAUSE_MS } from '#shared/draft-contract.ts';
 import { openLocalColdStore } from '../adapters/cold-local/cold-store.ts';
 import { checkStore, mirrorSource, siblingSource } from '../services/fsck.ts';
+import { fakeRemote, type FakeRemote } from '../adapters/safe-copies/fake-remote.fixture.ts';
+import { copiesSource, openCopies } from '../adapters/safe-copies/open-copies.ts';
 import { makeWorld, type World } from './world.ts';
 
 let world: World;
@@ -306,5 +308,66 @@ describe('fsck', () => {
     expect((await check(true)).findings.map(({ problem, outcome }) => `${problem} ${outcome}`).sort()).toEqual(['manifest repaired', 'unused kept']);
     expect(await world.cold.manifests(() => undefined)).toHaveLength(1);
     expect(await world.cold.list(project.id)).toHaveLength(2);
+  });
+});
+
+describe('with a remote store and the network off', () => {
+  let remote: FakeRemote;
+  const away = async (): Promise<World> => {
+    await world.dispose();
+    return makeWorld({
+      remote: (local) => (remote = fakeRemote(local)).cold,
+      copies: (cold) => openCopies({ cold, root: join(folder, 'copies'), policy: () => ({ budgetBytes: 1e9, kept: new Set() }), now: Date.now }),
+    });
+  };
+
+  it('what was fetched can be browsed and edited, and the changes wait until the store can be reached', async () => {
+    world = await away();
+    world.offline.start();
+    const { id } = await create();
+    const other = await create('B');
+    await world.offline.keepCopies();
+    world.context.store.projects.update(other.id, { name: 'B' }, 1);
+    remote.setOnline(false);
+    expect((await calls()['offline.status']({}, context)).available.sort()).toEqual([id, other.id].sort());
+    expect(await text(id, 'package.json')).toContain('{');
+    await put(id, 'a', 'typed on a train', 1);
+    const failed = await world.offline.drafts.save(id).done;
+    expect(failed.error).toMatchObject({ code: 'STORE_FAILED' });
+    expect(world.offline.drafts.get(id, 'a')?.text).toBe('typed on a train');
+    remote.setOnline(true);
+    expect(await save(id)).toMatchObject({ rev: 2 });
+    expect(await text(id, 'a')).toBe('typed on a train');
+  });
+
+  it('says which store cannot be reached for what was never fetched', async () => {
+    world = await away();
+    const { id } = await create();
+    remote.setOnline(false);
+    await expect(text(id, 'package.json')).rejects.toThrow(code('STORE_FAILED'));
+  });
+
+  it('repairs the store from a copy on this computer', async () => {
+    world = await away();
+    const project = await create();
+    const copies = await openCopies({ cold: remote.cold, root: join(folder, 'copies'), policy: () => ({ budgetBytes: 1e9, kept: new Set() }), now: Date.now });
+    await world.offline.keepCopies();
+    await remote.lose(project.id, project.head?.sha256 ?? '');
+    const { result } = await checkStore({ context: world.context, sources: [copiesSource(copies)] }, project.id, true).done;
+    expect(result).toMatchObject({ sound: true, findings: [{ problem: 'missing', outcome: 'repaired' }] });
+    expect(await world.history.verify(project.id, 1)).toMatchObject({ ok: true });
+  });
+});
+
+describe('archives that are looked into', () => {
+  it('are shared, and those not used for long are closed, but none that somebody reads', async () => {
+    const ids: string[] = [];
+    for (let index = 0; index < 9; index += 1) ids.push((await create(`P${index}`)).id);
+    const held = await world.offline.archives.hold(ids[0] ?? '', undefined, context.signal);
+    for (const id of ids) await text(id, 'package.json');
+    expect((await held.archive.read('package.json', { maxBytes: 10_000, signal: context.signal })).length).toBeGreaterThan(0);
+    await held.release();
+    await expect(held.archive.read('package.json', { maxBytes: 10_000, signal: context.signal })).rejects.toThrow();
+    expect(await text(ids[0] ?? '', 'package.json')).toContain('{');
   });
 });

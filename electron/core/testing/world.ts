@@ -20,7 +20,6 @@ import { openLocalColdStore } from '../adapters/cold-local/cold-store.ts';
 import { makeLocalFiles } from '../adapters/files/local-files.ts';
 import { openStore } from '../adapters/sqlite/store.ts';
 import type { ColdStore } from '../ports/cold-store.ts';
-import type { Store } from '../ports/store.ts';
 import type { Gateway } from '../ports/gateway.ts';
 import type { GuestClient } from '../ports/guest.ts';
 import type { HostLink, HostRequestOptions } from '../ports/host-link.ts';
@@ -137,13 +136,14 @@ export type World = {
 };
 
 /** All services over a real store, a real cold store and a real archiver; host and guests in memory. */
-export async function makeWorld(given: { readonly home?: string; readonly host?: FakeHost; readonly clock?: { now: number }; readonly copies?: (cold: ColdStore, store: Store) => SafeCopies } = {}): Promise<World> {
+export async function makeWorld(given: { readonly home?: string; readonly host?: FakeHost; readonly clock?: { now: number }; readonly remote?: (local: ColdStore) => ColdStore; readonly copies?: (cold: ColdStore) => Promise<SafeCopies> } = {}): Promise<World> {
   const home = given.home ?? mkdtempSync(join(existsSync(MEMORY) ? MEMORY : tmpdir(), 'vessel-world-'));
   const clock = given.clock ?? { now: 1_700_000_000_000 };
   const host = given.host ?? new FakeHost();
   const runtime = { now: () => clock.now, log: () => undefined, fault: () => undefined };
   const store = openStore(join(home, 'vessel.db'));
-  const cold = { ...(await openLocalColdStore(join(home, 'cold'))) };
+  const local = await openLocalColdStore(join(home, 'cold'));
+  const cold = { ...(given.remote?.(local) ?? local) };
   const operations = new Operations(store, runtime);
   const feed = new StateFeed(store, operations);
   const gateway = { port: 1, urlFor: ({ projectId }: { projectId: string }) => ({ url: `http://${projectId}.localhost:1/?t`, origin: `http://${projectId}.localhost:1` }) } as unknown as Gateway;
@@ -158,7 +158,7 @@ export async function makeWorld(given: { readonly home?: string; readonly host?:
   const environments = new Environments(context, [host]);
   const projects = new Projects(context);
   const history = new History(context, projects);
-  const offline = new Offline({ context, projects, history, reader: archiveReader, texts: textTools, copies: given.copies?.(cold, store) ?? localCopies(cold), sources: [siblingSource(context)] });
+  const offline = new Offline({ context, projects, history, reader: archiveReader, texts: textTools, copies: await given.copies?.(cold) ?? localCopies(cold), sources: [siblingSource(context)] });
   const close = async (): Promise<void> => { await offline.close(); await operations.close(); await environments.dispose(); feed.close(); store.close(); };
   const world: World = {
     context, environments, projects, history, offline, host, clock, cold,
