@@ -138,6 +138,10 @@ try {
   await page.goto(`${vessel.file.baseUrl}/#/`);
   await at(`project-${id}`).waitFor();
   await shot('projects');
+  await page.goto(`${vessel.file.baseUrl}/#/settings`);
+  await at('check-store').click();
+  await at('fsck-report').getByText('every revision can be restored').waitFor();
+  await shot('fsck');
   must(violations.length === 0, `the pages complained: ${violations.join('; ')}`);
 
   let environmentMs: number | null = null;

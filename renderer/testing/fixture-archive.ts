@@ -26,4 +26,5 @@ export const archiveAnswers: Answers = {
   'history.diffFile': ({ path }) => ({ path, diff: { form: 'text', added: 2, removed: 1, hunks: [{ oldStart: 3, oldLines: 4, newStart: 3, newLines: 5, lines: [' // One answer for everybody.', ' createServer((request, response) => {', '-  response.end("hello");', '+  const name = request.url ?? "";', '+  response.end(`hello ${name}`);', ' }).listen(5173);'] }] } }),
   'drafts.list': ({ projectId }) => ({ projectId, baseRev: null, headRev: 12, state: 'clean', drafts: [] }),
   'drafts.get': () => null,
+  'offline.status': () => ({ whole: true, bytes: 0, archives: 0, budgetBytes: 5_000_000_000, kept: [], available: [] }),
 };

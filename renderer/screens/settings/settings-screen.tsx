@@ -7,6 +7,7 @@ import { Card, CardHeader, Page } from '../../design/surface.tsx';
 import { attempt } from '../../state/actions.ts';
 import { useClient } from '../../state/client-context.ts';
 import { useStore } from '../../state/store.ts';
+import { StorageCard } from './storage-card.tsx';
 import { AboutCard } from './about-card.tsx';
 import { BehaviourFields, validSettings } from './behaviour-fields.tsx';
 
@@ -65,6 +66,7 @@ function Form({ settings }: { readonly settings: Settings }): ReactNode {
             <Field label="Most files in it">{(ids) => <NumberInput {...ids} min={1} value={maxEntries} onValue={(value) => setDraft({ ...draft, limits: { ...draft.limits, maxEntries: value } })} />}</Field>
           </div>
         </Card>
+        <StorageCard />
         <AboutCard />
       </div>
     </Page>
