@@ -19,8 +19,10 @@ const view = editor.create(root, {
   model: null, automaticLayout: true, theme: 'vessel-light', fontFamily: "'JetBrains Mono', 'Cascadia Code', ui-monospace, 'SF Mono', Menlo, Consolas, 'DejaVu Sans Mono', monospace", fontSize: 13, lineHeight: 20,
   minimap: { enabled: false }, overviewRulerBorder: false, hideCursorInOverviewRuler: true, scrollbar: { horizontalScrollbarSize: 10, verticalScrollbarSize: 10 }, scrollBeyondLastLine: false, smoothScrolling: false, renderLineHighlight: 'line', padding: { top: 10, bottom: 10 }, stickyScroll: { enabled: false },
   // What a language server would answer; here nobody does. VS Code in the environment has all of it.
-  quickSuggestions: false, codeLens: false, links: false, wordBasedSuggestions: 'currentDocument', fixedOverflowWidgets: true, accessibilitySupport: 'auto', readOnlyMessage: { value: 'This copy is read-only' },
+  unusualLineTerminators: 'off', quickSuggestions: false, codeLens: false, links: false, wordBasedSuggestions: 'currentDocument', fixedOverflowWidgets: true, accessibilitySupport: 'auto', readOnlyMessage: { value: 'This copy is read-only' },
 });
+/** What stands in a file is given back, also what nobody sees. */
+const KEEP_BOM = true;
 const states = new Map<string, editor.ICodeEditorViewState | null>();
 let shown: string | null = null;
 /** True while a text comes from the app: that is no change to be told back. */
@@ -34,8 +36,8 @@ function show({ path, text, readOnly, replace }: Extract<ToEditor, { type: 'show
     let model = editor.getModel(uriOf(path));
     if (model === null) {
       model = editor.createModel(text, languageOf(path), uriOf(path));
-      model.onDidChangeContent(() => { if (!filling) tell({ type: 'changed', path, text: editor.getModel(uriOf(path))?.getValue() ?? '' }); });
-    } else if (replace && model.getValue() !== text) {
+      model.onDidChangeContent(() => { if (!filling) tell({ type: 'changed', path, text: editor.getModel(uriOf(path))?.getValue(editor.EndOfLinePreference.TextDefined, KEEP_BOM) ?? '' }); });
+    } else if (replace && model.getValue(editor.EndOfLinePreference.TextDefined, KEEP_BOM) !== text) {
       model.setValue(text);
     }
     if (shown !== path) {

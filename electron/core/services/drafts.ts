@@ -122,6 +122,8 @@ export class Drafts {
         const { head } = projects.record(projectId);
         const saved = context.store.drafts.list(projectId);
         if (head === null || saved.length === 0) return 'Nothing to save';
+        // A revision of another computer may have come in since the click.
+        if (!this.#follows(projectId, saved[0]?.baseRev ?? 0)) throw new VesselError('DRAFTS_OUTDATED', undefined, { details: { files: saved.length } });
         const edits = await this.#tools.archives.use(projectId, head.rev, step.signal, (base) => Promise.resolve(editsOf(base, saved)));
         ended.revision = edits.size === 0 ? head : await recordEdits(this.#tools, head, edits, 'offline-edit', step);
         context.store.drafts.remove(projectId, saved);
