@@ -16,7 +16,7 @@ if (root === null) throw new Error('The page has no #editor');
 
 defineThemes();
 const view = editor.create(root, {
-  model: null, automaticLayout: true, theme: 'vessel-light', fontFamily: "'JetBrains Mono', 'Cascadia Code', ui-monospace, 'SF Mono', Menlo, Consolas, 'DejaVu Sans Mono', monospace", fontSize: 13, lineHeight: 20,
+  model: null, automaticLayout: true, theme: 'vessel-light', fontFamily: "'JetBrains Mono', 'Cascadia Code', ui-monospace, 'SF Mono', Menlo, Consolas, 'DejaVu Sans Mono', monospace", fontLigatures: false, fontSize: 13, lineHeight: 20,
   minimap: { enabled: false }, overviewRulerBorder: false, hideCursorInOverviewRuler: true, scrollbar: { horizontalScrollbarSize: 10, verticalScrollbarSize: 10 }, scrollBeyondLastLine: false, smoothScrolling: false, renderLineHighlight: 'line', padding: { top: 10, bottom: 10 }, stickyScroll: { enabled: false },
   // What a language server would answer; here nobody does. VS Code in the environment has all of it.
   unusualLineTerminators: 'off', quickSuggestions: false, codeLens: false, links: false, wordBasedSuggestions: 'currentDocument', fixedOverflowWidgets: true, accessibilitySupport: 'auto', readOnlyMessage: { value: 'This copy is read-only' },

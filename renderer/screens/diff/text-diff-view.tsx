@@ -9,7 +9,7 @@ export function TextDiffView({ diff }: { readonly diff: TextDiff }): ReactNode {
     case 'binary': return <Note>Binary, or not in UTF-8: only size and hash can be compared.</Note>;
     case 'too-large': return <Note>Too large, or too different, to compare line by line.</Note>;
     case 'text': return (
-      <div tabIndex={0} role="region" aria-label="Changed lines" className="overflow-x-auto rounded-lg border border-line bg-surface font-mono text-xs leading-5">
+      <div tabIndex={0} role="region" aria-label="Changed lines" className="overflow-x-auto rounded-lg border border-line bg-surface font-mono text-xs leading-5 [font-variant-ligatures:none]">
         <table className="w-full border-collapse"><tbody>{diff.hunks.map((hunk, index) => <HunkRows key={`${hunk.oldStart}-${hunk.newStart}`} hunk={hunk} first={index === 0} />)}</tbody></table>
       </div>
     );

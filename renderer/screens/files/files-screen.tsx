@@ -167,8 +167,8 @@ function RevisionSelect({ project, rev, onRev }: { readonly project: Project; re
   const { loaded } = useCall((signal) => client.call('history.list', { projectId: project.id }, { signal }), `${project.id}/${project.head?.rev ?? 0}`);
   if (rev === null) return null;
   const known = loaded.value?.revisions ?? (project.head === null ? [] : [project.head]);
-  const options = known.map((item) => ({ value: String(item.rev), label: `Revision ${item.rev}${item.rev === project.head?.rev ? ' (current)' : ` · ${formatDateTime(item.createdAt).slice(0, 16)}`}` }));
-  return <Select aria-label="Revision" data-testid="revision-select" className="max-w-56" value={String(rev)} options={options} onValue={(value) => onRev(Number(value))} />;
+  const options = known.map((item) => ({ value: String(item.rev), label: `Revision ${item.rev}${item.rev === project.head?.rev ? ' (current)' : ` · ${formatDateTime(item.createdAt).slice(5, 16)}`}` }));
+  return <Select aria-label="Revision" data-testid="revision-select" className="w-52" value={String(rev)} options={options} onValue={(value) => onRev(Number(value))} />;
 }
 
 function EmptyHint({ editable, onSearch }: { readonly editable: boolean; readonly onSearch: () => void }): ReactNode {

@@ -65,7 +65,7 @@ export function SearchPanel({ projectId, rev, onOpen }: { readonly projectId: st
               <span className="truncate">{path.slice(path.lastIndexOf('/') + 1)}</span><span className="truncate text-xs font-normal text-ink-faint">{path.slice(0, Math.max(0, path.lastIndexOf('/')))}</span>
             </button>
             {hits.map((hit) => hit.kind === 'name' ? null : (
-              <button key={hit.line} type="button" data-testid="search-hit" onClick={() => onOpen(path, hit)} className="flex h-6 w-full items-center gap-2 rounded-md pr-1.5 pl-3 text-left font-mono text-xs hover:bg-sunken">
+              <button key={hit.line} type="button" data-testid="search-hit" onClick={() => onOpen(path, hit)} className="flex h-6 w-full items-center gap-2 rounded-md pr-1.5 pl-3 text-left font-mono text-xs [font-variant-ligatures:none] hover:bg-sunken">
                 <span className="tabular w-8 shrink-0 text-right text-ink-faint">{hit.line}</span>
                 <span className="truncate whitespace-pre"><Marked hit={hit} /></span>
               </button>
