@@ -77,13 +77,13 @@ function ChangeList({ changes, chosen, onChoose, more }: { readonly changes: rea
   return (
     <aside className="flex w-80 shrink-0 flex-col border-r border-line bg-canvas" aria-label="Changed files">
       <div
-        ref={scroller} role="listbox" aria-label="Changed files" tabIndex={0} data-testid="changes" className="group min-h-0 flex-1 overflow-y-auto py-2 outline-none"
+        ref={scroller} role="listbox" aria-label="Changed files" tabIndex={0} data-testid="changes" className="min-h-0 flex-1 overflow-y-auto py-2 focus-visible:-outline-offset-2"
         onKeyDown={(event) => {
           const next = changes[at + ({ ArrowDown: 1, ArrowUp: -1 }[event.key] ?? Number.NaN)];
           if (next !== undefined) { event.preventDefault(); onChoose(next.path); }
         }}
       >
-        <div className="relative" style={{ height: virtual.getTotalSize() }}>
+        <div role="presentation" className="relative" style={{ height: virtual.getTotalSize() }}>
           {virtual.getVirtualItems().map(({ index, start }) => {
             const change = changes[index];
             if (change === undefined) return null;

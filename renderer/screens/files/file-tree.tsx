@@ -40,8 +40,8 @@ export function FileTree({ rows, chosen, onOpen, onToggle }: { readonly rows: re
   };
 
   return (
-    <div ref={scroller} role="tree" aria-label="Files" tabIndex={0} aria-activedescendant={rows[at] === undefined ? undefined : `row-${at}`} onKeyDown={onKeyDown} data-testid="file-tree" className="group min-h-0 flex-1 overflow-y-auto py-1 outline-none">
-      <div className="relative w-full" style={{ height: virtual.getTotalSize() }}>
+    <div ref={scroller} role="tree" aria-label="Files" tabIndex={0} aria-activedescendant={rows[at] === undefined ? undefined : `row-${at}`} onKeyDown={onKeyDown} data-testid="file-tree" className="group min-h-0 flex-1 overflow-y-auto py-1 focus-visible:-outline-offset-2">
+      <div role="presentation" className="relative w-full" style={{ height: virtual.getTotalSize() }}>
         {virtual.getVirtualItems().map(({ index, start }) => {
           const row = rows[index];
           if (row === undefined) return null;
