@@ -42,7 +42,7 @@ export default defineConfig({
         minify: 'oxc' as const,
         // Fonts and icons stay files: the strict CSP allows no data: URL for scripts and styles.
         assetsInlineLimit: 0,
-        rollupOptions: { input: path('renderer/index.html') },
+        rollupOptions: { input: { index: path('renderer/index.html'), editor: path('renderer/editor.html') } },
       },
     },
   } : {}),

@@ -90,6 +90,16 @@ async function photograph(page: Page): Promise<void> {
   await at('history').waitFor();
   await camera.take('history');
   await page.keyboard.press('Escape');
+  await go(`#/projects/${dashboard}/files/1/${encodeURIComponent('src/app.jsx')}`);
+  await page.frameLocator('[data-testid=editor-frame]').locator('.view-lines').getByText('useState').first().waitFor();
+  await camera.take('files');
+  await at('tab-search').click();
+  await at('file-search').fill('react');
+  await at('search-status').getByText('text file').waitFor();
+  await camera.take('files-search');
+  await go(`#/projects/${shop}/diff/2/3`);
+  await at('changes').waitFor();
+  await camera.take('diff');
   await go(`#/projects/${shop}/settings`);
   await at('project-settings').waitFor();
   await camera.take('project-settings');

@@ -23,7 +23,7 @@ export const LAYERS: readonly Layer[] = [
   { name: 'cli', files: ['electron/cli/'], may: ['shared', 'create-core', 'cli'], node: true, npm: ['*'] },
   { name: 'main', files: ['electron/main/'], may: ['shared', 'create-core', 'main'], node: true, npm: ['*', 'electron'] },
   { name: 'preload', files: ['electron/preload/'], may: ['shared', 'preload'], node: false, npm: ['electron'] },
-  { name: 'renderer', files: ['renderer/'], may: ['shared', 'renderer'], node: false, npm: ['react', 'react-dom', 'zustand', 'lucide-react', '@xterm/xterm', '@xterm/addon-fit', 'zod', 'vite'] },
+  { name: 'renderer', files: ['renderer/'], may: ['shared', 'renderer'], node: false, npm: ['react', 'react-dom', 'zustand', 'lucide-react', '@xterm/xterm', '@xterm/addon-fit', 'zod', 'vite', 'monaco-editor', '@tanstack/react-virtual'] },
   { name: 'host-scripts', files: ['host-scripts/'], may: ['shared', 'images', 'host-scripts'], node: true, npm: ['zod', 'js-yaml'] },
   // esbuild makes the guest agent one file when Vessel is built; ws travels inside it. ws is bundled into it for its WebSockets.
   { name: 'images', files: ['images/'], may: ['shared', 'images'], node: true, npm: ['zod', 'esbuild', 'ws'] },

@@ -93,6 +93,36 @@ describe('projects', () => {
     expect(await runIn(home, 'project', 'import', 'no-such.zip')).toMatchObject({ code: 3 });
   });
 
+  it('are searched, and nothing found ends with 1', async () => {
+    const items = [{ kind: 'line', path: 'src/a.ts', line: 3, column: 1, text: 'let apple = 1', start: 4, length: 5 }, { kind: 'end', hits: 1, files: 9, skippedBinary: 0, skippedLarge: 2, limited: false }] as const;
+    await serve({ calls: listing, streams: { 'archive.search': async function* search({ query }) { yield* query === 'apple' ? items : [{ ...items[1], hits: 0 }]; } } });
+    expect(await runIn(home, 'project', 'search', 'demo', 'apple')).toMatchObject({ code: 0, out: expect.stringContaining('src/a.ts:3: let apple = 1') as string });
+    const none = await runIn(home, 'project', 'search', 'demo', 'pear', '--json');
+    expect(none.code).toBe(1);
+    expect(none.json).toMatchObject({ hits: [], end: { skippedLarge: 2 } });
+  });
+
+  it('show what changed between the last two revisions unless told otherwise', async () => {
+    const seen: unknown[] = [];
+    const head = someProject('demo-k3f9', 'demo').head;
+    if (head === null) throw new Error('the sample has no head');
+    await serve({ calls: { ...listing,
+      'history.list': async () => ({ revisions: [head, { ...head, rev: 1 }], totalBytes: 0 }),
+      'history.diff': async ({ from, to }) => { seen.push([from, to]); return { from, to, counts: { added: 1, removed: 0, changed: 0, mode: 0 }, changes: [{ path: 'new.txt', change: 'added', kind: 'file', before: null, after: { size: 1, mode: 420, kind: 'file' } }], more: false }; },
+    } });
+    expect((await runIn(home, 'project', 'diff', 'demo')).out).toContain('+ new.txt');
+    expect(seen).toEqual([[1, 3]]);
+  });
+
+  it('are checked, and what cannot be restored ends with 1', async () => {
+    const report = { projects: 1, revisions: 2, archives: 2, bytes: 10, ms: 5, findings: [{ projectId: 'demo-k3f9', revs: [2], sha256: 'a', problem: 'damaged', outcome: 'lost', text: 'no other copy' }], sound: false };
+    await serve({ calls: { 'store.check': async () => ({ operationId: 'op-1' }) }, streams: { 'operations.watch': async function* watch() { yield shown({ ...succeeded, kind: 'fsck', result: report }); } } });
+    const ran = await runIn(home, 'fsck', '--json');
+    expect(ran.code).toBe(1);
+    expect(ran.json).toMatchObject({ sound: false, findings: [{ outcome: 'lost' }] });
+    expect((await runIn(home, 'fsck')).out).toContain('NOT SOUND');
+  });
+
   it('ask before something is lost', async () => {
     await serve({ calls: listing });
     expect(await runIn(home, 'discard', 'demo')).toMatchObject({ code: 2, err: expect.stringContaining('--yes') as string });

@@ -4,6 +4,7 @@ import type { Handlers } from '#shared/contract.ts';
 import { VesselError } from '#shared/errors.ts';
 import type { DriverName } from '#shared/host-protocol.ts';
 import { runDirectory } from '#shared/paths.ts';
+import { archiveReader } from './adapters/archive/archive-reader.ts';
 import { makeArchiver } from './adapters/archive/archiver.ts';
 import { makeCloudConnector } from './adapters/cloud/connector.ts';
 import { openLocalColdStore } from './adapters/cold-local/cold-store.ts';
@@ -18,8 +19,10 @@ import { DesktopParts } from './adapters/ssh/host-setup/desktop-parts.ts';
 import { makeRemoteHosts, processSshEnvironment } from './adapters/ssh/make-remote-hosts.ts';
 import { openSecretStore } from './adapters/secrets/open-secret-store.ts';
 import { makeFault } from './adapters/runtime/faults.ts';
+import { copiesSource, openCopies } from './adapters/safe-copies/open-copies.ts';
 import { lockHome } from './adapters/sqlite/instance-lock.ts';
 import { openStore } from './adapters/sqlite/store.ts';
+import { textTools } from './adapters/text-diff/text-tools.ts';
 import { redact } from './domain/redact.ts';
 import type { Gateway } from './ports/gateway.ts';
 import type { Runtime } from './ports/runtime.ts';
@@ -27,9 +30,11 @@ import type { Store } from './ports/store.ts';
 import { Cloud } from './services/cloud/cloud.ts';
 import { audit, type ServiceContext } from './services/context.ts';
 import { Environments } from './services/environments/environments.ts';
+import { siblingSource } from './services/fsck.ts';
 import { makeHandlers } from './services/handlers.ts';
 import { History } from './services/history.ts';
 import { Imports } from './services/imports.ts';
+import { copiesPolicy, Offline } from './services/offline.ts';
 import { Operations } from './services/operations/operations.ts';
 import { Projects } from './services/projects.ts';
 import { Prompts } from './services/prompts.ts';
@@ -63,6 +68,8 @@ export type Core = {
   /** Streams of the HTTP door that do not fit a JSON call. */
   importZip(content: Readable, options: { readonly name: string; readonly hostId: string; readonly signal: AbortSignal }): Promise<{ readonly projectId: string; readonly operationId: string }>;
   openRevision(projectId: string, rev: number | null): Promise<{ readonly content: Readable; readonly bytes: number; readonly fileName: string; readonly sha256: string }>;
+  /** One file of a revision. Throws NOT_FOUND. */
+  openRevisionFile(projectId: string, rev: number | null, path: string): Promise<{ readonly content: Readable; readonly bytes: number; readonly fileName: string }>;
   /** Ends operations, leaves running environments alone, closes the database. Idempotent. */
   dispose(): Promise<void>;
 };
@@ -137,6 +144,8 @@ async function assemble(options: CoreOptions, undo: (() => Promise<void> | void)
   const projects = new Projects(context);
   const imports = new Imports(context, projects);
   const history = new History(context, projects);
+  const copies = await openCopies({ cold, root: join(home, 'copies'), policy: () => copiesPolicy(store), now: runtime.now });
+  const offline = new Offline({ context, projects, history, reader: archiveReader, texts: textTools, copies, sources: [copiesSource(copies), siblingSource(context)] });
   gateway = await createGateway({ routes: environments.routes, home, cache, port: options.port, log: runtime.log });
   undo.push(() => theGateway().close());
   undo.push(async () => { await operations.close(); await environments.dispose(); feed.close(); });
@@ -157,6 +166,8 @@ async function assemble(options: CoreOptions, undo: (() => Promise<void> | void)
   undo.push(async () => { clearInterval(timer); await tidying; });
   environments.start();
   cloud.start();
+  offline.start();
+  undo.push(() => offline.close());
 
   const app = {
     version: VERSION, pid: process.pid, home, cache, secretsSealed: options.secretKey !== undefined, node: process.version, uptimeMs: () => Date.now() - began,
@@ -166,9 +177,10 @@ async function assemble(options: CoreOptions, undo: (() => Promise<void> | void)
   let disposed: Promise<void> | null = null;
   return {
     gateway,
-    handlers: makeHandlers({ context, app, environments, projects, imports, history, sshHosts, prompts: new Prompts(), cloud }),
+    handlers: makeHandlers({ context, app, environments, projects, imports, history, sshHosts, prompts: new Prompts(), cloud, offline }),
     importZip: (content, { name, hostId, signal }) => imports.fromUpload(content, name, hostId, signal),
     openRevision: (projectId, rev) => history.open(projectId, rev),
+    openRevisionFile: (projectId, rev, path) => offline.openFile(projectId, rev, path),
     dispose: () => (disposed ??= unwind()),
   };
 }

@@ -29,6 +29,30 @@ export async function answerRevision(response: ServerResponse, core: Core, proje
   await pipeline(revision.content, response);
 }
 
+/** `GET /api/projects/<id>/revisions/<rev|latest>/files/<path>`: always a download, never a page of our own origin. */
+export async function answerFile(response: ServerResponse, core: Core, projectId: string, rev: string, encodedPath: string): Promise<void> {
+  if (!ProjectIdSchema.safeParse(projectId).success) throw new VesselError('NOT_FOUND', 'There is no such project');
+  const file = await core.openRevisionFile(projectId, rev === 'latest' ? null : Number(rev), decodePath(encodedPath));
+  response.writeHead(200, {
+    'content-type': 'application/octet-stream', 'content-length': file.bytes, 'cache-control': 'no-store', 'x-content-type-options': 'nosniff',
+    'content-disposition': disposition(file.fileName), 'content-security-policy': "default-src 'none'; sandbox", 'cross-origin-resource-policy': 'same-origin',
+  });
+  if (response.req.method === 'HEAD') {
+    file.content.destroy();
+    response.end();
+    return;
+  }
+  await pipeline(file.content, response);
+}
+
+function decodePath(encoded: string): string {
+  try {
+    return decodeURIComponent(encoded);
+  } catch (error) {
+    throw new VesselError('BAD_REQUEST', 'The path is not well encoded', { cause: error });
+  }
+}
+
 /** RFC 6266: an ASCII name for old clients and the true one in UTF-8. */
 function disposition(fileName: string): string {
   const plain = fileName.replace(/[^\x20-\x7e]|["\\%]/g, '_');

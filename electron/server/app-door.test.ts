@@ -50,6 +50,7 @@ const core: Core = {
   },
   openRevision: (_projectId, rev) => rev === 7 ? Promise.reject(new VesselError('NOT_FOUND', 'no such revision'))
     : Promise.resolve({ content: Readable.from([Buffer.from('zip'), Buffer.from(String(rev))]), bytes: 3 + String(rev).length, fileName: 'Über "x".zip', sha256: 'ab' }),
+  openRevisionFile: (_projectId, rev, path) => Promise.resolve({ content: Readable.from([Buffer.from(`${path} of ${rev ?? 'latest'}`)]), bytes: `${path} of ${rev ?? 'latest'}`.length, fileName: 'page.html' }),
   dispose: () => Promise.resolve(),
 };
 
@@ -84,6 +85,14 @@ it.each(['/', '/projects/x', '/#/open/a'])('serves the app at %s with a strict p
   expect(policy).toContain("frame-ancestors 'none'");
   expect(answer.headers.get('cache-control')).toBe('no-cache');
   expect((await fetch(`${origin}${path}`, { headers: { 'if-none-match': answer.headers.get('etag') ?? '' } })).status).toBe(304);
+});
+
+it('lets styles be inline in the editor\'s frame only, which reaches nothing and is framed by the app alone', async () => {
+  await writeFile(join(directory, 'editor.html'), '<!doctype html>editor');
+  const policy = (await fetch(`${origin}/editor.html`)).headers.get('content-security-policy') ?? '';
+  for (const part of ["default-src 'none'", "script-src 'self'", "style-src 'self' 'unsafe-inline'", "frame-ancestors 'self'"]) expect(policy).toContain(part);
+  expect(policy).not.toContain('connect-src');
+  expect((await fetch(`${origin}/`)).headers.get('content-security-policy')).not.toContain('unsafe-inline');
 });
 
 it('serves named assets for a year and nothing outside its folder', async () => {
@@ -137,6 +146,15 @@ it('streams an import in and a revision out', async () => {
   expect(latest.headers.get('content-disposition')).toBe(`attachment; filename="_ber _x_.zip"; filename*=UTF-8''%C3%9Cber%20%22x%22.zip`);
   expect(await (await fetch(`${origin}/api/projects/a-1234/revisions/12.zip`)).text()).toBe('zip12');
   for (const path of ['a-1234/revisions/7', 'a-1234/revisions/0', 'a-1234/revisions/-1', '..%2f/revisions/1', 'A!/revisions/1']) expect((await fetch(`${origin}/api/projects/${path}.zip`)).status).toBe(404);
+});
+
+it('gives one file of a revision as a download, so that a page from a project never runs on our origin', async () => {
+  const answer = await fetch(`${origin}/api/projects/a-1234/revisions/3/files/a%20b/page.html`);
+  expect(await answer.text()).toBe('a b/page.html of 3');
+  expect(answer.headers.get('content-type')).toBe('application/octet-stream');
+  expect(answer.headers.get('content-disposition')).toContain('attachment');
+  expect(answer.headers.get('content-security-policy')).toContain('sandbox');
+  expect((await fetch(`${origin}/api/projects/a-1234/revisions/3/files/%zz`)).status).toBe(400);
 });
 
 it('speaks the wire on its socket, and a closed socket ends all that it asked for', async () => {

@@ -3,7 +3,7 @@ import { WebSocketServer } from 'ws';
 import { VesselError } from '#shared/errors.ts';
 import { serveWire } from '#shared/wire-server.ts';
 import type { Core } from '../core/create-core.ts';
-import { answerImport, answerRevision } from './api-archives.ts';
+import { answerFile, answerImport, answerRevision } from './api-archives.ts';
 import { answerBoot } from './api-boot.ts';
 import { answerApiCall } from './api-call.ts';
 import { sendError, sendJson } from './respond.ts';
@@ -23,6 +23,7 @@ export type AppDoorOptions = {
 const SOCKET_PATH = '/api/socket';
 /** One frame of the wire; base64 of terminal input is the largest thing a client sends. */
 const MAX_FRAME_BYTES = 8 * 1024 * 1024;
+const FILE_PATTERN = /^\/api\/projects\/([^/]+)\/revisions\/([1-9]\d{0,8}|latest)\/files\/(.+)$/;
 const REVISION_PATTERN = /^\/api\/projects\/([^/]+)\/revisions\/([1-9]\d{0,8}|latest)\.zip$/;
 
 /** What answers on `vessel.localhost`: the renderer's files, the socket, and the same calls as JSON for scripts. */
@@ -73,11 +74,13 @@ async function respond(request: IncomingMessage, response: ServerResponse, core:
   response.once('close', () => { if (!response.writableFinished) aborted.abort(); });
   const call = /^\/api\/call\/([A-Za-z.]{1,64})$/.exec(path);
   const revision = REVISION_PATTERN.exec(path);
+  const file = FILE_PATTERN.exec(path);
   if (path === '/api/session' && isRead) sendJson(response, 200, { ok: true });
   else if (call?.[1] !== undefined && method === 'POST') sendJson(response, 200, await answerApiCall(request, call[1], core.handlers, aborted.signal));
   else if ((path === '/api/boot' || path === '/api/shutdown') && method === 'POST') sendJson(response, 200, await answerBoot(request, path === '/api/boot' ? 'boot' : 'shutdown', core.handlers, aborted.signal));
   else if (path === '/api/import' && method === 'POST') sendJson(response, 202, await answerImport(request, core, queryOf(request), aborted.signal));
   else if (revision?.[1] !== undefined && revision[2] !== undefined && isRead) await answerRevision(response, core, revision[1], revision[2]);
+  else if (file?.[1] !== undefined && file[2] !== undefined && file[3] !== undefined && isRead) await answerFile(response, core, file[1], file[2], file[3]);
   else throw new VesselError('NOT_FOUND', `There is no ${method} ${path}`);
 }
 

@@ -12,9 +12,13 @@ export const rendererPolicy = (port: number): string => {
   const suffix = port === 80 ? '' : `:${port}`;
   return [
     "default-src 'none'", "script-src 'self'", "style-src 'self'", "img-src 'self' data:", "font-src 'self'", "manifest-src 'self'",
-    `connect-src 'self' ws://vessel.localhost${suffix}`, `frame-src http://*.vessel.localhost${suffix}`, "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'",
+    `connect-src 'self' ws://vessel.localhost${suffix}`, `frame-src http://*.vessel.localhost${suffix} http://vessel.localhost${suffix}/${EDITOR_PAGE}`, "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'",
   ].join('; ');
 };
+
+const EDITOR_PAGE = 'editor.html';
+/** The text editor's frame: Monaco writes styles, so styles may be inline there. It can be framed by the app only, and reaches nothing. */
+const EDITOR_POLICY = ["default-src 'none'", "script-src 'self'", "worker-src 'self'", "style-src 'self' 'unsafe-inline'", "img-src 'self' data:", "font-src 'self'", "base-uri 'none'", "form-action 'none'", "frame-ancestors 'self'"].join('; ');
 
 /** Serves the built renderer; any path without an extension is the app itself (it routes by itself). Answers false when there is no such file. */
 export async function serveRenderer(request: IncomingMessage, response: ServerResponse, options: { readonly directory: string; readonly port: number }): Promise<boolean> {
@@ -28,7 +32,7 @@ export async function serveRenderer(request: IncomingMessage, response: ServerRe
     const etag = `"${size.toString(36)}-${Math.round(mtimeMs).toString(36)}"`;
     const headers: OutgoingHttpHeaders = {
       'content-type': isApp ? contentType('index.html') : contentType(path), 'content-length': size, etag,
-      'cache-control': path.startsWith('assets/') ? IMMUTABLE : 'no-cache', 'content-security-policy': rendererPolicy(options.port),
+      'cache-control': path.startsWith('assets/') ? IMMUTABLE : 'no-cache', 'content-security-policy': path === EDITOR_PAGE ? EDITOR_POLICY : rendererPolicy(options.port),
       'x-content-type-options': 'nosniff', 'referrer-policy': 'no-referrer', 'cross-origin-resource-policy': 'same-origin',
       'cross-origin-opener-policy': 'same-origin', 'permissions-policy': 'camera=(), microphone=(), geolocation=(), payment=(), usb=()',
     };

@@ -4,7 +4,9 @@ import { ExcludeConfigSchema } from './archive-rules.ts';
 import { DoctorResultSchema, HostFactsSchema, ProvisionResultSchema, RequestedDriverSchema } from './host-protocol.ts';
 import { GuestActivitySchema, GuestMetricsSchema } from './guest-protocol.ts';
 import { ProjectIdSchema } from './ids.ts';
+import { DraftsSchema } from './draft-contract.ts';
 import { ErrorShapeSchema } from './errors.ts';
+import { offlineCalls, offlineStreams } from './offline-calls.ts';
 import { LogLineSchema, OperationEventSchema, OperationSchema } from './operation.ts';
 import { ProjectSchema, ProjectSettingsPatchSchema, ProjectSettingsSchema, RevisionSchema, TemplateIdSchema } from './project.ts';
 
@@ -111,7 +113,9 @@ export const SettingsSchema = z.object({
   defaults: ProjectSettingsSchema.default({ tier: 'medium', autosaveMinutes: 5, idleMinutes: 30, exclude: { preset: 'safe', rules: [] } }),
   /** Keeps one clone of the default size ready on each host, for whoever opens next. */
   keepReady: z.boolean().default(true),
-  retention: z.object({ keepRevisions: z.number().int().min(1).max(10_000).default(30), keepDays: z.number().int().min(1).max(3650).default(90) }).default({ keepRevisions: 30, keepDays: 90 }),
+  retention: z.object({ keepRevisions: z.number().int().min(1).max(10_000).default(30), keepDays: z.number().int().min(1).max(3650).default(90), /** What all archives of a project may take together. */ keepBytes: z.number().int().positive().optional() }).default({ keepRevisions: 30, keepDays: 90 }),
+  /** How much of the disk copies of a remote store's archives may take. */
+  offline: z.object({ budgetBytes: z.number().int().min(0) }).optional(),
   limits: z.object({ maxArchiveBytes: z.number().int().default(4 * 1024 ** 3), maxEntries: z.number().int().default(500_000) }).default({ maxArchiveBytes: 4 * 1024 ** 3, maxEntries: 500_000 }),
 });
 export type Settings = z.infer<typeof SettingsSchema>;
@@ -121,6 +125,7 @@ export const SettingsPatchSchema = z.object({
   defaults: SettingsSchema.shape.defaults.unwrap().optional(),
   keepReady: SettingsSchema.shape.keepReady.unwrap().optional(),
   retention: SettingsSchema.shape.retention.unwrap().optional(),
+  offline: SettingsSchema.shape.offline,
   limits: SettingsSchema.shape.limits.unwrap().optional(),
 });
 
@@ -150,6 +155,7 @@ const call = <I extends z.ZodType, O extends z.ZodType>(input: I, output: O) => 
 const stream = <I extends z.ZodType, T extends z.ZodType>(input: I, item: T) => ({ input, item });
 
 export const calls = {
+  ...offlineCalls,
   'app.info': call(z.object({}), z.object({ version: z.string(), pid: z.number(), home: z.string(), cache: z.string(), baseUrl: z.string(), gatewayPort: z.number(), node: z.string(), uptimeMs: z.number(), runningEnvironments: z.number().int(),
     /** Whether secrets that a person lets Vessel keep are sealed by the system's keychain; otherwise they rest in a private file. */
     secretsSealed: z.boolean().optional() })),
@@ -193,7 +199,7 @@ export const calls = {
   'history.restore': call(project.extend({ rev: z.number().int().positive() }), started),
   /** Writes a copy of the archive to `path` on this computer; browsers GET /api/projects/<id>/revisions/<rev>.zip instead. */
   'history.export': call(project.extend({ rev: z.number().int().positive().optional(), path: z.string() }), z.object({ path: z.string(), rev: z.number().int(), bytes: z.number(), sha256: z.string() })),
-  'history.prune': call(project.extend({ keepRevisions: z.number().int().min(1).optional(), keepDays: z.number().int().min(1).optional() }), z.object({ removed: z.array(z.number().int()), freedBytes: z.number() })),
+  'history.prune': call(project.extend({ keepRevisions: z.number().int().min(1).optional(), keepDays: z.number().int().min(1).optional(), keepBytes: z.number().int().positive().optional() }), z.object({ removed: z.array(z.number().int()), freedBytes: z.number() })),
   'history.verify': call(project.extend({ rev: z.number().int().positive().optional() }), z.object({ ok: z.boolean(), verifiedAt: z.number(), sha256: z.string() })),
   'exclude.preview': call(z.object({ exclude: ExcludeConfigSchema, paths: z.array(z.string()) }), z.object({ leftOut: z.array(z.object({ path: z.string(), reason: z.string() })) })),
 
@@ -228,6 +234,7 @@ export const calls = {
 } as const;
 
 export const streams = {
+  ...offlineStreams,
   /** Everything the UI shows, pushed when it changes: first the whole, then single items. */
   'state.watch': stream(z.object({}), z.discriminatedUnion('kind', [
     z.object({ kind: z.literal('snapshot'), projects: z.array(ProjectSchema), hosts: z.array(HostSchema), operations: z.array(OperationSchema), orphans: z.array(OrphanSchema), settings: SettingsSchema }),
@@ -237,6 +244,8 @@ export const streams = {
     z.object({ kind: z.literal('operation'), operation: OperationSchema }),
     z.object({ kind: z.literal('orphans'), orphans: z.array(OrphanSchema) }),
     z.object({ kind: z.literal('settings'), settings: SettingsSchema }),
+    /** Changes made without an environment; told when they change, and once for each project that has some. */
+    z.object({ kind: z.literal('drafts'), drafts: DraftsSchema }),
   ])),
   /** Replays the operation and its log after `afterSeq`, then follows; ends when the operation has ended. */
   'operations.watch': stream(z.object({ operationId: z.string(), afterSeq: z.number().int().min(0).default(0) }), OperationEventSchema),

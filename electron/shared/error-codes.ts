@@ -68,6 +68,7 @@ export const ERROR_CODES = {
   SAVE_NOT_VERIFIED: { title: 'The saved archive did not read back the same', hint: 'The environment is kept. Check the disk, then save again.', retryable: true },
   SAVE_CONFLICT: { title: 'The project was saved from elsewhere meanwhile', hint: 'Reload the history and choose; both revisions are kept.', retryable: true },
   STORE_FAILED: { title: 'The cold store refused the archive', hint: 'Check the folder and its free space, then save again.', retryable: true },
+  DRAFTS_OUTDATED: { title: 'The project moved on since these changes were made', hint: 'Review them: each file can be merged, kept as yours or dropped.', retryable: false },
   STORE_CORRUPT: { title: 'The local database cannot be read', hint: 'Vessel kept a copy beside it; see the path in the details.', retryable: false },
   CLOUD_NOT_CONFIGURED: { title: 'No cloud project is set up', hint: 'Enter its address and publishable key in Settings, or `vessel account configure`.', retryable: false },
   CLOUD_SIGNED_OUT: { title: 'Nobody is signed in to the cloud', hint: 'Sign in again in Settings, or `vessel account sign-in`. Changes are kept here until then.', retryable: false },

@@ -42,6 +42,10 @@ export const ProjectSettingsPatchSchema = z.object({
 });
 export type ProjectSettingsPatch = z.infer<typeof ProjectSettingsPatchSchema>;
 
+/** The host that the workspace was on, and the computer that saved it. `hostId` is null for what no environment made. */
+export const OriginSchema = z.object({ hostId: z.string().nullable(), hostName: z.string().nullable(), device: z.string() });
+export type Origin = z.infer<typeof OriginSchema>;
+
 export const RevisionSchema = z.object({
   projectId: ProjectIdSchema,
   /** 1, 2, 3 … within the project. */
@@ -54,13 +58,17 @@ export const RevisionSchema = z.object({
   files: z.number().int(),
   /** Sum of the file sizes in bytes. */
   contentBytes: z.number().int(),
-  reason: z.enum(['create', 'import', 'save', 'autosave', 'exit', 'idle', 'restore', 'rescue']),
+  reason: z.enum(['create', 'import', 'save', 'autosave', 'exit', 'idle', 'restore', 'rescue', 'offline-edit']),
   createdAt: z.number(),
   /** When the archive was read back from the store and its hash matched. */
   verifiedAt: z.number(),
   leftOut: z.array(LeftOutSchema),
   /** Name of the branch, for a save that lost a race against another device's; absent on the main line. */
   branch: z.string().optional(),
+  /** Never pruned. */
+  pinned: z.boolean().optional(),
+  /** Where it was made; absent for revisions of an older Vessel. */
+  origin: OriginSchema.optional(),
 });
 export type Revision = z.infer<typeof RevisionSchema>;
 

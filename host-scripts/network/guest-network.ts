@@ -36,12 +36,29 @@ export function guestAnnouncement(): Buffer {
  * How passt is started. It carries the guest's network in user space: no tap device, no bridge, no namespace, no rights. Its descriptor 3 is one end of a socket pair, the hypervisor holds the other; it ends when
  * that closes.
  */
-export function passtArguments(given: { readonly hostPort: number; readonly guestPort: number; readonly logPath: string }): readonly [string, ...string[]] {
+export function passtArguments(given: { readonly hostPort: number; readonly guestPort: number; readonly logPath: string; /** See {@link hasDefaultRoute}. */ readonly routed: boolean }): readonly [string, ...string[]] {
   return [
     'passt', '--foreground', '--quiet', '--fd', '3', '--log-file', given.logPath, '--ipv4-only',
     '--address', GUEST_NETWORK.address, '--netmask', String(GUEST_NETWORK.prefix), '--gateway', GUEST_NETWORK.gateway,
+    ...(given.routed ? [] : ['--interface', 'lo', '--mac-addr', OFFLINE_MAC]),
     // The gateway address would otherwise lead to the host's loopback.
     '--no-map-gw', '--no-dhcp', '--dns-forward', GUEST_NETWORK.nameserver,
     '--tcp-ports', `127.0.0.1/${given.hostPort}:${given.guestPort}`, '--udp-ports', 'none',
   ];
 }
+
+/**
+ * passt refuses to start where no interface has a default route: a laptop with its network off. Addresses and routes are given to
+ * it here anyway, so the loopback interface serves as well; it only lacks a MAC that passt can call its own (locally
+ * administered, told to the guest). Connections are routed by the host when they are made: when the network returns, the guest has it.
+ */
+const OFFLINE_MAC = '9a:55:76:73:6c:01';
+
+/** Whether the host's IPv4 routing table (the text of /proc/net/route) has a default route that is up. */
+export function hasDefaultRoute(table: string): boolean {
+  return table.split('\n').slice(1).some((line) => {
+    const [, destination, , flags, , , , mask] = line.split(/\s+/);
+    return destination === '00000000' && mask === '00000000' && (Number.parseInt(flags ?? '0', 16) & ROUTE_UP) !== 0;
+  });
+}
+const ROUTE_UP = 1;

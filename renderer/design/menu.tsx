@@ -1,4 +1,5 @@
-import { type KeyboardEvent, type ReactNode, useId, useRef } from 'react';
+import { type KeyboardEvent, type ReactNode, useId, useRef, useState } from 'react';
+import { flushSync } from 'react-dom';
 import { IconButton } from './button.tsx';
 import { classes } from './classes.ts';
 
@@ -18,6 +19,8 @@ export function Menu({ label, icon, items, testId }: { readonly label: string; r
   const id = useId();
   const button = useRef<HTMLButtonElement>(null);
   const list = useRef<HTMLDivElement>(null);
+  /** A closed menu has no items: a list of cards that scrolls makes many menus and opens none. */
+  const [open, setOpen] = useState(false);
 
   const place = (): void => {
     const anchor = button.current?.getBoundingClientRect();
@@ -42,10 +45,11 @@ export function Menu({ label, icon, items, testId }: { readonly label: string; r
       <IconButton ref={button} label={label} size="small" popoverTarget={id} aria-haspopup="menu" data-testid={testId}>{icon}</IconButton>
       <div
         ref={list} id={id} popover="auto" role="menu" aria-label={label} onKeyDown={onKeyDown}
-        onToggle={(event) => { if (event.newState === 'open') place(); }}
+        onBeforeToggle={(event) => { if (event.newState === 'open') flushSync(() => setOpen(true)); }}
+        onToggle={(event) => { if (event.newState === 'open') place(); else setOpen(false); }}
         className="fixed min-w-48 rounded-lg border border-line bg-raised p-1 text-ink shadow-raised"
       >
-        {items.map((item) => (
+        {open && items.map((item) => (
           <button
             key={item.id} type="button" role="menuitem" tabIndex={-1} disabled={item.disabled} data-testid={`menu-${item.id}`}
             className={classes('flex h-8 w-full items-center gap-2.5 rounded-md px-2.5 text-left text-base hover:bg-sunken focus:bg-sunken disabled:opacity-45', item.tone === 'bad' && 'text-bad')}

@@ -33,7 +33,7 @@ export function Page({ title, description, actions, children, wide = false }: {
         {actions !== undefined && <div className="flex shrink-0 items-center gap-2">{actions}</div>}
         </div>
       </header>
-      <div className="min-h-0 flex-1 overflow-y-auto" tabIndex={-1}>
+      <div className="min-h-0 flex-1 overflow-y-auto" tabIndex={-1} data-scroller="">
         <div className={classes('mx-auto w-full px-8 py-6', !wide && 'max-w-[1120px]')}>{children}</div>
       </div>
     </div>

@@ -5,9 +5,13 @@ export type PruneRule = { readonly keepRevisions: number; readonly keepDays: num
 
 /**
  * What a prune would remove, newest first: a revision goes when it is beyond the newest `keepRevisions` or older than
- * `keepDays`. The newest one never goes.
+ * `keepDays`. The newest and pinned ones never go. (Vessel also folds offline edits of the same ten minutes.)
  */
 export function previewPrune(revisions: readonly Revision[], rule: PruneRule, now: number): readonly Revision[] {
-  const newestFirst = revisions.toSorted((a, b) => b.rev - a.rev);
-  return newestFirst.filter((revision, index) => index > 0 && (index >= rule.keepRevisions || revision.createdAt < now - rule.keepDays * DAY_MS));
+  let kept = 0;
+  return revisions.toSorted((a, b) => b.rev - a.rev).filter((revision, index) => {
+    const goes = index > 0 && revision.pinned !== true && (kept >= rule.keepRevisions || revision.createdAt < now - rule.keepDays * DAY_MS);
+    if (!goes) kept += 1;
+    return goes;
+  });
 }

@@ -8,6 +8,8 @@ const routes: readonly Route[] = [
   { screen: 'ide', projectId: 'demo-k3f9' }, { screen: 'console', operationId: 'op/1 %' }, { screen: 'host', hostId: 'local' },
   { screen: 'hosts', panel: 'none' }, { screen: 'hosts', panel: 'add' }, { screen: 'host', hostId: 'add' },
   { screen: 'open', projectId: 'demo-k3f9', port: null }, { screen: 'open', projectId: 'demo-k3f9', port: 5173 },
+  { screen: 'files', projectId: 'demo-k3f9', rev: null, path: null }, { screen: 'files', projectId: 'demo-k3f9', rev: 3, path: null }, { screen: 'files', projectId: 'demo-k3f9', rev: null, path: 'src/a b/c%.ts' },
+  { screen: 'diff', projectId: 'demo-k3f9', from: 2, to: 7 },
   { screen: 'settings' }, { screen: 'activity', projectId: null }, { screen: 'activity', projectId: 'demo-k3f9' },
 ];
 

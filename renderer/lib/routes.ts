@@ -3,6 +3,9 @@ export type Route =
   | { readonly screen: 'projects'; readonly panel: 'none' | 'new' | 'import' | 'deleted' }
   | { readonly screen: 'projects'; readonly panel: 'history' | 'settings' | 'delete'; readonly projectId: string }
   | { readonly screen: 'ide'; readonly projectId: string }
+  /** The files of a revision, the current one without `rev`; `path` is the file in front. */
+  | { readonly screen: 'files'; readonly projectId: string; readonly rev: number | null; readonly path: string | null }
+  | { readonly screen: 'diff'; readonly projectId: string; readonly from: number; readonly to: number }
   /** A link from outside (the page that says "not running"): opens the project, or goes to one of its ports. */
   | { readonly screen: 'open'; readonly projectId: string; readonly port: number | null }
   | { readonly screen: 'console'; readonly operationId: string }
@@ -16,7 +19,7 @@ export const HOME: Route = { screen: 'projects', panel: 'none' };
 /** The route of a hash such as `#/projects/demo-k3f9/history`; an unknown one is the project grid. */
 export function parseRoute(hash: string): Route {
   const parts = hash.replace(/^#?\/?/, '').split('/').filter((part) => part !== '').map(decode);
-  const [first, second, third] = parts;
+  const [first, second, third, fourth, fifth] = parts;
   switch (first) {
     case 'new': return { screen: 'projects', panel: 'new' };
     case 'import': return { screen: 'projects', panel: 'import' };
@@ -24,6 +27,11 @@ export function parseRoute(hash: string): Route {
     case 'projects':
       if (second === undefined) return HOME;
       if (third === 'history' || third === 'settings' || third === 'delete') return { screen: 'projects', panel: third, projectId: second };
+      if (third === 'files') return { screen: 'files', projectId: second, rev: wholeNumber(fourth), path: fifth ?? null };
+      if (third === 'diff') {
+        const [from, to] = [wholeNumber(fourth), wholeNumber(fifth)];
+        return from === null || to === null ? { screen: 'projects', panel: 'history', projectId: second } : { screen: 'diff', projectId: second, from, to };
+      }
       return { screen: 'ide', projectId: second };
     case 'open': {
       const [id = '', query = ''] = (second ?? '').split('?');
@@ -48,6 +56,8 @@ export function routeHash(route: Route): string {
         case 'history': case 'settings': case 'delete': return `#/projects/${encodeURIComponent(route.projectId)}/${route.panel}`;
         default: return route satisfies never;
       }
+    case 'files': return `#/projects/${encodeURIComponent(route.projectId)}/files${route.rev === null && route.path === null ? '' : `/${route.rev ?? 'current'}`}${route.path === null ? '' : `/${encodeURIComponent(route.path)}`}`;
+    case 'diff': return `#/projects/${encodeURIComponent(route.projectId)}/diff/${route.from}/${route.to}`;
     case 'ide': return `#/projects/${encodeURIComponent(route.projectId)}`;
     case 'open': return `#/open/${encodeURIComponent(route.projectId)}${route.port === null ? '' : `?port=${route.port}`}`;
     case 'console': return `#/operations/${encodeURIComponent(route.operationId)}`;
@@ -58,6 +68,11 @@ export function routeHash(route: Route): string {
     case 'activity': return route.projectId === null ? '#/activity' : `#/activity/${encodeURIComponent(route.projectId)}`;
     default: return route satisfies never;
   }
+}
+
+/** A revision's number; null for anything else, such as `current`. */
+function wholeNumber(text: string | undefined): number | null {
+  return text !== undefined && /^[1-9]\d{0,8}$/.test(text) ? Number(text) : null;
 }
 
 function decode(part: string): string {

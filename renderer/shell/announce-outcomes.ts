@@ -26,7 +26,8 @@ export function announceOutcomes(): void {
 export function outcome(operation: Operation): { readonly tone: 'ok' | 'bad'; readonly text: string; readonly detail: string } | null {
   if (operation.state === 'cancelled' || operation.state === 'running') return null;
   if (operation.state === 'failed') return { tone: 'bad', text: `${operation.title}: ${operation.error?.message ?? 'failed'}`, detail: operation.error?.hint ?? '' };
-  if (operation.kind === 'open') return null;
+  // The IDE appears; the files screen says where its changes are.
+  if (operation.kind === 'open' || operation.kind === 'edit') return null;
   const saved = SaveResultSchema.safeParse(operation.result);
   if (!saved.success) return { tone: 'ok', text: `${operation.title}: done`, detail: '' };
   const { archive, changed, revision } = saved.data;

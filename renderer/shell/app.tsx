@@ -2,6 +2,7 @@ import { type ReactNode, useEffect } from 'react';
 import { Toasts } from '../design/toasts.tsx';
 import { ActivityScreen } from '../screens/activity/activity-screen.tsx';
 import { ConsoleScreen } from '../screens/console/console-screen.tsx';
+import { DiffPlace, FilesPlace } from '../screens/files/places.tsx';
 import { HostScreen } from '../screens/host/host-screen.tsx';
 import { HostsScreen } from '../screens/hosts/hosts-screen.tsx';
 import { IdeScreen } from '../screens/ide/ide-screen.tsx';
@@ -41,6 +42,8 @@ function Place(): ReactNode {
     case 'ide': return <IdeScreen key={route.projectId} projectId={route.projectId} />;
     case 'open': return <OpenLink key={route.projectId} projectId={route.projectId} port={route.port} />;
     case 'console': return <ConsoleScreen key={route.operationId} operationId={route.operationId} />;
+    case 'files': return <Framed><FilesPlace key={`${route.projectId}/${route.rev ?? ''}`} projectId={route.projectId} rev={route.rev} path={route.path} /></Framed>;
+    case 'diff': return <Framed><DiffPlace key={route.projectId} projectId={route.projectId} from={route.from} to={route.to} /></Framed>;
     case 'projects': return <Framed><ProjectsScreen route={route} /></Framed>;
     case 'hosts': return <Framed><HostsScreen route={route} /></Framed>;
     case 'host': return <Framed><HostScreen key={route.hostId} hostId={route.hostId} /></Framed>;

@@ -1,4 +1,4 @@
-import { Activity, Boxes, CircleHelp, FilePlus2, History, LogOut, Moon, Play, PlugZap, Plus, Save, Server, Settings, Stethoscope, SunMedium, Trash2 } from 'lucide-react';
+import { Activity, Boxes, CircleHelp, FilePlus2, Files, History, LogOut, Moon, Play, PlugZap, Plus, Save, Server, Settings, Stethoscope, SunMedium, Trash2 } from 'lucide-react';
 import type { ReactNode } from 'react';
 import type { Client, Host } from '#shared/contract.ts';
 import type { Project } from '#shared/project.ts';
@@ -41,6 +41,7 @@ function projectCommands(client: Client, project: Project, hosts: readonly Host[
       command('save', 'Save now', <Save size={15} />, () => void saveNow(client, project.id)),
     ] : []),
     ...(hosts.length > 1 && !status.alive && project.head !== null && project.activeOperationId === null ? [command('open-on', 'Open on another host:', <Server size={15} />, () => useStore.getState().setModal({ kind: 'open-on', projectId: project.id }))] : []),
+    command('files', 'Files of', <Files size={15} />, () => navigate({ screen: 'files', projectId: project.id, rev: null, path: null })),
     command('history', 'History of', <History size={15} />, () => navigate({ screen: 'projects', panel: 'history', projectId: project.id })),
     command('settings', 'Settings of', <Settings size={15} />, () => navigate({ screen: 'projects', panel: 'settings', projectId: project.id })),
   ];

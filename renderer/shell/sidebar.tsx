@@ -33,7 +33,7 @@ export function Sidebar(): ReactNode {
       </div>
       <nav aria-label="Main" className="flex flex-col gap-0.5 px-3">
         {PLACES.map(({ route, label, icon: Icon, id }) => {
-          const here = route.screen === screen || (route.screen === 'hosts' && screen === 'host');
+          const here = route.screen === screen || (route.screen === 'hosts' && screen === 'host') || (id === 'projects' && (screen === 'files' || screen === 'diff'));
           return (
             <a key={id} href={routeHash(route)} data-testid={`nav-${id}`} aria-current={here ? 'page' : undefined} className={classes('flex h-9 items-center gap-3 rounded-md px-2.5 font-medium', here ? 'bg-accent-soft text-accent' : 'text-ink-soft hover:bg-sunken hover:text-ink')}>
               <Icon aria-hidden="true" size={17} />

@@ -1,4 +1,5 @@
 import type { Host, Orphan, Settings, StateEvent } from '#shared/contract.ts';
+import type { Drafts } from '#shared/draft-contract.ts';
 import type { Operation } from '#shared/operation.ts';
 import type { Project } from '#shared/project.ts';
 
@@ -11,9 +12,11 @@ export type AppData = {
   readonly operations: Readonly<Record<string, Operation>>;
   readonly orphans: readonly Orphan[];
   readonly settings: Settings | null;
+  /** Changes made without an environment, by project. */
+  readonly drafts: Readonly<Record<string, Drafts>>;
 };
 
-export const EMPTY: AppData = { loaded: false, projects: {}, hosts: {}, operations: {}, orphans: [], settings: null };
+export const EMPTY: AppData = { loaded: false, projects: {}, hosts: {}, operations: {}, orphans: [], settings: null, drafts: {} };
 
 /** Operations kept in memory; older ended ones are asked for when the activity screen wants them. */
 const KEPT_OPERATIONS = 200;
@@ -29,6 +32,8 @@ export function applyStateEvent(data: AppData, event: StateEvent): AppData {
         operations: keyed(event.operations, data.operations),
         orphans: event.orphans,
         settings: event.settings,
+        // Told anew after the snapshot for each project that has some.
+        drafts: {},
       };
     case 'project': return { ...data, projects: { ...data.projects, [event.project.id]: event.project } };
     case 'host': return { ...data, hosts: { ...data.hosts, [event.host.id]: event.host } };
@@ -36,6 +41,7 @@ export function applyStateEvent(data: AppData, event: StateEvent): AppData {
     case 'operation': return { ...data, operations: withOperation(data.operations, event.operation) };
     case 'orphans': return { ...data, orphans: event.orphans };
     case 'settings': return { ...data, settings: event.settings };
+    case 'drafts': return { ...data, drafts: { ...data.drafts, [event.drafts.projectId]: event.drafts } };
     default: return event satisfies never;
   }
 }

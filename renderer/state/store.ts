@@ -90,6 +90,6 @@ export function errorTitle(shape: ErrorShape): string {
 }
 
 function dataOf(state: AppData): AppData {
-  const { loaded, projects, hosts, operations, orphans, settings } = state;
-  return { loaded, projects, hosts, operations, orphans, settings };
+  const { loaded, projects, hosts, operations, orphans, settings, drafts } = state;
+  return { loaded, projects, hosts, operations, orphans, settings, drafts };
 }

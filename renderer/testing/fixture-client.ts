@@ -1,6 +1,7 @@
 import type { CallInput, CallName, CallOutput, Client, StateEvent, StreamInput, StreamItem, StreamName } from '#shared/contract.ts';
 import { VesselError } from '#shared/errors.ts';
 import type { OperationEvent } from '#shared/operation.ts';
+import { archiveAnswers } from './fixture-archive.ts';
 import { environment, project, revision, sampleEvents, sampleHost, sampleOrphans, sampleProjects, sampleSettings } from './fixture-data.ts';
 import { addSampleHost, FIXTURE_PROMPTS, sampleHosts } from './fixture-hosts.ts';
 import { sampleOperations } from './fixture-operations.ts';
@@ -19,6 +20,7 @@ export function createFixtureClient(scenario: Scenario, theme: 'light' | 'dark')
   const listeners = new Set<(event: StateEvent) => void>();
 
   const answers: Answers = {
+    ...archiveAnswers,
     'app.info': () => ({ version: '0.1.0', pid: 4711, home: '~/.local/share/vessel', cache: '~/.cache/vessel', baseUrl: 'http://vessel.localhost:7420', gatewayPort: 7420, node: 'v24.21.0', uptimeMs: 8_040_000, runningEnvironments: 2 }),
     'account.status': () => ({
       state: 'online', url: 'https://abcdefgh.supabase.co', email: 'ada@example.com', bucket: null, device: { id: 'd1', name: 'laptop' }, defaultStore: 'supabase', plan: { maxFileBytes: 50 * 1024 ** 2, totalBytes: 1024 ** 3 },

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { VesselError } from '#shared/errors.ts';
+import type { Revision } from '#shared/project.ts';
 import { DETACH, PROJECT_HELP } from '../arguments.ts';
 import { integer, type Use } from '../command-kit.ts';
 import { anyProject, livingProject } from '../context.ts';
@@ -22,8 +23,8 @@ export function registerProjectHistory(group: Command, use: Use): void {
       const history = await context.session.call('history.list', { projectId: project.id });
       const { output, runtime } = context;
       output.result({ id: project.id, ...history }, () => history.revisions.length === 0 ? 'No revisions yet.' : [
-        renderTable(['rev', 'saved', 'why', 'files', 'size', 'sha256'], history.revisions.map((item) => [
-          `${item.rev}${item.rev === project.head?.rev ? ' *' : ''}`, formatAgo(item.createdAt, runtime.now()), item.reason, String(item.files), formatBytes(item.bytes), item.sha256.slice(0, 12),
+        renderTable(['rev', 'saved', 'why', 'from', 'files', 'size', 'sha256'], history.revisions.map((item) => [
+          `${item.rev}${item.rev === project.head?.rev ? ' *' : ''}${item.pinned === true ? ' pinned' : ''}`, formatAgo(item.createdAt, runtime.now()), item.reason, originText(item), String(item.files), formatBytes(item.bytes), item.sha256.slice(0, 12),
         ]), output.style),
         output.style('dim', `${count(history.revisions.length, 'revision')}, ${formatBytes(history.totalBytes)} in all`),
       ].join('\n'));
@@ -32,14 +33,15 @@ export function registerProjectHistory(group: Command, use: Use): void {
   group.command('restore').summary('make an earlier revision the current one')
     .description('Writes a new revision with the content of an earlier one; nothing is lost. Refused while the project is open.')
     .argument('<project>', PROJECT_HELP)
+    .argument('[paths...]', 'only these files and folders; everything unless told')
     .requiredOption('-r, --rev <number>', 'the revision to bring back', revision)
     .option(...DETACH)
-    .action(use(async (context, [query]: [string], options: { readonly rev: number; readonly detach?: boolean }) => {
+    .action(use(async (context, [query, paths]: [string, string[]], options: { readonly rev: number; readonly detach?: boolean }) => {
       const { id } = await livingProject(context, query);
-      const operation = await runOperation(context, () => context.session.call('history.restore', { projectId: id, rev: options.rev }), options);
+      const operation = await runOperation(context, () => (paths.length === 0 ? context.session.call('history.restore', { projectId: id, rev: options.rev }) : context.session.call('history.restoreFiles', { projectId: id, rev: options.rev, paths })), options);
       if (operation === null) return;
       const project = await context.session.call('projects.get', { projectId: id });
-      context.output.result({ ...project, restoredFrom: options.rev, operationId: operation.id }, () => `Revision ${options.rev} is current again, as revision ${project.head?.rev ?? '?'}`);
+      context.output.result({ ...project, restoredFrom: options.rev, operationId: operation.id }, () => `${paths.length === 0 ? `Revision ${options.rev} is current again` : `${count(paths.length, 'path')} of revision ${options.rev} restored`}, as revision ${project.head?.rev ?? '?'}`);
     }));
 
   group.command('export').summary('write a revision to a zip file')
@@ -69,16 +71,35 @@ export function registerProjectHistory(group: Command, use: Use): void {
       return checked.ok ? EXIT.ok : EXIT.failed;
     }));
 
-  group.command('prune').summary('remove old revisions; the last one never goes')
-    .description('Removes revisions beyond a count or an age (the settings unless told). The last one never goes.')
+  for (const pinned of [true, false]) {
+    group.command(pinned ? 'pin' : 'unpin').summary(pinned ? 'keep a revision for ever' : 'let a pinned revision be pruned again')
+      .description(pinned ? 'A pinned revision is never pruned.' : 'The revision is pruned again like any other.')
+      .argument('<project>', PROJECT_HELP)
+      .requiredOption('-r, --rev <number>', 'which revision', revision)
+      .action(use(async (context, [query]: [string], options: { readonly rev: number }) => {
+        const { id } = await anyProject(context, query);
+        const item = await context.session.call('history.pin', { projectId: id, rev: options.rev, pinned });
+        context.output.result({ id, revision: item }, () => `Revision ${item.rev} is ${pinned ? 'pinned' : 'no longer pinned'}`);
+      }));
+  }
+
+  group.command('prune').summary('remove old revisions; the last and pinned ones never go')
+    .description('Removes revisions beyond a count, an age or a size (the settings unless told). The last one and pinned ones never go.')
     .argument('<project>', PROJECT_HELP)
     .option('--keep <count>', 'how many of the newest stay', integer(1, 10_000))
     .option('--days <days>', 'younger ones stay', integer(1, 3650))
-    .action(use(async (context, [query]: [string], options: { readonly keep?: number; readonly days?: number }) => {
+    .option('--bytes <bytes>', 'what all of them may take together', integer(1, Number.MAX_SAFE_INTEGER))
+    .action(use(async (context, [query]: [string], options: { readonly keep?: number; readonly days?: number; readonly bytes?: number }) => {
       const { id } = await anyProject(context, query);
       const pruned = await context.session.call('history.prune', {
-        projectId: id, ...(options.keep === undefined ? {} : { keepRevisions: options.keep }), ...(options.days === undefined ? {} : { keepDays: options.days }),
+        projectId: id, ...(options.keep === undefined ? {} : { keepRevisions: options.keep }), ...(options.days === undefined ? {} : { keepDays: options.days }), ...(options.bytes === undefined ? {} : { keepBytes: options.bytes }),
       });
       context.output.result({ id, ...pruned }, () => pruned.removed.length === 0 ? 'Nothing to remove.' : `Removed ${count(pruned.removed.length, 'revision')}, freed ${formatBytes(pruned.freedBytes)}`);
     }));
+}
+
+/** The host that it was made on, and the computer when it was made without one. */
+function originText({ origin }: Revision): string {
+  if (origin === undefined) return '-';
+  return origin.hostName === null ? origin.device : origin.hostName;
 }

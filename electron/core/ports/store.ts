@@ -10,6 +10,8 @@ export type EnvironmentRecord = Omit<Environment, 'connection'> & { readonly sav
 /** The connection is of this moment and not stored. */
 export type HostRecord = Omit<Host, 'activeOperationId' | 'connection'>;
 export type NewRevision = Omit<Revision, 'rev' | 'parentRev'>;
+/** A change made without the environment; `text` null removes the file. */
+export type DraftRecord = { readonly projectId: string; readonly path: string; readonly text: string | null; readonly baseRev: number; readonly updatedAt: number };
 /** What a retry calls again. */
 export type OperationRequest = { readonly call: string; readonly input: unknown } | null;
 
@@ -37,6 +39,10 @@ export type Store = {
     remove(projectId: string, revs: readonly number[]): void;
     isUsed(projectId: string, sha256: string): boolean;
     setVerified(projectId: string, rev: number, at: number): void;
+    /** The manifest beside the archive is then to be written again. */
+    setPinned(projectId: string, rev: number, pinned: boolean): void;
+    /** Every project with a revision of that content. */
+    holders(sha256: string): readonly string[];
     /** Revisions whose manifest was not yet written beside the archive. */
     withoutManifest(): readonly Revision[];
     markManifest(projectId: string, rev: number): void;
@@ -66,6 +72,17 @@ export type Store = {
   };
   /** What is owed to, and known of, the cloud. */
   readonly sync: SyncStore;
+  readonly drafts: {
+    list(projectId: string): readonly DraftRecord[];
+    get(projectId: string, path: string): DraftRecord | null;
+    put(draft: DraftRecord): void;
+    /** Only those of the given version stay gone: what was typed meanwhile is kept. */
+    remove(projectId: string, drafts: readonly Pick<DraftRecord, 'path' | 'updatedAt'>[]): void;
+    setBase(projectId: string, baseRev: number): void;
+    projects(): readonly string[];
+  };
+  /** Projects whose last safe copy stays on this computer whatever the budget. */
+  readonly kept: { list(): readonly string[]; set(projectId: string, kept: boolean): void };
   readonly settings: { get(): Settings; put(settings: Settings): void };
   close(): void;
 };

@@ -10,24 +10,27 @@ import { verdictOf } from './environments/watchman.ts';
 import type { History } from './history.ts';
 import type { Imports } from './imports.ts';
 import type { ConnectOptions } from '../ports/remote-host.ts';
+import type { Offline } from './offline.ts';
 import type { Projects } from './projects.ts';
 import type { Prompts } from './prompts.ts';
 import type { SshHosts } from './ssh-hosts.ts';
 
 export type AppFacts = { readonly version: string; readonly pid: number; readonly home: string; readonly cache: string; readonly secretsSealed: boolean; readonly node: string; readonly uptimeMs: () => number; readonly quit: () => void };
-export type Services = { readonly context: ServiceContext; readonly app: AppFacts; readonly environments: Environments; readonly projects: Projects; readonly imports: Imports; readonly history: History; readonly sshHosts: SshHosts; readonly prompts: Prompts; readonly cloud: Cloud };
+export type Services = { readonly context: ServiceContext; readonly app: AppFacts; readonly environments: Environments; readonly projects: Projects; readonly imports: Imports; readonly history: History; readonly sshHosts: SshHosts; readonly prompts: Prompts; readonly cloud: Cloud; readonly offline: Offline };
 
 /** Every call and stream of the contract; a missing one does not compile. */
 export function makeHandlers(services: Services): Handlers {
-  const { context, app, environments, projects, imports, history, sshHosts, prompts, cloud } = services;
+  const { context, app, environments, projects, imports, history, sshHosts, prompts, cloud, offline } = services;
   const { store, operations, feed } = context;
   const { hosts, live } = environments.context;
   const started = ({ operationId }: { readonly operationId: string }): { operationId: string } => ({ operationId });
   const ok = { ok: true } as const;
   const connecting = (scope: string | undefined, acceptHostKeys: readonly string[], signal: AbortSignal): ConnectOptions => ({ prompter: scope === undefined ? null : prompts.prompter(scope, signal), acceptHostKeys, signal });
 
+  const offlineHandlers = offline.handlers();
   const calls: Handlers['calls'] = {
     ...cloudHandlers(cloud, history),
+    ...offlineHandlers.calls,
     'app.info': async () => ({
       version: app.version, pid: app.pid, home: app.home, cache: app.cache, baseUrl: context.gateway().baseUrl, gatewayPort: context.gateway().port,
       node: app.node, uptimeMs: app.uptimeMs(), runningEnvironments: live.size, secretsSealed: app.secretsSealed,
@@ -64,6 +67,7 @@ export function makeHandlers(services: Services): Handlers {
         await hosts.requireReady(hostId, signal);
         await environments.move(projectId, hostId);
       }
+      offline.drafts.saveBeforeOpen(projectId);
       return started(environments.open(projectId));
     },
     'environments.save': async ({ projectId }) => { await environments.whenKnown(projectId); return started(environments.save(projectId)); },
@@ -139,6 +143,7 @@ export function makeHandlers(services: Services): Handlers {
   return {
     calls,
     streams: {
+      ...offlineHandlers.streams,
       'prompts.watch': ({ scope }, { signal }) => prompts.watch(scope, signal),
       'state.watch': (_input, { signal }) => feed.watch(signal),
       'operations.watch': ({ operationId, afterSeq }, { signal }) => operations.watch(operationId, afterSeq, signal),

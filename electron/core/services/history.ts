@@ -5,7 +5,7 @@ import type { RetentionPolicy } from '../domain/retention.ts';
 import { audit, type ServiceContext } from './context.ts';
 import type { StartedOperation } from './operations/operations.ts';
 import { requireResting, type Projects } from './projects.ts';
-import { pruneRevisions, recordRevision } from './revisions.ts';
+import { pruneRevisions, recordRevision, writeManifest } from './revisions.ts';
 
 /** The revisions of a project: listed, restored, exported, checked, pruned. */
 export class History {
@@ -50,7 +50,8 @@ export class History {
         } },
         { id: 'record', title: 'Make it the current revision', weight: 1, run: async () => {
           const now = runtime.now();
-          state.revision = await recordRevision({ store, cold, runtime, feed: this.#context.feed }, { ...old, reason: 'restore', createdAt: now, verifiedAt: now }, project.head?.rev ?? null);
+          const { pinned: _pinned, origin: _origin, ...content } = old;
+          state.revision = await recordRevision({ store, cold, runtime, feed: this.#context.feed }, { ...content, reason: 'restore', createdAt: now, verifiedAt: now }, project.head?.rev ?? null);
           return `Revision ${state.revision.rev}`;
         } },
       ],
@@ -76,7 +77,18 @@ export class History {
   async prune(projectId: string, policy: Partial<RetentionPolicy>): Promise<{ readonly removed: readonly number[]; readonly freedBytes: number }> {
     this.#projects.record(projectId);
     const { retention } = this.#context.store.settings.get();
-    return pruneRevisions(this.#context, projectId, { keepRevisions: policy.keepRevisions ?? retention.keepRevisions, keepDays: policy.keepDays ?? retention.keepDays });
+    return pruneRevisions(this.#context, projectId, { keepRevisions: policy.keepRevisions ?? retention.keepRevisions, keepDays: policy.keepDays ?? retention.keepDays, keepBytes: policy.keepBytes ?? retention.keepBytes });
+  }
+
+  /** A pinned revision is never pruned. */
+  async pin(projectId: string, rev: number, pinned: boolean): Promise<Revision> {
+    this.revision(projectId, rev);
+    this.#context.store.revisions.setPinned(projectId, rev, pinned);
+    const revision = this.revision(projectId, rev);
+    await writeManifest(this.#context, revision);
+    audit(this.#context, { kind: pinned ? 'revision.pinned' : 'revision.unpinned', projectId, text: `${pinned ? 'Pinned' : 'Unpinned'} revision ${rev}`, data: { rev } });
+    this.#context.feed.project(projectId);
+    return revision;
   }
 
   /** Reads the archive back; `ok` false means that it is damaged. */

@@ -1,9 +1,11 @@
+import { hostname } from 'node:os';
 import { VesselError } from '#shared/errors.ts';
-import type { Revision } from '#shared/project.ts';
+import type { Origin, Revision } from '#shared/project.ts';
 import { revisionsToPrune, type RetentionPolicy } from '../domain/retention.ts';
 import type { NewRevision, ProjectRecord } from '../ports/store.ts';
 import { audit, type ServiceContext } from './context.ts';
 
+const FROM_ENVIRONMENT: ReadonlySet<Revision['reason']> = new Set(['save', 'autosave', 'exit', 'idle', 'rescue']);
 type Needs = Pick<ServiceContext, 'store' | 'cold' | 'runtime' | 'feed'>;
 
 /**
@@ -11,7 +13,7 @@ type Needs = Pick<ServiceContext, 'store' | 'cold' | 'runtime' | 'feed'>;
  * compare-and-swap, then its manifest is written. Throws SAVE_CONFLICT when the head had moved; the revision is kept then.
  */
 export async function recordRevision(needs: Needs, draft: NewRevision, expectedHead: number | null): Promise<Revision> {
-  const { revision, flipped } = needs.store.revisions.append(draft, expectedHead);
+  const { revision, flipped } = needs.store.revisions.append({ ...draft, origin: draft.origin ?? originOf(needs, draft) }, expectedHead);
   needs.runtime.fault('revision.flipped');
   await writeManifest(needs, revision);
   audit(needs, { kind: 'revision.saved', projectId: revision.projectId, text: `Revision ${revision.rev} verified (${revision.reason})`, data: { rev: revision.rev, sha256: revision.sha256, bytes: revision.bytes, files: revision.files } });
@@ -20,6 +22,12 @@ export async function recordRevision(needs: Needs, draft: NewRevision, expectedH
     throw new VesselError('SAVE_CONFLICT', undefined, { details: { kept: revision.rev, expectedHead, head: needs.store.projects.get(revision.projectId)?.head?.rev ?? null } });
   }
   return revision;
+}
+
+/** The project's host and this computer. */
+function originOf({ store }: Pick<Needs, 'store'>, { projectId, reason }: NewRevision): Origin {
+  const hostId = FROM_ENVIRONMENT.has(reason) ? store.projects.get(projectId)?.hostId ?? null : null;
+  return { hostId, hostName: hostId === null ? null : store.hosts.get(hostId)?.name ?? null, device: hostname() };
 }
 
 /** Reads an archive back from the store and compares. Throws SAVE_NOT_VERIFIED. */
@@ -53,7 +61,9 @@ export async function pruneRevisions(needs: Needs, projectId: string, policy: Re
   const revisions = store.revisions.list(projectId);
   const head = store.projects.get(projectId)?.head?.rev ?? null;
   const base = store.environments.get(projectId)?.baseRev ?? null;
-  const removed = revisionsToPrune(revisions, head, policy, runtime.now()).filter((rev) => rev !== base);
+  // A draft needs its base for as long as it may have to be compared with what became of the project.
+  const edited = store.drafts.list(projectId)[0]?.baseRev ?? null;
+  const removed = revisionsToPrune(revisions, head, policy, runtime.now()).filter((rev) => rev !== base && rev !== edited);
   if (removed.length === 0) return { removed: [], freedBytes: 0 };
   store.revisions.remove(projectId, removed);
   let freedBytes = 0;

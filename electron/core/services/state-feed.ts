@@ -1,4 +1,5 @@
 import type { Host, HostConnection, Orphan, StateEvent } from '#shared/contract.ts';
+import type { Drafts } from '#shared/draft-contract.ts';
 import type { Operation } from '#shared/operation.ts';
 import type { Project } from '#shared/project.ts';
 import { LIVE_STATES } from '../domain/environment-state.ts';
@@ -16,6 +17,7 @@ export class StateFeed {
   readonly #readers = new Set<Mailbox<StateEvent>>();
   #orphans: readonly Orphan[] = [];
   readonly #projectListeners = new Set<(projectId: string) => void>();
+  readonly #drafts = new Map<string, Drafts>();
   readonly #connections = new Map<string, HostConnection>();
 
   constructor(store: Store, operations: Operations) {
@@ -83,6 +85,13 @@ export class StateFeed {
     this.#push({ kind: 'orphans', orphans: [...orphans] }, 'orphans');
   }
 
+  /** Told when they change, and to each new reader while there are some. */
+  setDrafts(drafts: Drafts): void {
+    if (drafts.drafts.length === 0) this.#drafts.delete(drafts.projectId);
+    else this.#drafts.set(drafts.projectId, drafts);
+    this.#push({ kind: 'drafts', drafts }, `drafts ${drafts.projectId}`);
+  }
+
   settings(): void { this.#push({ kind: 'settings', settings: this.#store.settings.get() }, 'settings'); }
 
   async *watch(signal: AbortSignal): AsyncGenerator<StateEvent, void> {
@@ -97,6 +106,7 @@ export class StateFeed {
         orphans: [...this.#orphans],
         settings: this.#store.settings.get(),
       };
+      for (const drafts of [...this.#drafts.values()]) yield { kind: 'drafts', drafts };
       yield* mailbox;
     } finally {
       this.#readers.delete(mailbox);

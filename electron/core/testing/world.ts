@@ -8,6 +8,12 @@ import type { GuestActivity } from '#shared/guest-protocol.ts';
 import type { HostMethod, HostParams, HostResult, Vm } from '#shared/host-protocol.ts';
 import type { Operation } from '#shared/operation.ts';
 import type { Project } from '#shared/project.ts';
+import { archiveReader } from '../adapters/archive/archive-reader.ts';
+import { localCopies } from '../adapters/safe-copies/local-copies.ts';
+import { textTools } from '../adapters/text-diff/text-tools.ts';
+import { siblingSource } from '../services/fsck.ts';
+import { Offline } from '../services/offline.ts';
+import type { SafeCopies } from '../ports/safe-copies.ts';
 import { makeArchiver } from '../adapters/archive/archiver.ts';
 import { storedZip, type FixtureEntry } from '../adapters/archive/stored-zip.fixture.ts';
 import { openLocalColdStore } from '../adapters/cold-local/cold-store.ts';
@@ -130,7 +136,7 @@ export class FakeHost implements HostLink {
 }
 
 export type World = {
-  readonly context: ServiceContext; readonly environments: Environments; readonly projects: Projects; readonly history: History; readonly host: FakeHost;
+  readonly context: ServiceContext; readonly environments: Environments; readonly projects: Projects; readonly history: History; readonly offline: Offline; readonly host: FakeHost;
   /** The clock; tests push it forward. */
   readonly clock: { now: number };
   /** Replaces one method of the cold store for a while. */
@@ -146,13 +152,14 @@ export type World = {
 };
 
 /** All services over a real store, a real cold store and a real archiver; host and guests in memory. */
-export async function makeWorld(given: { readonly home?: string; readonly host?: FakeHost; readonly clock?: { now: number } } = {}): Promise<World> {
+export async function makeWorld(given: { readonly home?: string; readonly host?: FakeHost; readonly clock?: { now: number }; readonly remote?: (local: ColdStore) => ColdStore; readonly copies?: (cold: ColdStore) => Promise<SafeCopies> } = {}): Promise<World> {
   const home = given.home ?? mkdtempSync(join(existsSync(MEMORY) ? MEMORY : tmpdir(), 'vessel-world-'));
   const clock = given.clock ?? { now: 1_700_000_000_000 };
   const host = given.host ?? new FakeHost();
   const runtime = { now: () => clock.now, log: () => undefined, fault: () => undefined };
   const store = openStore(join(home, 'vessel.db'));
-  const cold = { ...(await openLocalColdStore(join(home, 'cold'))) };
+  const local = await openLocalColdStore(join(home, 'cold'));
+  const cold = { ...(given.remote?.(local) ?? local) };
   const operations = new Operations(store, runtime);
   const feed = new StateFeed(store, operations);
   const gateway = { port: 1, urlFor: ({ projectId }: { projectId: string }) => ({ url: `http://${projectId}.localhost:1/?t`, origin: `http://${projectId}.localhost:1` }) } as unknown as Gateway;
@@ -166,9 +173,11 @@ export async function makeWorld(given: { readonly home?: string; readonly host?:
   };
   const environments = new Environments(context, [host]);
   const projects = new Projects(context);
-  const close = async (): Promise<void> => { await operations.close(); await environments.dispose(); feed.close(); store.close(); };
+  const history = new History(context, projects);
+  const offline = new Offline({ context, projects, history, reader: archiveReader, texts: textTools, copies: await given.copies?.(cold) ?? localCopies(cold), sources: [siblingSource(context)] });
+  const close = async (): Promise<void> => { await offline.close(); await operations.close(); await environments.dispose(); feed.close(); store.close(); };
   const world: World = {
-    context, environments, projects, history: new History(context, projects), host, clock, cold,
+    context, environments, projects, history, offline, host, clock, cold,
     guest: (id) => { const guest = host.guests.get(id); if (guest === undefined) throw new Error(`no guest ${id}`); return guest; },
     end: ({ done }) => done,
     opened: async () => {

@@ -1,9 +1,9 @@
-import { chown, mkdir } from 'node:fs/promises';
+import { chown, mkdir, readFile } from 'node:fs/promises';
 import type { Socket } from 'node:net';
 import { dirname, join } from 'node:path';
 import { VesselError } from '#shared/errors.ts';
 import { GUEST_AGENT_PORT } from '#shared/guest-protocol.ts';
-import { guestAnnouncement, passtArguments } from '../../network/guest-network.ts';
+import { guestAnnouncement, hasDefaultRoute, passtArguments } from '../../network/guest-network.ts';
 import { identifyProcess } from '../../system/process-identity.ts';
 import type { ProcessIdentity } from '../../system/process-identity.ts';
 import type { RunUser } from '../../system/run-user.ts';
@@ -60,7 +60,7 @@ export async function launchMachine(options: LaunchOptions): Promise<Machine> {
   const { socketDir, user, port } = options;
   const log = options.files.descriptors().get(DESCRIPTOR.log) ?? 'ignore';
   const network = await startDetached({
-    argv: passtArguments({ hostPort: port, guestPort: GUEST_AGENT_PORT, logPath: join(socketDir, 'network.log') }),
+    argv: passtArguments({ hostPort: port, guestPort: GUEST_AGENT_PORT, logPath: join(socketDir, 'network.log'), routed: hasDefaultRoute(await readFile('/proc/net/route', 'utf8')) }),
     stdio: ['ignore', log, log, 'pipe'], user, env: ENVIRONMENT, cwd: '/',
   });
   options.started('network', network.identity);

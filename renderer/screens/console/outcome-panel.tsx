@@ -1,5 +1,6 @@
 import { ArrowLeft, Play } from 'lucide-react';
 import type { ReactNode } from 'react';
+import { FsckReportSchema } from '#shared/archive-contract.ts';
 import { OpenResultSchema, SaveResultSchema } from '#shared/contract.ts';
 import type { Operation } from '#shared/operation.ts';
 import { Button } from '../../design/button.tsx';
@@ -10,6 +11,7 @@ import { useClient } from '../../state/client-context.ts';
 import { navigate } from '../../state/navigate.ts';
 import { useStore } from '../../state/store.ts';
 import { Failure } from './failure.tsx';
+import { FsckReportView } from './fsck-report.tsx';
 import { SaveProof } from './save-proof.tsx';
 import { UnprovisionedSchema, UnprovisionProof } from './unprovision-proof.tsx';
 
@@ -41,11 +43,13 @@ function Success({ operation, backButton }: { readonly operation: Operation; rea
   const project = useStore((state) => (operation.projectId === null ? undefined : state.projects[operation.projectId]));
   const saved = SaveResultSchema.safeParse(operation.result);
   const unprovisioned = operation.kind === 'unprovision' ? UnprovisionedSchema.safeParse(operation.result) : undefined;
+  const checked = FsckReportSchema.safeParse(operation.result);
   return (
     <div className="flex flex-col items-start gap-4 border-b border-term-line pb-4" data-testid="outcome">
       <p className="text-lg text-term-green" data-testid="totals">{totals(operation)}</p>
       {saved.success && <SaveProof result={saved.data} ended={operation.kind === 'close' || operation.kind === 'rescue'} />}
       {unprovisioned?.success === true && <UnprovisionProof result={unprovisioned.data} />}
+      {checked.success && <FsckReportView report={checked.data} />}
       <div className="flex gap-2">
         {backButton}
         {project !== undefined && project.deletedAt === null && operation.kind !== 'save' && (

@@ -30,7 +30,7 @@ export function HistoryDrawer({ project, onClose }: { readonly project: Project;
       {restoreHint !== null && <p className="mb-4 rounded-md bg-sunken px-3 py-2 text-sm text-ink-soft">{restoreHint}.</p>}
       <ol className="relative flex flex-col" aria-label="Revisions">
         {revisions.map((revision, index) => (
-          <RevisionItem key={revision.rev} revision={revision} current={revision.rev === project.head?.rev} last={index === revisions.length - 1} restoreHint={restoreHint} onVerified={reload} />
+          <RevisionItem key={revision.rev} revision={revision} current={revision.rev === project.head?.rev} last={index === revisions.length - 1} previous={revisions[index + 1]?.rev ?? null} restoreHint={restoreHint} onVerified={reload} />
         ))}
       </ol>
       {loaded.state === 'ready' && revisions.length === 0 && <p className="py-10 text-center text-ink-soft">Nothing has been saved yet.</p>}

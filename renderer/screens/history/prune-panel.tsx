@@ -30,7 +30,7 @@ export function PrunePanel({ projectId, revisions, onDone }: { readonly projectI
         <Field label="None older than … days">{(ids) => <NumberInput {...ids} min={1} value={keepDays} onValue={setKeepDays} />}</Field>
       </div>
       <p role="status" className="mt-3 text-sm" data-testid="prune-preview">
-        {goes.length === 0 ? 'Nothing would go.' : <>{formatCount(goes.length, 'revision')} would go: <span className="tabular">{goes.map((revision) => revision.rev).join(', ')}</span> ({formatBytes(goes.reduce((sum, revision) => sum + revision.bytes, 0))}).</>} The current one always stays.
+        {goes.length === 0 ? 'Nothing would go.' : <>{formatCount(goes.length, 'revision')} would go: <span className="tabular">{goes.map((revision) => revision.rev).join(', ')}</span> ({formatBytes(goes.reduce((sum, revision) => sum + revision.bytes, 0))}).</>} The current and pinned ones always stay.
       </p>
       <Button className="mt-3" variant="danger" size="small" disabled={goes.length === 0} onClick={() => void prune()} data-testid="prune-confirm">Remove {formatCount(goes.length, 'revision')}</Button>
     </section>

@@ -7,8 +7,9 @@ export function moveBetweenCards(event: KeyboardEvent, grid: HTMLElement): void 
   const here = active.closest<HTMLElement>('[data-project-card]');
   const at = here === null ? -1 : cards.indexOf(here);
   if (at < 0) return;
-  const columns = Math.max(1, cards.findIndex((card, index) => index > 0 && card.offsetTop !== cards[0]?.offsetTop));
-  const perRow = cards.every((card) => card.offsetTop === cards[0]?.offsetTop) ? cards.length : columns;
+  const tops = cards.map((card) => card.getBoundingClientRect().top);
+  const second = tops.findIndex((top) => top !== tops[0]);
+  const perRow = second === -1 ? cards.length : second;
   const next = nextCard(event.key, at, perRow, cards.length);
   if (next === at) return;
   event.preventDefault();

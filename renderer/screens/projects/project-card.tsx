@@ -1,12 +1,14 @@
-import { CircleDashed, Cpu, Download, Ellipsis, History, LogOut, Pencil, Play, Server, Settings, ShieldCheck, SquareTerminal, Trash2, TriangleAlert } from 'lucide-react';
+import { CircleDashed, Cpu, Download, Ellipsis, FilePen, Files, History, LogOut, Pencil, Play, Server, Settings, ShieldCheck, SquareTerminal, Trash2, TriangleAlert } from 'lucide-react';
 import { memo, type ReactNode } from 'react';
 import type { Project } from '#shared/project.ts';
 import { StateDot } from '../../design/badge.tsx';
 import { Button } from '../../design/button.tsx';
 import { Menu, type MenuItem } from '../../design/menu.tsx';
+import { classes } from '../../design/classes.ts';
 import { Progress } from '../../design/progress.tsx';
 import { formatBytes, formatCount } from '../../lib/format.ts';
 import { hostOf } from '../../lib/host-view.ts';
+import { routeHash } from '../../lib/routes.ts';
 import { type ProjectStatus, projectStatusOn } from '../../lib/project-status.ts';
 import { currentStep } from '../../lib/step-timing.ts';
 import { openProject, startProjectOperation } from '../../state/actions.ts';
@@ -26,7 +28,7 @@ export const ProjectCard = memo(function ProjectCard({ project }: { readonly pro
   return (
     <article
       data-testid={`project-${project.id}`} data-project-card="" aria-label={`${project.name}, ${status.label}`}
-      className="card-lazy group flex flex-col rounded-lg border border-line bg-surface shadow-card transition-[border-color,box-shadow] hover:border-line-strong hover:shadow-raised"
+      className="group flex flex-col rounded-lg border border-line bg-surface shadow-card transition-[border-color,box-shadow] hover:border-line-strong hover:shadow-raised"
     >
       <div className="flex items-start gap-3 p-4 pb-3">
         <div className="flex size-10 shrink-0 items-center justify-center rounded-lg bg-accent-soft text-accent"><TemplateIcon template={project.template} size={19} /></div>
@@ -38,6 +40,7 @@ export const ProjectCard = memo(function ProjectCard({ project }: { readonly pro
       </div>
       <div className="flex-1 px-4 pb-3">
         {project.activeOperationId === null ? <SafetyLine project={project} /> : <WorkLine operationId={project.activeOperationId} />}
+        <DraftLine projectId={project.id} />
         <p className="mt-2 flex items-center gap-2 truncate text-xs text-ink-faint"><Cpu aria-hidden="true" size={15} className="shrink-0" />{templateTitle(project.template)} · {tierText(project.settings.tier)}
           {hostId !== 'local' && <span className="flex min-w-0 items-center gap-1.5 text-ink-soft" data-testid="card-host"><Server aria-hidden="true" size={14} className="ml-2 shrink-0" /><span className="truncate">on {host?.name ?? hostId}</span></span>}
         </p>
@@ -90,6 +93,18 @@ function SafetyLine({ project }: { readonly project: Project }): ReactNode {
   );
 }
 
+/** Changes that were made without the environment and are not a revision yet. */
+function DraftLine({ projectId }: { readonly projectId: string }): ReactNode {
+  const drafts = useStore((state) => state.drafts[projectId]);
+  if (drafts === undefined || drafts.drafts.length === 0) return null;
+  const review = drafts.state === 'review';
+  return (
+    <a href={routeHash({ screen: 'files', projectId, rev: null, path: null })} data-testid="draft-line" className={classes('mt-2 flex items-center gap-2 truncate text-sm hover:underline', review ? 'text-warn' : 'text-info')}>
+      <FilePen aria-hidden="true" size={15} className="shrink-0" />{formatCount(drafts.drafts.length, 'offline change')}{review ? ' to review' : ', only on this computer'}
+    </a>
+  );
+}
+
 function WorkLine({ operationId }: { readonly operationId: string }): ReactNode {
   const operation = useStore((state) => state.operations[operationId]);
   if (operation === undefined) return <p className="text-sm text-ink-soft">Working…</p>;
@@ -110,6 +125,7 @@ function useMenu(project: Project, status: ProjectStatus): readonly MenuItem[] {
     ...(several ? [{ id: 'open-on', label: 'Open on…', icon: <Server size={15} />, disabled: status.alive || project.activeOperationId !== null || project.head === null, onSelect: () => setModal({ kind: 'open-on', projectId: project.id }) } as const] : []),
     { id: 'rename', label: 'Rename…', icon: <Pencil size={15} />, onSelect: go('settings') },
     { id: 'settings', label: 'Settings…', icon: <Settings size={15} />, onSelect: go('settings') },
+    { id: 'files', label: 'Browse files', icon: <Files size={15} />, disabled: project.head === null, onSelect: () => navigate({ screen: 'files', projectId: project.id, rev: null, path: null }) },
     { id: 'history', label: 'History…', icon: <History size={15} />, onSelect: go('history') },
     { id: 'export', label: 'Export as zip', icon: <Download size={15} />, disabled: project.head === null, onSelect: () => void exportRevision(client, project.id, project.head?.rev ?? 1) },
     ...(status.alive ? [{ id: 'discard', label: 'Discard & exit…', icon: <Trash2 size={15} />, tone: 'bad', onSelect: () => setModal({ kind: 'discard', projectId: project.id }) } as const] : []),

@@ -10,8 +10,7 @@ import type { Route } from '../../lib/routes.ts';
 import { navigate, replaceRoute } from '../../state/navigate.ts';
 import { useStore } from '../../state/store.ts';
 import { Banners } from './banners.tsx';
-import { moveBetweenCards } from './card-keys.ts';
-import { ProjectCard } from './project-card.tsx';
+import { ProjectGrid } from './project-grid.tsx';
 import { ProjectPanels } from './project-panels.tsx';
 
 /** The list of projects, rendered from what Vessel knows locally: no network is waited for. */
@@ -37,12 +36,7 @@ export function ProjectsScreen({ route }: { readonly route: Extract<Route, { rea
     >
       <Banners />
       {living.length > 0 && <ListHead shown={visible.length} filtered={query !== ''} />}
-      <div
-        className="grid grid-cols-[repeat(auto-fill,minmax(340px,1fr))] gap-4" data-testid="project-grid"
-        onKeyDown={(event: KeyboardEvent<HTMLDivElement>) => moveBetweenCards(event.nativeEvent, event.currentTarget)}
-      >
-        {visible.map((project) => <ProjectCard key={project.id} project={project} />)}
-      </div>
+      <ProjectGrid projects={visible} />
       {loaded && living.length === 0 && <FirstProject />}
       {loaded && living.length > 0 && visible.length === 0 && (
         <EmptyState icon={<SearchX size={24} />} title="No project matches" actions={<Button onClick={() => useStore.getState().setQuery('')}>Clear the search</Button>}>Nothing is called “{query}”.</EmptyState>

@@ -7,6 +7,7 @@ import { Card, CardHeader, Page } from '../../design/surface.tsx';
 import { attempt } from '../../state/actions.ts';
 import { useClient } from '../../state/client-context.ts';
 import { useStore } from '../../state/store.ts';
+import { StorageCard } from './storage-card.tsx';
 import { AboutCard } from './about-card.tsx';
 import { AccountCard } from './account-card.tsx';
 import { BehaviourFields, validSettings } from './behaviour-fields.tsx';
@@ -73,6 +74,7 @@ function Form({ settings }: { readonly settings: Settings }): ReactNode {
           </div>
         </Card>
         <AccountCard />
+        <StorageCard />
         <AboutCard />
       </div>
     </Page>

@@ -1,16 +1,14 @@
 import { open, type FileHandle } from 'node:fs/promises';
 import { pipeline, Readable } from 'node:stream';
 import { crc32, createInflateRaw, inflateRawSync } from 'node:zlib';
-import { VesselError } from '#shared/errors.ts';
 import type { ArchiveCount, ArchiveOptions, ZipInTheMaking } from '../../ports/archiver.ts';
 import { ByteReader } from './byte-reader.ts';
 import { inPieces } from './import-zip.ts';
 import { makeZip } from './making.ts';
+import { archiveError, corrupt, readCentral, readDirectory, type Central, type Directory } from './directory-reader.ts';
 import { displayName } from './name-guard.ts';
-import { CENTRAL_BYTES, centralLength, END64_BYTES, END_BYTES, FILE_TYPE, FLAG, LOCAL_BYTES, LOCATOR64_BYTES, METHOD, readExtra, SIGNATURE, U16, U32 } from './zip-format.ts';
+import { centralLength, FILE_TYPE, LOCAL_BYTES, METHOD, SIGNATURE } from './zip-format.ts';
 import { PIECE_BYTES, type ZipPiece } from './zip-piece.ts';
-
-type Central = { readonly name: Buffer; readonly utf8: boolean; readonly method: number; readonly crc: number; readonly compressedSize: number; readonly size: number; readonly mtime: number; readonly offset: number; readonly mode: number };
 
 /**
  * One of Vessel's own archives as a stored zip: an emulated guest inflates many times slower than the desktop, so the guest
@@ -26,28 +24,6 @@ export async function inflateArchive(path: string, options: Pick<ArchiveOptions,
     await file.close();
     throw archiveError(error);
   }
-}
-
-type Directory = { readonly entries: number; readonly bytes: Buffer };
-
-/** The central directory; Vessel writes no comment, so the end record is exactly the end of the file. */
-async function readDirectory(file: FileHandle): Promise<Directory> {
-  const { size } = await file.stat();
-  if (size < END_BYTES) throw corrupt('it is too short');
-  const end = await readAt(file, size - END_BYTES, END_BYTES);
-  if (end.readUInt32LE(0) !== SIGNATURE.end) throw corrupt('its end is missing');
-  let entries = end.readUInt16LE(10);
-  let length = end.readUInt32LE(12);
-  let offset = end.readUInt32LE(16);
-  if (entries === U16 || length === U32 || offset === U32) {
-    const end64 = await readAt(file, size - END_BYTES - LOCATOR64_BYTES - END64_BYTES, END64_BYTES);
-    if (end64.readUInt32LE(0) !== SIGNATURE.end64) throw corrupt('its Zip64 end is missing');
-    entries = Number(end64.readBigUInt64LE(32));
-    length = Number(end64.readBigUInt64LE(40));
-    offset = Number(end64.readBigUInt64LE(48));
-  }
-  if (offset + length > size) throw corrupt('its directory lies outside of it');
-  return { entries, bytes: await readAt(file, offset, length) };
 }
 
 async function* piecesOf(file: FileHandle, { entries, bytes }: Directory): AsyncGenerator<ZipPiece, ArchiveCount> {
@@ -79,24 +55,6 @@ async function* piecesOf(file: FileHandle, { entries, bytes }: Directory): Async
   }
 }
 
-function readCentral(bytes: Buffer, at: number): Central {
-  if (at + CENTRAL_BYTES > bytes.length || bytes.readUInt32LE(at) !== SIGNATURE.central || at + centralLength(bytes, at) > bytes.length) throw corrupt('its directory is incomplete');
-  const nameEnd = at + CENTRAL_BYTES + bytes.readUInt16LE(at + 28);
-  const name = bytes.subarray(at + CENTRAL_BYTES, nameEnd);
-  const extra = readExtra(bytes.subarray(nameEnd, nameEnd + bytes.readUInt16LE(at + 30)));
-  if (extra === null) throw corrupt(`entry "${displayName(name)}" has a malformed extra field`);
-  const wide = [...extra.wide];
-  const number = (position: number): number => { const value = bytes.readUInt32LE(at + position); return value === U32 ? wide.shift() ?? value : value; };
-  // In this order: it is the order of the Zip64 field.
-  const size = number(24);
-  const compressedSize = number(20);
-  const offset = number(42);
-  return {
-    name, utf8: (bytes.readUInt16LE(at + 8) & FLAG.utf8) !== 0, method: bytes.readUInt16LE(at + 10), crc: bytes.readUInt32LE(at + 16),
-    size, compressedSize, offset, mtime: extra.mtime ?? 0, mode: bytes.readUInt32LE(at + 38) >>> 16,
-  };
-}
-
 /** Past the descriptor of the entry before and the local header of this one. */
 async function skipTo(reader: ByteReader, entry: Central): Promise<void> {
   const gap = entry.offset - reader.position;
@@ -121,23 +79,4 @@ async function* contentOf(reader: ByteReader, entry: Central): AsyncGenerator<Bu
   // A failing source must fail the reader as well; the callback has nothing left to do.
   pipeline(Readable.from(raw(), { objectMode: false }), inflate, () => undefined);
   yield* inPieces(inflate as AsyncIterable<Buffer>);
-}
-
-async function readAt(file: FileHandle, position: number, length: number): Promise<Buffer> {
-  if (position < 0) throw corrupt('it is too short');
-  const bytes = Buffer.alloc(length);
-  for (let have = 0; have < length;) {
-    const { bytesRead } = await file.read(bytes, have, length - have, position + have);
-    if (bytesRead === 0) throw corrupt('it is too short');
-    have += bytesRead;
-  }
-  return bytes;
-}
-
-function corrupt(problem: string): VesselError { return new VesselError('ARCHIVE_CORRUPT', `The archive is damaged: ${problem}`); }
-
-/** zlib's complaints are about the archive, not defects of Vessel. */
-function archiveError(error: unknown): VesselError {
-  const known = VesselError.from(error);
-  return known.code === 'INTERNAL' ? new VesselError('ARCHIVE_CORRUPT', `The archive is damaged: ${known.message}`, { cause: error }) : known;
 }

@@ -111,4 +111,16 @@ export const MIGRATIONS: readonly Migration[] = [
           INSERT INTO outbox (projectId, kind) VALUES (OLD.id, 'purge');
         END;`,
   },
+  {
+    version: 8,
+    name: 'pins, origins and drafts',
+    sql: `
+      ALTER TABLE revisions ADD COLUMN pinned INTEGER NOT NULL DEFAULT 0;
+      ALTER TABLE revisions ADD COLUMN origin TEXT;
+      CREATE TABLE drafts (
+        projectId TEXT NOT NULL REFERENCES projects(id) ON DELETE CASCADE, path TEXT NOT NULL, text TEXT, baseRev INTEGER NOT NULL,
+        updatedAt INTEGER NOT NULL, PRIMARY KEY (projectId, path)
+      ) STRICT, WITHOUT ROWID;
+      CREATE TABLE kept_projects (projectId TEXT PRIMARY KEY REFERENCES projects(id) ON DELETE CASCADE) STRICT, WITHOUT ROWID;`,
+  },
 ];

@@ -3,7 +3,7 @@ import type { Revision } from '#shared/project.ts';
 import type { Database } from './database.ts';
 import { makeSettingsReader, text, toEnvironment, toRevision, type Row } from './rows.ts';
 
-const REVISION = ['projectId', 'rev', 'parentRev', 'sha256', 'bytes', 'files', 'contentBytes', 'reason', 'createdAt', 'verifiedAt', 'leftOut', 'branch'] as const;
+const REVISION = ['projectId', 'rev', 'parentRev', 'sha256', 'bytes', 'files', 'contentBytes', 'reason', 'createdAt', 'verifiedAt', 'leftOut', 'branch', 'pinned', 'origin'] as const;
 const ENVIRONMENT = ['projectId', 'hostId', 'state', 'since', 'startedAt', 'lastActivityAt', 'dirty', 'baseRev', 'startKind', 'error', 'savedCounter'] as const;
 const prefixed = (alias: string, names: readonly string[]): string => names.map((name) => `${alias}.${name} AS ${alias}_${name}`).join(', ');
 /** One query for the whole list: a project, its head revision and its environment. */
@@ -20,9 +20,9 @@ export function makeProjectTables(database: Database): Pick<Store, 'projects' | 
     environment: row['e_projectId'] === null ? null : publicEnvironment(row),
   });
   const insertRevision = (revision: Revision, hasManifest: boolean): void => {
-    database.run(`INSERT OR REPLACE INTO revisions (${REVISION.join(', ')}, hasManifest) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)`,
+    database.run(`INSERT OR REPLACE INTO revisions (${REVISION.join(', ')}, hasManifest) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`,
       revision.projectId, revision.rev, revision.parentRev, revision.sha256, revision.bytes, revision.files, revision.contentBytes,
-      revision.reason, revision.createdAt, revision.verifiedAt, text(revision.leftOut), revision.branch ?? null, hasManifest ? 1 : 0);
+      revision.reason, revision.createdAt, revision.verifiedAt, text(revision.leftOut), revision.branch ?? null, revision.pinned === true ? 1 : 0, text(revision.origin), hasManifest ? 1 : 0);
   };
   return {
     projects: {
@@ -64,6 +64,8 @@ export function makeProjectTables(database: Database): Pick<Store, 'projects' | 
       }),
       isUsed: (projectId, sha256) => database.get('SELECT 1 AS used FROM revisions WHERE projectId = ? AND sha256 = ? LIMIT 1', projectId, sha256) !== undefined,
       setVerified: (projectId, rev, at) => { database.run('UPDATE revisions SET verifiedAt = ? WHERE projectId = ? AND rev = ?', at, projectId, rev); },
+      setPinned: (projectId, rev, pinned) => { database.run('UPDATE revisions SET pinned = ?, hasManifest = 0 WHERE projectId = ? AND rev = ?', pinned ? 1 : 0, projectId, rev); },
+      holders: (sha256) => database.all('SELECT DISTINCT projectId FROM revisions WHERE sha256 = ?', sha256).map((row) => row['projectId'] as string),
       withoutManifest: () => database.all('SELECT * FROM revisions WHERE hasManifest = 0').map((row) => toRevision(row)),
       markManifest: (projectId, rev) => { database.run('UPDATE revisions SET hasManifest = 1 WHERE projectId = ? AND rev = ?', projectId, rev); },
     },

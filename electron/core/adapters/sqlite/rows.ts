@@ -27,12 +27,14 @@ export function makeSettingsReader(): (text: string) => ProjectSettings {
 }
 
 export function toRevision(row: Row, prefix = ''): Revision {
+  const origin = json<NonNullable<Revision['origin']>>(row, 'origin', prefix);
   return {
     projectId: column(row, 'projectId', prefix), rev: column(row, 'rev', prefix), parentRev: column(row, 'parentRev', prefix),
     sha256: column(row, 'sha256', prefix), bytes: column(row, 'bytes', prefix), files: column(row, 'files', prefix),
     contentBytes: column(row, 'contentBytes', prefix), reason: column(row, 'reason', prefix), createdAt: column(row, 'createdAt', prefix),
     verifiedAt: column(row, 'verifiedAt', prefix), leftOut: json<Revision['leftOut']>(row, 'leftOut', prefix) ?? [],
     ...(typeof row[`${prefix}branch`] === 'string' ? { branch: column<string>(row, 'branch', prefix) } : {}),
+    ...(column<number>(row, 'pinned', prefix) === 1 ? { pinned: true } : {}), ...(origin === null ? {} : { origin }),
   };
 }
 

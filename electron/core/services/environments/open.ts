@@ -41,8 +41,9 @@ export function openEnvironment(context: EnvironmentContext, projectId: string, 
   const active = context.operations.active(projectId, null);
   return context.operations.start<OpenState>({
     ...definition,
-    // A save of what sleeps wakes it only for itself; it is awaited rather than refused.
-    after: active?.kind === 'save' && context.live.find(projectId)?.routeOpen !== true ? active.id : null,
+    // A save of what sleeps wakes it only for itself, and offline changes that are being saved become the revision that the workspace is
+    // filled from: both are awaited rather than refused.
+    after: active?.kind === 'edit' || (active?.kind === 'save' && context.live.find(projectId)?.routeOpen !== true) ? active.id : null,
     steps: openSteps(context, ensureHost),
     onFailure: async (error, { log }) => {
       const present = context.records.find(projectId)?.state;

@@ -1,0 +1,150 @@
+import type { Readable } from 'node:stream';
+import type { FsckFinding, FsckReport } from '#shared/archive-contract.ts';
+import { VesselError } from '#shared/errors.ts';
+import type { Revision } from '#shared/project.ts';
+import type { ColdStore } from '../ports/cold-store.ts';
+import type { ProjectRecord } from '../ports/store.ts';
+import { audit, type ServiceContext } from './context.ts';
+import type { StepContext } from './operations/definition.ts';
+import type { StartedOperation } from './operations/operations.ts';
+import { throwIfAborted } from './operations/run-steps.ts';
+import { writeManifest } from './revisions.ts';
+
+/** Where a sound copy of an archive may be found. Answers null when it has none, and has checked what it gives. */
+export type CopySource = { readonly name: string; find(projectId: string, sha256: string): Promise<Readable | null> };
+export type FsckNeeds = { readonly context: ServiceContext; readonly sources: readonly CopySource[] };
+
+type State = { readonly findings: FsckFinding[]; projects: number; revisions: number; archives: number; bytes: number; readonly began: number; report: FsckReport | null };
+
+/**
+ * Reads every archive of the cold store back and compares it with the hash of its revisions. What is damaged or missing is put
+ * again from another copy; without one it is named and left as it is. Nothing is ever removed.
+ */
+export function checkStore(needs: FsckNeeds, projectId: string | undefined, repair: boolean): StartedOperation {
+  const { context } = needs;
+  const chosen = projectId === undefined ? null : context.store.projects.get(projectId);
+  if (projectId !== undefined && chosen === null) throw new VesselError('NOT_FOUND', `There is no project "${projectId}"`);
+  const state: State = { findings: [], projects: 0, revisions: 0, archives: 0, bytes: 0, began: context.runtime.now(), report: null };
+  return context.operations.start<State>({
+    kind: 'fsck', title: chosen === null ? 'Check everything in the cold store' : `Check what is stored of ${chosen.name}`, projectId: null, hostId: null, cancellable: true, exclusive: false,
+    request: { call: 'store.check', input: { ...(projectId === undefined ? {} : { projectId }), repair } }, state, result: ({ report }) => report,
+    steps: [
+      { id: 'archives', title: 'Read every archive back and compare', weight: 95, run: (step) => checkArchives(needs, chosen, repair, step) },
+      { id: 'manifests', title: 'Compare the manifests beside them', weight: 5, run: (step) => checkManifests(needs, chosen, repair, step) },
+    ],
+  });
+}
+
+async function checkArchives(needs: FsckNeeds, chosen: ProjectRecord | null, repair: boolean, step: StepContext<State>): Promise<string> {
+  const { store, cold, runtime } = needs.context;
+  const { state, signal } = step;
+  const work = (chosen === null ? store.projects.list(true) : [chosen]).map((project) => ({ project, revisions: store.revisions.list(project.id) }));
+  const total = Math.max(1, work.reduce((sum, { revisions }) => sum + distinct(revisions).size, 0));
+  for (const { project, revisions } of work) {
+    state.projects += 1;
+    state.revisions += revisions.length;
+    const named = distinct(revisions);
+    for (const [sha256, of] of named) {
+      throwIfAborted(signal);
+      state.archives += 1;
+      step.progress(state.archives / total, `${project.name}: ${state.archives} of ${total} archives`);
+      const problem = await problemOf(cold, project.id, sha256);
+      if (typeof problem !== 'string') {
+        state.bytes += problem.bytes;
+        for (const revision of of) store.revisions.setVerified(project.id, revision.rev, runtime.now());
+        continue;
+      }
+      // Pruned while this read it: nothing is missing.
+      if (!store.revisions.isUsed(project.id, sha256)) continue;
+      tell(needs, step, await mend(needs, project, sha256, of.map(({ rev }) => rev), problem, repair, signal));
+    }
+    const busy = needs.context.operations.active(project.id, null) !== null;
+    for (const { sha256, bytes } of await cold.list(project.id)) {
+      // A save under way has written its archive and not yet its row.
+      if (named.has(sha256) || busy || store.revisions.isUsed(project.id, sha256)) continue;
+      tell(needs, step, { projectId: project.id, revs: [], sha256, problem: 'unused', outcome: 'kept', text: `An archive of ${bytes} bytes that no revision names; it is removed when the project rests` });
+    }
+  }
+  return `${state.archives} archives, ${state.bytes} bytes`;
+}
+
+async function problemOf(cold: ColdStore, projectId: string, sha256: string): Promise<'damaged' | 'missing' | { readonly bytes: number }> {
+  try {
+    const found = await cold.readBack(projectId, sha256);
+    return found.sha256 === sha256 ? found : 'damaged';
+  } catch (error) {
+    if (VesselError.from(error).code !== 'ARCHIVE_CORRUPT') throw error;
+    return (await cold.list(projectId)).some((archive) => archive.sha256 === sha256) ? 'damaged' : 'missing';
+  }
+}
+
+async function mend({ context, sources }: FsckNeeds, project: ProjectRecord, sha256: string, revs: readonly number[], problem: 'damaged' | 'missing', repair: boolean, signal: AbortSignal): Promise<FsckFinding> {
+  const finding = { projectId: project.id, revs: [...revs], sha256, problem };
+  const what = `${problem === 'damaged' ? 'Does not match its hash' : 'Is not there'} (revision ${revs.join(', ')} of ${project.name})`;
+  for (const source of sources) {
+    const copy = await source.find(project.id, sha256);
+    if (copy === null) continue;
+    if (!repair) { copy.destroy(); return { ...finding, outcome: 'repairable', text: `${what}; there is a sound copy: ${source.name}` }; }
+    const stored = await context.cold.put(project.id, copy, { signal });
+    if (stored.sha256 === sha256 && (await context.cold.readBack(project.id, sha256)).sha256 === sha256) {
+      for (const rev of revs) context.store.revisions.setVerified(project.id, rev, context.runtime.now());
+      return { ...finding, outcome: 'repaired', text: `${what}; put again from ${source.name} and read back` };
+    }
+  }
+  return { ...finding, outcome: 'lost', text: `${what}, and there is no other copy; it is left as it is` };
+}
+
+async function checkManifests(needs: FsckNeeds, chosen: ProjectRecord | null, repair: boolean, step: StepContext<State>): Promise<string> {
+  const { store, cold, runtime } = needs.context;
+  const unreadable: string[] = [];
+  const found = new Map((await cold.manifests((path, why) => unreadable.push(`${path}: ${why}`))).map((manifest) => [`${manifest.project.id}/${manifest.revision.rev}`, manifest.revision]));
+  let written = 0;
+  for (const project of chosen === null ? store.projects.list(true) : [chosen]) {
+    for (const revision of store.revisions.list(project.id)) {
+      throwIfAborted(step.signal);
+      if (found.get(`${project.id}/${revision.rev}`)?.sha256 === revision.sha256) continue;
+      if (repair) { await writeManifest(needs.context, revision); written += 1; }
+      tell(needs, step, { projectId: project.id, revs: [revision.rev], sha256: revision.sha256, problem: 'manifest', outcome: repair ? 'repaired' : 'repairable', text: `The manifest of revision ${revision.rev} of ${project.name} is missing, unreadable or another one's${repair ? '; written again' : ''}` });
+    }
+  }
+  for (const line of unreadable) step.log(`Unreadable manifest ${line}`, 'warn');
+  const { state } = step;
+  const { findings, projects, revisions, archives, bytes } = state;
+  state.report = { projects, revisions, archives, bytes, ms: runtime.now() - state.began, findings: [...findings], sound: !findings.some(({ problem, outcome }) => problem !== 'manifest' && (outcome === 'lost' || outcome === 'repairable')) };
+  audit(needs.context, { kind: 'store.checked', operationId: step.operationId, text: `Checked ${archives} archives: ${findings.length} findings`, data: { archives, findings: findings.length, sound: state.report.sound } });
+  return written === 0 ? 'All there' : `${written} written again`;
+}
+
+function tell({ context }: FsckNeeds, { state, log, operationId }: StepContext<State>, finding: FsckFinding): void {
+  state.findings.push(finding);
+  log(`${finding.projectId}: ${finding.text}`, finding.outcome === 'lost' ? 'error' : 'warn');
+  if (finding.problem === 'damaged' || finding.problem === 'missing') {
+    audit(context, { kind: finding.outcome === 'repaired' ? 'revision.repaired' : 'revision.damaged', projectId: finding.projectId, operationId, text: finding.text, data: { revs: finding.revs, sha256: finding.sha256 } });
+  }
+}
+
+function distinct(revisions: readonly Revision[]): Map<string, Revision[]> {
+  const bySha = new Map<string, Revision[]>();
+  for (const revision of revisions) bySha.set(revision.sha256, [...bySha.get(revision.sha256) ?? [], revision]);
+  return bySha;
+}
+
+/** The same content under another project of the store: templates and imports often share it. */
+export function siblingSource({ store, cold }: Pick<ServiceContext, 'store' | 'cold'>): CopySource {
+  return {
+    name: 'another project',
+    async find(projectId, sha256) {
+      for (const other of store.revisions.holders(sha256)) {
+        if (other === projectId) continue;
+        const problem = await problemOf(cold, other, sha256);
+        if (typeof problem !== 'string') return cold.open(other, sha256);
+      }
+      return null;
+    },
+  };
+}
+
+/** A second cold store with the same addresses, such as the one a project was moved from. */
+export function mirrorSource(name: string, mirror: ColdStore): CopySource {
+  return { name, find: async (projectId, sha256) => typeof await problemOf(mirror, projectId, sha256) === 'string' ? null : mirror.open(projectId, sha256) };
+}
