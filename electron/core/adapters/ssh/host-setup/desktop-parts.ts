@@ -69,9 +69,13 @@ export class DesktopParts {
     if (found === null) throw new VesselError('HOST_UNSUPPORTED', `This computer has no Node ${NODE_MAJOR} that the host could run`, { hint });
     const { path, version: name } = found;
     const { size, mtimeMs } = await stat(path);
+    const packed = join(this.#folder, `node-${name}-${arch}-${size}-${Math.round(mtimeMs)}.gz`);
     return {
       version: name, estimate: Math.round(size * NODE_RATIO),
-      pack: (signal) => packOnce(join(this.#folder, `node-${name}-${arch}-${size}-${Math.round(mtimeMs)}.gz`), () => createReadStream(path), () => createGzip({ level: GZIP_LEVEL }), signal),
+      pack: async (signal) => {
+        await this.#forgetOthers('node-', packed);
+        return packOnce(packed, () => createReadStream(path), () => createGzip({ level: GZIP_LEVEL }), signal);
+      },
     };
   }
 
@@ -99,7 +103,7 @@ export class DesktopParts {
     return {
       key, bytes: before?.bytes ?? Math.round(image.bytes * IMAGE_RATIO), sha256: before?.sha256 ?? '',
       pack: async (signal) => {
-        await this.#forgetImages(path);
+        await this.#forgetOthers('image-', path);
         return packOnce(path, () => {
           const tar = spawn('tar', ['--create', '--sparse', '--numeric-owner', '--owner=0', '--group=0', '--directory', dir, '.'], { stdio: ['ignore', 'pipe', 'ignore'] });
           tar.once('close', (code) => { if (code !== 0) tar.stdout.destroy(new Error(`tar ended with ${code}`)); });
@@ -124,13 +128,13 @@ export class DesktopParts {
     return Promise.all(files.map(async ({ name }) => ({ name, ...await parcelOf(join(folder, name)) })));
   }
 
-  /** Only the newest image is worth its place. */
-  async #forgetImages(keep: string): Promise<void> {
+  /** Only the newest of a kind is worth its place. */
+  async #forgetOthers(kind: string, keep: string): Promise<void> {
     const names = await readdir(this.#folder).catch((error: unknown) => {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
       throw error;
     });
-    for (const name of names.filter((entry) => entry.startsWith('image-'))) {
+    for (const name of names.filter((entry) => entry.startsWith(kind))) {
       const path = join(this.#folder, name);
       if (path !== keep && path !== `${keep}.json` && !path.startsWith(`${keep}.`)) await rm(path, { force: true });
     }
