@@ -41,6 +41,8 @@ export type CoreOptions = {
   readonly port: number | null;
   /** How to run infra-agent on this computer, e.g. [node, 'out/host/infra-agent.mjs']. */
   readonly agentCommand: readonly string[];
+  /** How to run infra-agent on every host over SSH, instead of the one that provisioning puts there: tests and benches. */
+  readonly remoteAgentCommand?: readonly string[] | undefined;
   /** `process` runs guests without a VM: tests only. */
   readonly driver: 'qemu' | 'process';
   readonly log: (line: string) => void;
@@ -115,10 +117,7 @@ async function assemble(options: CoreOptions, undo: (() => Promise<void> | void)
   undo.push(() => hosts.dispose());
   const sshHosts = new SshHosts(context, hosts, makeRemoteHosts({
     home, log: runtime.log, environment: processSshEnvironment(),
-    parts: new DesktopParts({
-      cache, agentCommand: options.agentCommand, version: VERSION, env: process.env,
-      imageKey: async () => (await hosts.refresh('local')).facts?.image?.key ?? null,
-    }),
+    agentCommand: ({ hostId }) => options.remoteAgentCommand !== undefined ? Promise.resolve(options.remoteAgentCommand) : Promise.reject(new VesselError('HOST_NOT_READY', `${hostId} is not provisioned yet`, { hint: `Provision the host first: \`vessel host provision ${hostId}\`.` })),
   }));
   const projects = new Projects(context);
   const imports = new Imports(context, projects);

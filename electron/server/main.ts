@@ -1,6 +1,7 @@
 import { fstatSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { resolve } from 'node:path';
+import { z } from 'zod';
 import { VesselError } from '#shared/errors.ts';
 import { vesselCache, vesselHome } from '#shared/paths.ts';
 import { createCore, VERSION } from '../core/create-core.ts';
@@ -28,6 +29,7 @@ async function main(): Promise<void> {
     served = await serve({
       home, cache, port: args.port, log, createCore, rendererDirectory: rendererDirectory(), version: VERSION,
       agentCommand: [process.execPath, agentProgram()], driver: process.env['VESSEL_DRIVER'] === 'process' ? 'process' : 'qemu',
+      remoteAgentCommand: remoteAgent(process.env['VESSEL_REMOTE_AGENT']),
     });
   } catch (error) {
     if (!(error instanceof VesselError) || error.code !== 'ALREADY_RUNNING') throw error;
@@ -49,6 +51,11 @@ async function main(): Promise<void> {
   process.on('SIGHUP', stop);
   announce({ url: served.url, baseUrl: served.baseUrl, port: served.port, pid: process.pid, already: false }, args.json);
   if (args.open && hasDisplay(process.env, process.platform)) await openBrowser(served.url, home, log);
+}
+
+/** A test hook: a JSON array, instead of the infra-agent that provisioning puts on hosts over SSH. */
+function remoteAgent(setting: string | undefined): readonly string[] | undefined {
+  return setting === undefined ? undefined : z.array(z.string()).min(1).parse(JSON.parse(setting));
 }
 
 /** One line for the person or the program that started this. A log file gets the address without its ticket. */

@@ -159,11 +159,14 @@ export const calls = {
   /** `path` is a zip file or a folder readable by Vessel; browsers upload to POST /api/import instead. */
   'projects.import': call(z.object({ path: z.string(), name: z.string().min(1).max(80).optional(), hostId: z.string().default('local') }), started.extend({ projectId: ProjectIdSchema })),
   'projects.update': call(project.extend({ name: z.string().min(1).max(80).optional(), settings: ProjectSettingsPatchSchema.optional() }), ProjectSchema),
+  /** Makes another host the one where the project runs. Refused while its environment is not at rest: its files would have to move as well. */
+  'projects.move': call(project.extend({ hostId: z.string() }), ProjectSchema),
   /** Soft delete: revisions stay for 30 days. Refused while the environment runs. */
   'projects.delete': call(project, ProjectSchema),
   'projects.undelete': call(project, ProjectSchema),
 
-  'environments.open': call(project, started),
+  /** `hostId` moves the project there first, see `projects.move`. */
+  'environments.open': call(project.extend({ hostId: z.string().optional() }), started),
   'environments.save': call(project, started),
   /** Save & Exit. */
   'environments.close': call(project, started),

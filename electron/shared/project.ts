@@ -77,6 +77,11 @@ export const EnvironmentSchema = z.object({
   /** How it was started: from a template clone or a cold boot. */
   startKind: z.enum(['clone', 'cold']).nullable(),
   error: ErrorShapeSchema.nullable(),
+  /**
+   * The line to its host while it is not up; absent while it is, and on this computer. What runs there goes on: `reconnecting` comes back by itself,
+   * `down` waits for a person (`hosts.connect`). `state` is then the last one that was seen.
+   */
+  connection: z.enum(['reconnecting', 'down']).optional(),
 });
 export type Environment = z.infer<typeof EnvironmentSchema>;
 

@@ -5,6 +5,10 @@ import type { Duplex } from 'node:stream';
 export type Route =
   | { readonly kind: 'running'; readonly token: string; dial(): Promise<Duplex>; readonly ide: { readonly name: string; readonly version: string; readonly commit: string | null }; readonly ideStaticDir: string | null }
   | { readonly kind: 'starting'; readonly operationId: string | null; /** Of the image it will most likely run; null when unknown. */ readonly ideStaticDir: string | null }
+  /** It runs, but the line to its host is not up; `waits` is false when only a person can bring it back. */
+  | { readonly kind: 'unreachable'; readonly name: string; readonly hostName: string; readonly waits: boolean }
+  /** It is being saved and ended. */
+  | { readonly kind: 'stopping'; readonly name: string }
   | { readonly kind: 'not-running'; readonly name: string }
   | { readonly kind: 'unknown' };
 

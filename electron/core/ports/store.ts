@@ -5,7 +5,7 @@ import type { Environment, Project, Revision } from '#shared/project.ts';
 /** A project as the store knows it; the running operation is added by the operations service. */
 export type ProjectRecord = Omit<Project, 'activeOperationId'>;
 /** `savedCounter` is the guest's change counter at the base revision; null when unknown. */
-export type EnvironmentRecord = Environment & { readonly savedCounter: number | null };
+export type EnvironmentRecord = Omit<Environment, 'connection'> & { readonly savedCounter: number | null };
 /** The connection is of this moment and not stored. */
 export type HostRecord = Omit<Host, 'activeOperationId' | 'connection'>;
 export type NewRevision = Omit<Revision, 'rev' | 'parentRev'>;
@@ -18,7 +18,7 @@ export type Store = {
     list(includeDeleted: boolean): readonly ProjectRecord[];
     get(id: string): ProjectRecord | null;
     insert(project: Pick<ProjectRecord, 'id' | 'name' | 'template' | 'hostId' | 'createdAt' | 'settings'>): void;
-    update(id: string, patch: Partial<Pick<ProjectRecord, 'name' | 'settings' | 'lastOpenedAt' | 'deletedAt'>>, now: number): void;
+    update(id: string, patch: Partial<Pick<ProjectRecord, 'name' | 'hostId' | 'settings' | 'lastOpenedAt' | 'deletedAt'>>, now: number): void;
     /** Deletes the project and all that hangs on it. */
     remove(id: string): void;
   };

@@ -51,10 +51,17 @@ export function makeHandlers(services: Services): Handlers {
     'projects.create': (input) => projects.create(input),
     'projects.import': ({ path, name, hostId }) => imports.fromPath(path, name, hostId),
     'projects.update': ({ projectId, name, settings }) => projects.update(projectId, { name, settings }),
+    'projects.move': async ({ projectId, hostId }) => { await environments.move(projectId, hostId); return projects.get(projectId); },
     'projects.delete': async ({ projectId }) => { await environments.clearRemains(projectId); return projects.delete(projectId); },
     'projects.undelete': async ({ projectId }) => projects.undelete(projectId),
 
-    'environments.open': async ({ projectId }) => started(environments.open(projectId)),
+    'environments.open': async ({ projectId, hostId }, { signal }) => {
+      if (hostId !== undefined && hostId !== projects.record(projectId).hostId) {
+        await hosts.requireReady(hostId, signal);
+        await environments.move(projectId, hostId);
+      }
+      return started(environments.open(projectId));
+    },
     'environments.save': async ({ projectId }) => { await environments.whenKnown(projectId); return started(environments.save(projectId)); },
     'environments.close': async ({ projectId }) => { await environments.whenKnown(projectId); return started(environments.close(projectId)); },
     'environments.discard': async ({ projectId, confirm }) => { await environments.whenKnown(projectId); return started(environments.discard(projectId, confirm)); },
@@ -77,7 +84,7 @@ export function makeHandlers(services: Services): Handlers {
       return context.gateway().urlFor({ projectId, port, frame });
     },
     'environments.logs': async ({ projectId, lines }, { signal }) => {
-      const found = await hosts.link(projects.record(projectId).hostId).request('logs', { id: projectId, lines }, { signal });
+      const found = await hosts.link(projects.record(projectId).environment?.hostId ?? projects.record(projectId).hostId).request('logs', { id: projectId, lines }, { signal });
       return { lines: found.lines };
     },
     'environments.orphans': async () => ({ orphans: [...feed.orphans] }),

@@ -10,7 +10,12 @@ import { audit, type ServiceContext } from './context.ts';
 import type { StartedOperation } from './operations/operations.ts';
 
 /** Hears of links that come and go. */
-export type LinkListener = { added(link: HostLink): void; removed(hostId: string): void };
+export type LinkListener = {
+  added(link: HostLink): void;
+  removed(hostId: string): void;
+  /** The line to a host is up again after it was down: what happened there meanwhile is not known. */
+  returned(link: HostLink): void;
+};
 
 /** The hosts and what was last known of them. */
 export class Hosts {
@@ -37,8 +42,15 @@ export class Hosts {
   listen(listener: LinkListener): void { this.#listener = listener; }
 
   /** Takes a host over SSH into service. */
-  attach(link: HostLink, host: RemoteHost, keeper: HostKeeper): void {
-    const unsubscribe = host.onConnection((connection) => this.#context.feed.setConnection(host.hostId, connection));
+  attach(link: HostLink, host: RemoteHost): void {
+    let wasLost = false;
+    const unsubscribe = host.onConnection((connection) => {
+      this.#context.feed.setConnection(host.hostId, connection);
+      if (connection.state === 'reconnecting' || connection.state === 'down') wasLost = true;
+      if (connection.state !== 'connected' || !wasLost) return;
+      wasLost = false;
+      this.#listener?.returned(link);
+    });
     this.#context.feed.setConnection(host.hostId, host.connection);
     this.#remotes.set(host.hostId, { host, keeper, unsubscribe });
     this.#links.set(link.hostId, link);
@@ -78,6 +90,16 @@ export class Hosts {
 
   /** The last facts, possibly old; never waits. */
   knownFacts(hostId: string): HostFacts | null { return this.#context.store.hosts.get(hostId)?.facts ?? null; }
+
+  /** Throws what keeps a host from running environments: HOST_NOT_READY, or why the line to it is down. */
+  async requireReady(hostId: string, signal: AbortSignal): Promise<void> {
+    const { name, status, connection } = await this.refresh(hostId, signal);
+    switch (status) {
+      case 'ready': return;
+      case 'not-provisioned': case 'unknown': throw new VesselError('HOST_NOT_READY', `${name} is not provisioned yet`, { hint: `Provision the host first: \`vessel host provision ${hostId}\`.`, details: { hostId } });
+      case 'unreachable': throw connection?.error == null ? new VesselError('HOST_UNREACHABLE', `${name} does not answer`, { details: { hostId } }) : VesselError.fromShape(connection.error);
+    }
+  }
 
   /** Asks the host. An unreachable one is a state, not an error. */
   async refresh(hostId: string, signal?: AbortSignal): Promise<Host> {

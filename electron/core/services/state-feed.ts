@@ -1,6 +1,7 @@
 import type { Host, HostConnection, Orphan, StateEvent } from '#shared/contract.ts';
 import type { Operation } from '#shared/operation.ts';
 import type { Project } from '#shared/project.ts';
+import { LIVE_STATES } from '../domain/environment-state.ts';
 import { Mailbox } from '../domain/mailbox.ts';
 import type { HostRecord, ProjectRecord, Store } from '../ports/store.ts';
 import type { Operations } from './operations/operations.ts';
@@ -26,8 +27,17 @@ export class StateFeed {
 
   /** A project with its running operation. */
   complete(record: ProjectRecord): Project {
-    return { ...record, activeOperationId: this.#operations.active(record.id, null)?.id ?? null };
+    return { ...record, environment: this.#environment(record.environment), activeOperationId: this.#operations.active(record.id, null)?.id ?? null };
   }
+
+  #environment(environment: ProjectRecord['environment']): Project['environment'] {
+    if (environment === null || !LIVE_STATES.has(environment.state)) return environment;
+    const line = this.#connections.get(environment.hostId)?.state;
+    return line === undefined || line === 'connected' ? environment : { ...environment, connection: line === 'down' ? 'down' : 'reconnecting' };
+  }
+
+  /** The line to a host; null for this computer. */
+  connection(hostId: string): HostConnection | null { return this.#connections.get(hostId) ?? null; }
 
   completeHost(record: HostRecord): Host {
     const connection = this.#connections.get(record.id);
@@ -49,11 +59,17 @@ export class StateFeed {
   /** The state of the line to a host; null when there is none any more. */
   setConnection(hostId: string, connection: HostConnection | null): void {
     if (connection === null) { this.#connections.delete(hostId); return; }
+    const changed = this.#connections.get(hostId)?.state !== connection.state;
     this.#connections.set(hostId, connection);
     this.host(hostId);
+    if (!changed) return;
+    for (const { projectId, hostId: itsHost, state } of this.#store.environments.list()) if (itsHost === hostId && LIVE_STATES.has(state)) this.project(projectId);
   }
 
-  setOrphans(orphans: readonly Orphan[]): void {
+  /** What a host has that nobody knows; the other hosts' are left as they are. */
+  setOrphans(hostId: string, found: readonly Orphan[]): void {
+    const orphans = [...this.#orphans.filter((orphan) => orphan.hostId !== hostId), ...found];
+    if (orphans.length === 0 && this.#orphans.length === 0) return;
     this.#orphans = orphans;
     this.#push({ kind: 'orphans', orphans: [...orphans] }, 'orphans');
   }

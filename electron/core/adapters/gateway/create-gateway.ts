@@ -10,12 +10,12 @@ import { APP_HOST, ASSETS_HOST, environmentHost, originOf, parseHost, type Envir
 import { createIdeStatic, type IdeStatic } from './ide-static/ide-static.ts';
 import { listenOnLoopback } from './listen.ts';
 import { pageHeaders, renderPage, type Page } from './page-html.ts';
-import { guestErrorPage, MISDIRECTED_PAGE, notAuthorisedPage, notRunningPage, startingPage, unknownPage } from './pages.ts';
+import { guestErrorPage, MISDIRECTED_PAGE, notAuthorisedPage, notRunningPage, startingPage, stoppingPage, unknownPage, unreachablePage } from './pages.ts';
 import { createProxy, type Passage, type Proxy } from './proxy.ts';
 import { refuseUpgrade, sendBody, sendError, wantsPage } from './respond.ts';
 import { loadSessionSecret, type SessionSecret } from './session-secret.ts';
 import { createTickets, type Tickets } from './tickets.ts';
-import { untilStarted } from './until-started.ts';
+import { comes, untilReachable } from './until-reachable.ts';
 import { createUpstreams, type RunningRoute, type Upstreams } from './upstream.ts';
 
 export type GatewayOptions = {
@@ -159,7 +159,7 @@ async function answer(request: IncomingMessage, response: ServerResponse, parts:
   await answerFromEnvironment(request, response, target, proof, parts);
 }
 
-async function answerFromEnvironment(request: IncomingMessage, response: ServerResponse, target: EnvironmentTarget, proof: Proof, parts: Parts): Promise<void> {
+async function answerFromEnvironment(request: IncomingMessage, response: ServerResponse, target: EnvironmentTarget, proof: Proof, parts: Parts, isSecond = false): Promise<void> {
   const { options, state } = parts;
   const route = options.routes.resolve(target.projectId);
   if (route.kind !== 'running') parts.upstreams.forget(target.projectId);
@@ -171,12 +171,23 @@ async function answerFromEnvironment(request: IncomingMessage, response: ServerR
         const agent = (): Agent => parts.upstreams.agentFor(target.projectId, route);
         if (await parts.ideStatic.serve({ request, response, route, agent, framers: framers(target, state.port) })) return;
       }
-      parts.proxy.request(request, response, { target, route, proof, ...await pageRewriter(request, target, route, parts) }, (error) => fail(request, response, error, parts));
+      parts.proxy.request(request, response, { target, route, proof, ...await pageRewriter(request, target, route, parts) }, (error) => {
+        const again = !isSecond && !hasBody(request) && LINE_ERRORS.has(error.code);
+        if (again) answerFromEnvironment(request, response, target, proof, parts, true).catch((second: unknown) => fail(request, response, VesselError.from(second), parts));
+        else fail(request, response, error, parts);
+      });
       return;
     case 'starting':
       if (target.kind === 'ide' && await whileStarting(request, response, target, route, proof, parts)) return;
       sendPage(request, response, 503, target, startingPage(target), new VesselError('IDE_NOT_READY', 'The environment is starting'), state.port);
       return;
+    case 'unreachable': {
+      const known = await untilReachable(() => options.routes.resolve(target.projectId), holdMs(request), () => response.destroyed);
+      if (known.kind === 'unreachable') sendPage(request, response, 503, target, unreachablePage(known, target, state.port), hostAway(known), state.port);
+      else await answerFromEnvironment(request, response, target, proof, parts, isSecond);
+      return;
+    }
+    case 'stopping': sendPage(request, response, 503, target, stoppingPage(route.name), new VesselError('ILLEGAL_TRANSITION', 'The environment is stopping'), state.port); return;
     case 'not-running': sendPage(request, response, 503, target, notRunningPage(target, route.name, state.port), new VesselError('VM_NOT_FOUND', 'The environment is not running', { hint: 'Open the project.' }), state.port); return;
     case 'unknown': sendPage(request, response, 404, target, unknownPage(target, state.port), new VesselError('NOT_FOUND', 'There is no such environment'), state.port); return;
   }
@@ -198,7 +209,7 @@ const sharedOrigin = ({ frame }: EnvironmentTarget, { state }: Parts): string | 
  * it. True when the request has been answered.
  */
 async function whileStarting(request: IncomingMessage, response: ServerResponse, target: EnvironmentTarget, route: Extract<Route, { kind: 'starting' }>, proof: Proof, parts: Parts): Promise<boolean> {
-  const { host, 'sec-fetch-dest': destination } = request.headers;
+  const { host } = request.headers;
   const page = route.ideStaticDir === null || host === undefined || !wantsPage(request) ? null : await parts.ideStatic.startingPage(route.ideStaticDir, host, sharedOrigin(target, parts));
   if (page !== null && request.url === '/') {
     sendBody(response, 302, { location: page.url, 'cache-control': 'no-store' }, '');
@@ -209,12 +220,20 @@ async function whileStarting(request: IncomingMessage, response: ServerResponse,
     sendBody(response, 200, { 'content-type': 'text/html; charset=utf-8', 'cache-control': 'no-store', 'content-security-policy': policy }, page.html);
     return true;
   }
-  const hold = wantsPage(request) && destination !== 'iframe' ? HOLD_TAB_MS : HOLD_MS;
-  const known = await untilStarted(() => parts.options.routes.resolve(target.projectId), hold, () => response.destroyed);
+  const known = await untilReachable(() => parts.options.routes.resolve(target.projectId), holdMs(request), () => response.destroyed);
   if (known.kind === 'starting') return false;
   await answerFromEnvironment(request, response, target, proof, parts);
   return true;
 }
+
+const holdMs = (request: IncomingMessage): number => (wantsPage(request) && request.headers['sec-fetch-dest'] !== 'iframe' ? HOLD_TAB_MS : HOLD_MS);
+
+const hostAway = ({ hostName }: Extract<Route, { kind: 'unreachable' }>): VesselError => new VesselError('HOST_UNREACHABLE', `The line to ${hostName} is down`, { hint: 'The environment goes on there. Vessel reconnects by itself.' });
+
+/** Changes nothing when it is asked a second time: browsers themselves repeat such requests. */
+const hasBody = ({ method, headers }: IncomingMessage): boolean => (method !== 'GET' && method !== 'HEAD') || headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
+/** What a request meets when the line to its host breaks around it. */
+const LINE_ERRORS: ReadonlySet<VesselError['code']> = new Set(['SSH_CONNECTION_LOST', 'SSH_REFUSED', 'SSH_TIMEOUT', 'SSH_HANDSHAKE_FAILED', 'GUEST_UNREACHABLE']);
 
 function answerUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer, parts: Parts): void {
   const target = requireTarget(request, parts.state.port);
@@ -226,15 +245,16 @@ function answerUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer, p
     return;
   }
   const passOn = (route: Route): void => {
-    if (route.kind !== 'running') throw new VesselError('VM_NOT_FOUND', 'The environment is not running');
+    if (route.kind === 'unreachable') throw hostAway(route);
+    if (route.kind !== 'running') throw new VesselError('VM_NOT_FOUND', `The environment is ${route.kind === 'stopping' ? 'stopping' : 'not running'}`);
     parts.options.routes.noteActivity(target.projectId, target.kind === 'ide' ? 'ide' : 'http');
     parts.proxy.upgrade(request, socket, head, { target, route, proof });
   };
   const resolve = (): Route => parts.options.routes.resolve(target.projectId);
   const present = resolve();
-  if (present.kind !== 'starting' || target.kind !== 'ide') { passOn(present); return; }
+  if (!comes(present) || (present.kind === 'starting' && target.kind !== 'ide')) { passOn(present); return; }
   socket.on('error', () => socket.destroy());
-  untilStarted(resolve, HOLD_MS, () => socket.destroyed).then(passOn).catch((error: unknown) => refuseUpgrade(socket, VesselError.from(error)));
+  untilReachable(resolve, HOLD_MS, () => socket.destroyed).then(passOn).catch((error: unknown) => refuseUpgrade(socket, VesselError.from(error)));
 }
 
 /** The one place where a failed request becomes an answer: a page for people, an ErrorShape for programs. */

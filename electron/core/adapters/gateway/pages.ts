@@ -1,10 +1,13 @@
 import type { VesselError } from '#shared/errors.ts';
+import type { Route } from '../../ports/gateway.ts';
 import { APP_HOST, originOf, type EnvironmentTarget, type Target } from './hosts.ts';
 import type { Page } from './page-html.ts';
 
 /** A dev server restarts within a second or two. */
 const PORT_RETRY_SECONDS = 2;
 const START_RETRY_SECONDS = 1;
+/** A save of a usual project takes a second or two. */
+const STOP_RETRY_SECONDS = 2;
 
 const openLink = (projectId: string, port: number): string => `${originOf(APP_HOST, port)}/#/open/${projectId}`;
 const pathLink = (target: Extract<EnvironmentTarget, { kind: 'port' }>, port: number): string => `${openLink(target.projectId, port)}?port=${target.guestPort}`;
@@ -15,6 +18,15 @@ export function notRunningPage(target: EnvironmentTarget, name: string, port: nu
 
 export function startingPage(target: EnvironmentTarget): Page {
   return { title: `${target.projectId} is starting`, text: ['This page shows it as soon as it answers.'], retrySeconds: START_RETRY_SECONDS };
+}
+
+export function stoppingPage(name: string): Page {
+  return { title: `${name} is stopping`, text: ['Its work is being saved and verified; then its machine is ended.'], retrySeconds: STOP_RETRY_SECONDS };
+}
+
+export function unreachablePage({ name, hostName, waits }: Extract<Route, { kind: 'unreachable' }>, target: EnvironmentTarget, port: number): Page {
+  if (!waits) return { title: `${hostName} cannot be reached`, text: [`${name} goes on there, and nothing is lost. Vessel needs your help to connect again.`], link: { label: 'Show in Vessel', href: openLink(target.projectId, port) } };
+  return { title: `Reconnecting to ${hostName}`, text: [`${name} goes on there, and nothing is lost. This page shows it as soon as the line is back.`], retrySeconds: START_RETRY_SECONDS };
 }
 
 export function unknownPage(target: EnvironmentTarget, port: number): Page {

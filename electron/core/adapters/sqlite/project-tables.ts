@@ -34,6 +34,7 @@ export function makeProjectTables(database: Database): Pick<Store, 'projects' | 
       },
       update: (id, patch, now) => database.transaction(() => {
         if (patch.name !== undefined) database.run('UPDATE projects SET name = ? WHERE id = ?', patch.name, id);
+        if (patch.hostId !== undefined) database.run('UPDATE projects SET hostId = ? WHERE id = ?', patch.hostId, id);
         if (patch.settings !== undefined) database.run('UPDATE projects SET settings = ? WHERE id = ?', text(patch.settings), id);
         if (patch.lastOpenedAt !== undefined) database.run('UPDATE projects SET lastOpenedAt = ? WHERE id = ?', patch.lastOpenedAt, id);
         if (patch.deletedAt !== undefined) database.run('UPDATE projects SET deletedAt = ? WHERE id = ?', patch.deletedAt, id);

@@ -4,8 +4,9 @@ import type { Vm } from '#shared/host-protocol.ts';
 import type { RouteTable } from '../../ports/gateway.ts';
 import type { GuestExecRequest } from '../../ports/guest.ts';
 import type { HostLink } from '../../ports/host-link.ts';
-import type { ServiceContext } from '../context.ts';
+import { audit, type ServiceContext } from '../context.ts';
 import { Hosts } from '../hosts.ts';
+import { requireResting } from '../projects.ts';
 import type { StartedOperation } from '../operations/operations.ts';
 import { closeEnvironment, destroyVm } from './close.ts';
 import { discardEnvironment } from './discard.ts';
@@ -27,6 +28,8 @@ export class Environments {
   readonly context: EnvironmentContext;
   readonly execs: Execs;
   readonly #reconciled = new Map<string, Promise<void>>();
+  /** Hosts that are being reconciled at this moment. */
+  readonly #asking = new Set<string>();
   readonly #unsubscribe = new Map<string, () => void>();
   #started = false;
   #timer: ReturnType<typeof setInterval> | null = null;
@@ -39,6 +42,12 @@ export class Environments {
     for (const link of links) this.#subscribe(link);
     hosts.listen({
       added: (link) => { this.#subscribe(link); if (this.#started) this.#greet(link); },
+      returned: (link) => {
+        // Whoever is asking just now asks over the new line anyway.
+        if (!this.#started || this.#asking.has(link.hostId)) return;
+        this.#reconciled.delete(link.hostId);
+        this.#greet(link);
+      },
       removed: (hostId) => { this.#unsubscribe.get(hostId)?.(); this.#unsubscribe.delete(hostId); this.#reconciled.delete(hostId); },
     });
   }
@@ -62,10 +71,11 @@ export class Environments {
   ensureReconciled(hostId: string): Promise<void> {
     const known = this.#reconciled.get(hostId);
     if (known !== undefined) return known;
+    this.#asking.add(hostId);
     const attempt = reconcileHost(this.context, this.context.hosts.link(hostId)).catch((error: unknown) => {
       this.#reconciled.delete(hostId);
       throw error;
-    });
+    }).finally(() => { this.#asking.delete(hostId); });
     this.#reconciled.set(hostId, attempt);
     return attempt;
   }
@@ -74,7 +84,25 @@ export class Environments {
    * Resolves once it is known what really runs for a project: right after a start of Vessel the stored state may be
    * a past one. Throws NOT_FOUND, or why the host cannot be asked.
    */
-  whenKnown(projectId: string): Promise<void> { return this.ensureReconciled(this.context.records.project(projectId).hostId); }
+  whenKnown(projectId: string): Promise<void> { return this.ensureReconciled(this.#hostOf(projectId)); }
+
+  /** Where its environment is, or would be. */
+  #hostOf(projectId: string): string {
+    const { hostId, environment } = this.context.records.project(projectId);
+    return environment === null || environment.state === 'destroyed' ? hostId : environment.hostId;
+  }
+
+  /** Makes another host the project's own. Throws ILLEGAL_TRANSITION while it runs, BUSY, NOT_FOUND. */
+  async move(projectId: string, hostId: string): Promise<void> {
+    const { store, runtime, feed, hosts, records } = this.context;
+    if (records.project(projectId).hostId === hostId) return;
+    const { name } = hosts.record(hostId);
+    await this.clearRemains(projectId);
+    requireResting(this.context, projectId, records.find(projectId)?.state ?? null);
+    store.projects.update(projectId, { hostId }, runtime.now());
+    audit(this.context, { kind: 'project.moved', projectId, hostId, text: `Moved to ${name}` });
+    feed.project(projectId);
+  }
 
   open(projectId: string): StartedOperation { return openEnvironment(this.context, projectId, (hostId) => this.ensureReconciled(hostId)); }
   save(projectId: string): StartedOperation { requireRunning(this.context, projectId); return saveEnvironment(this.context, projectId, 'save'); }
@@ -85,8 +113,9 @@ export class Environments {
   /** Removes what a machine that died or never started has left on its host; its project is about to be deleted. */
   async clearRemains(projectId: string): Promise<void> {
     if (this.context.records.find(projectId)?.state !== 'error') return;
-    await this.ensureReconciled(this.context.records.project(projectId).hostId);
-    const { vms } = await this.context.hosts.link(this.context.records.project(projectId).hostId).request('list', {});
+    const hostId = this.#hostOf(projectId);
+    await this.ensureReconciled(hostId);
+    const { vms } = await this.context.hosts.link(hostId).request('list', {});
     // One that runs may hold unsaved work: that is for a person to discard or to rescue.
     if (vms.some(({ id, state }) => id === projectId && state === 'running')) throw new VesselError('ILLEGAL_TRANSITION', 'The environment still runs', { hint: 'Open it and Save & Exit, or discard it.', details: { projectId } });
     if (this.context.operations.active(projectId, null) === null && this.context.records.find(projectId)?.state === 'error') await destroyVm(this.context, projectId, null);
@@ -119,7 +148,8 @@ export class Environments {
   }
 
   async #round(): Promise<void> {
-    for (const link of this.context.hosts.inhabited) {
+    // Side by side: a host that does not answer keeps nobody waiting for the others.
+    await Promise.all(this.context.hosts.inhabited.map(async (link) => {
       try {
         const wasReconciled = this.#reconciled.has(link.hostId);
         await this.ensureReconciled(link.hostId);
@@ -127,7 +157,7 @@ export class Environments {
       } catch (error) {
         this.context.runtime.log(`host ${link.hostId}: ${VesselError.from(error).message}`);
       }
-    }
+    }));
     await watchEnvironments(this.context);
   }
 
@@ -139,7 +169,7 @@ export class Environments {
       const vm = vms.find((candidate) => candidate.id === live.projectId);
       if (vm === undefined || vm.state === 'stopped' || vm.state === 'broken') this.#ended(live.projectId, vm ?? null);
     }
-    this.context.feed.setOrphans(orphansOf(this.context, link, vms));
+    this.context.feed.setOrphans(link.hostId, orphansOf(this.context, link, vms));
   }
 
   #vmChanged(link: HostLink, vm: Vm): void {

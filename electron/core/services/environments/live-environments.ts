@@ -85,6 +85,14 @@ export class LiveEnvironments implements RouteTable {
   resolve(projectId: string): Route {
     const live = this.#live.get(projectId);
     const { address, token } = live?.vm ?? { address: null, token: null };
+    const record = this.#context.store.environments.get(projectId);
+    if (record !== null && (live?.routeOpen === true || record.state === 'running')) {
+      const line = this.#context.feed.connection(record.hostId);
+      // Right after a start of Vessel what runs on a host far away is not adopted yet.
+      if (line !== null && (line.state !== 'connected' || live === undefined)) {
+        return { kind: 'unreachable', name: this.#context.store.projects.get(projectId)?.name ?? projectId, hostName: this.#context.store.hosts.get(record.hostId)?.name ?? record.hostId, waits: line.state !== 'down' };
+      }
+    }
     if (live?.routeOpen === true && live.ide !== null && address !== null && token !== null) {
       return {
         kind: 'running', token, ide: live.ide, ideStaticDir: this.#hosts.knownFacts(live.link.hostId)?.image?.ideStaticDir ?? null,
@@ -104,6 +112,7 @@ export class LiveEnvironments implements RouteTable {
     if (active?.kind === 'open' || state === 'requested' || state === 'provisioning' || state === 'starting') {
       return { kind: 'starting', operationId: active?.id ?? null, ideStaticDir: this.#hosts.knownFacts(project.hostId)?.image?.ideStaticDir ?? null };
     }
+    if (state === 'stopping' || state === 'destroying') return { kind: 'stopping', name: project.name };
     return { kind: 'not-running', name: project.name };
   }
 

@@ -53,7 +53,12 @@ export function openEnvironment(context: EnvironmentContext, projectId: string, 
       // Nothing of value is in a VM that nobody was let into yet.
       if (state.start !== null || present !== 'requested') {
         log('Removing what was started');
-        await destroyVm(context, projectId, null);
+        try {
+          await destroyVm(context, projectId, null);
+        } catch (cleanup) {
+          // Decided and written down: it happens when the host answers again.
+          log(`It will be removed when the host answers: ${VesselError.from(cleanup).message}`, 'warn');
+        }
       } else {
         context.records.move(projectId, 'destroying');
         context.records.move(projectId, 'destroyed');

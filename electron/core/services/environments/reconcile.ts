@@ -29,7 +29,7 @@ export async function reconcileHost(context: EnvironmentContext, link: HostLink)
     }
   }
   // Some of those that were seen first have been removed meanwhile.
-  context.feed.setOrphans(orphansOf(context, link, (await link.request('list', {})).vms));
+  context.feed.setOrphans(link.hostId, orphansOf(context, link, (await link.request('list', {})).vms));
 }
 
 /** The same for one project, on behalf of the operation that works on it. Throws when the host or the found VM cannot be asked. */
@@ -49,7 +49,10 @@ async function settleOne(context: EnvironmentContext, link: HostLink, record: En
       if (runs) return adopt(context, link, record, vm);
       return died(context, record, vm);
     case 'destroying':
-      return destroyVm(context, projectId, null);
+      await destroyVm(context, projectId, null);
+      // Why it came to that is still worth knowing.
+      if (record.error !== null) context.records.patch(projectId, { error: record.error });
+      return;
     case 'requested': case 'provisioning': case 'starting':
       if (vm !== null) await link.request('stop', { id: projectId });
       audit(context, { kind: 'environment.cleaned', projectId, hostId: link.hostId, text: 'A start that was interrupted has been cleaned up' });
@@ -99,8 +102,13 @@ const SYMPTOMS: ReadonlySet<ErrorCode> = new Set(['GUEST_UNREACHABLE', 'GUEST_TI
 export async function nameDeath(context: EnvironmentContext, projectId: string, failure: VesselError): Promise<VesselError> {
   const record = context.records.find(projectId);
   if (record === null || !SYMPTOMS.has(failure.code)) return failure;
+  const line = context.feed.connection(record.hostId);
+  if (line !== null && line.state !== 'connected') return lineLost(failure);
   if (record.state === 'running' || record.state === 'stopping') {
-    const { vms } = await context.hosts.link(record.hostId).request('list', {});
+    const found = await context.hosts.link(record.hostId).request('list', {}).catch((error: unknown) => VesselError.from(error));
+    // A host that cannot be asked just now is asked when it is back.
+    if (found instanceof VesselError) return line === null ? failure : lineLost(failure);
+    const { vms } = found;
     const vm = vms.find(({ id }) => id === projectId) ?? null;
     if (vm?.state === 'running') return failure;
     died(context, record, vm);
@@ -109,12 +117,14 @@ export async function nameDeath(context: EnvironmentContext, projectId: string, 
   return error?.code === 'VM_DIED' ? VesselError.fromShape(error) : failure;
 }
 
+const lineLost = (failure: VesselError): VesselError => new VesselError('SSH_CONNECTION_LOST', undefined, { cause: failure, hint: 'The environment goes on, and what was saved before is safe. Try again when the host is back.' });
+
 /** VMs of the host that belong to no live environment of the store. */
 export function orphansOf(context: EnvironmentContext, link: HostLink, vms: readonly Vm[]): readonly Orphan[] {
   return vms.flatMap((vm) => {
     if (vm.state !== 'running') return [];
-    const state = context.records.find(vm.id)?.state;
-    if (state !== undefined && LIVE_STATES.has(state)) return [];
+    const record = context.records.find(vm.id);
+    if (record !== null && record.hostId === link.hostId && LIVE_STATES.has(record.state)) return [];
     return [{ hostId: link.hostId, vmId: vm.id, startedAt: vm.startedAt, knownProject: context.store.projects.get(vm.id) !== null }];
   });
 }

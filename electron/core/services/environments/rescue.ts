@@ -10,7 +10,7 @@ import { orphansOf } from './reconcile.ts';
 export function rescueOrphan(context: EnvironmentContext, hostId: string, vmId: string): StartedOperation {
   const link = context.hosts.link(hostId);
   const known = context.store.projects.get(vmId);
-  if (context.live.find(vmId) !== null) throw new VesselError('CONFLICT', 'This environment is not an orphan: it is open', { hint: 'Use Save & Exit.' });
+  if (context.live.find(vmId)?.link === link) throw new VesselError('CONFLICT', 'This environment is not an orphan: it is open', { hint: 'Use Save & Exit.' });
   let vm: Vm | null = null;
   let client: ReturnType<typeof context.live.connect> | null = null;
   const { settings } = known ?? { settings: context.store.settings.get().defaults };
@@ -36,7 +36,7 @@ export function rescueOrphan(context: EnvironmentContext, hostId: string, vmId: 
         client?.close();
         await link.request('stop', { id: vmId }, { signal });
         audit(context, { kind: 'environment.rescued', projectId: vmId, hostId, operationId, text: `Rescued as revision ${state.revision?.rev ?? '?'}` });
-        context.feed.setOrphans(orphansOf(context, link, (await link.request('list', {}, { signal })).vms));
+        context.feed.setOrphans(hostId, orphansOf(context, link, (await link.request('list', {}, { signal })).vms));
       } },
     ],
     onFailure: () => { client?.close(); return Promise.resolve(); },

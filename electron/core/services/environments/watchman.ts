@@ -26,6 +26,8 @@ export async function watchEnvironments(context: EnvironmentContext): Promise<vo
 async function watchOne(context: EnvironmentContext, live: LiveEnvironment): Promise<void> {
   const { projectId } = live;
   if (context.records.find(projectId)?.state !== 'running') return;
+  const line = context.feed.connection(live.link.hostId);
+  if (line !== null && line.state !== 'connected') return;
   const activity = await live.client.activity({ signal: AbortSignal.timeout(ACTIVITY_DEADLINE_MS) });
   const record = context.records.find(projectId);
   if (record?.state !== 'running' || context.live.find(projectId) !== live) return;
