@@ -53,7 +53,7 @@ async function serveGateway(upstream: number, home: string): Promise<void> {
     socket.once('error', reject);
   });
   const route = { kind: 'running', token: 'x'.repeat(40), dial, ide: { name: 'code-server', version: '0', commit: null }, ideStaticDir: null } as const;
-  const gateway = await createGateway({ routes: { resolve: () => route, noteActivity: () => undefined }, home, cache: home, port: 0, log: () => undefined });
+  const gateway = await createGateway({ routes: { resolve: () => route, noteWaiting: () => undefined, noteActivity: () => undefined }, home, cache: home, port: 0, log: () => undefined });
   parentPort?.postMessage({ port: gateway.port, bearer: gateway.bearer });
 }
 

@@ -62,7 +62,7 @@ beforeAll(async () => {
   const address = vite.httpServer?.address();
   vitePort = typeof address === 'object' && address !== null ? address.port : 0;
   const route = { kind: 'running', token: TOKEN, dial, ide: { name: 'code-server', version: '0', commit: null }, ideStaticDir: null } as const;
-  gateway = await createGateway({ routes: { resolve: () => route, noteActivity: () => undefined }, home: join(folder, 'home'), cache: join(folder, 'cache'), port: 0, log: () => undefined });
+  gateway = await createGateway({ routes: { resolve: () => route, noteWaiting: () => undefined, noteActivity: () => undefined }, home: join(folder, 'home'), cache: join(folder, 'cache'), port: 0, log: () => undefined });
   browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox', '--headless=new'] });
 }, DEADLINE_MS);
 

@@ -20,10 +20,11 @@ export function registerEnvironment(program: Command, use: Use): void {
     .description('Starts a microVM for the project, puts the last save in, and returns once VS Code answers. An open project answers at once.')
     .argument('<project>', PROJECT_HELP)
     .option('-b, --browser', 'show it in the browser')
+    .option('--host <host>', 'open it on this host, and from now on there')
     .option(...DETACH)
-    .action(use(async (context, [query]: [string], options: Detach & { readonly browser?: boolean }) => {
+    .action(use(async (context, [query]: [string], options: Detach & { readonly browser?: boolean; readonly host?: string }) => {
       const { id } = await livingProject(context, query);
-      const operation = await runOperation(context, () => context.session.call('environments.open', { projectId: id }), { ...options, join: { projectId: id, kind: 'open' } });
+      const operation = await runOperation(context, () => context.session.call('environments.open', { projectId: id, ...(options.host === undefined ? {} : { hostId: options.host }) }), { ...options, join: { projectId: id, kind: 'open' } });
       if (operation === null) return;
       const result = resultOf(operation, OpenResultSchema);
       context.output.result({ ...result, operationId: operation.id }, () => openText(context, result));

@@ -65,6 +65,15 @@ export function registerProject(group: Command, use: Use): void {
       context.output.result(project, () => `${project.id} is now called ${project.name}`);
     }));
 
+  group.command('move').summary('run it on another host from now on')
+    .description('Makes another host the one where the project runs. Refused while it is open: Save & Exit first.')
+    .argument('<project>', PROJECT_HELP).argument('<host>', 'its new host; this computer is `local`')
+    .action(use(async (context, [query, hostId]: [string, string]) => {
+      const { id } = await livingProject(context, query);
+      const project = await context.session.call('projects.move', { projectId: id, hostId });
+      context.output.result(project, () => `${project.name} runs on ${project.hostId} from now on`);
+    }));
+
   group.command('delete').alias('rm').summary('delete a project; it can be brought back for 30 days')
     .description('Hides the project. Its revisions stay for 30 days; `undelete` brings it back. Refused while it is open.')
     .argument('<project>', PROJECT_HELP)

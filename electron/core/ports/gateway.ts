@@ -15,6 +15,8 @@ export type Route =
 /** Answered by the environment service from memory: asked on every request, so it must not block. */
 export type RouteTable = {
   resolve(projectId: string): Route;
+  /** Somebody waits for an environment that is unreachable: a good moment to try again. */
+  noteWaiting(projectId: string): void;
   /** The gateway saw IDE or port traffic for this environment (for the idle clock). */
   noteActivity(projectId: string, kind: 'ide' | 'http'): void;
 };

@@ -182,6 +182,7 @@ async function answerFromEnvironment(request: IncomingMessage, response: ServerR
       sendPage(request, response, 503, target, startingPage(target), new VesselError('IDE_NOT_READY', 'The environment is starting'), state.port);
       return;
     case 'unreachable': {
+      options.routes.noteWaiting(target.projectId);
       const known = await untilReachable(() => options.routes.resolve(target.projectId), holdMs(request), () => response.destroyed);
       if (known.kind === 'unreachable') sendPage(request, response, 503, target, unreachablePage(known, target, state.port), hostAway(known), state.port);
       else await answerFromEnvironment(request, response, target, proof, parts, isSecond);

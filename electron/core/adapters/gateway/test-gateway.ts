@@ -79,7 +79,7 @@ export async function startTestGateway(options: { readonly port?: number | null;
   const routes = new Map<string, Route>();
   const activity: string[] = [];
   const logs: string[] = [];
-  const table: RouteTable = { resolve: (id) => routes.get(id) ?? { kind: 'unknown' }, noteActivity: (id, kind) => { activity.push(`${id} ${kind}`); } };
+  const table: RouteTable = { resolve: (id) => routes.get(id) ?? { kind: 'unknown' }, noteWaiting: () => undefined, noteActivity: (id, kind) => { activity.push(`${id} ${kind}`); } };
   const gateway = await createGateway({ routes: table, home, cache: join(home, 'cache'), port: options.port === undefined ? 0 : options.port, log: (line) => logs.push(line) });
   gateway.mount({
     request: (_request, response) => { response.end('app'); },

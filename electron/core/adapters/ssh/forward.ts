@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream';
 import type { Client } from 'ssh2';
 import { VesselError } from '#shared/errors.ts';
+import { ChannelSocket } from './channel-socket.ts';
 
 /** RFC 4254, 5.1: reasons of a refused channel. */
 const ADMINISTRATIVELY_PROHIBITED = 1;
@@ -20,11 +21,7 @@ export function openForward(client: Client, host: string, port: number): Promise
       // The source address is only for the server's log.
       client.forwardOut('127.0.0.1', 0, host, port, (error, channel) => {
         if (error != null) return fail(error);
-        // A broken line ends the stream; whoever reads it learns that from its end, and writing fails at them.
-        channel.on('error', () => undefined);
-        // As a socket of this computer: when the other side has ended, so does this one; a guest would else wait for our end.
-        channel.allowHalfOpen = false;
-        resolve(channel);
+        resolve(new ChannelSocket(client, channel));
       });
     } catch (error) {
       fail(error instanceof Error ? error : new Error(String(error)));

@@ -70,7 +70,10 @@ export async function openClient(options: OpenClientOptions): Promise<Client> {
       if (error.level === 'agent') return;
       fail(handshakeError(error, where, phase));
     });
-    client.on('close', () => fail(new VesselError(phase === 'login' ? 'SSH_AUTH_FAILED' : 'SSH_HANDSHAKE_FAILED', `${where} closed the connection during the ${phase}`, { retryable: phase === 'handshake', details: { host: hop.host, port: hop.port, phase } })));
+    const closed = (): void => fail(new VesselError(phase === 'login' ? 'SSH_AUTH_FAILED' : 'SSH_HANDSHAKE_FAILED', `${where} closed the connection during the ${phase}`, { retryable: phase === 'handshake', details: { host: hop.host, port: hop.port, phase } }));
+    client.on('close', closed);
+    // While the files were read the other side may have gone already: nobody would tell again.
+    if (stream.destroyed || stream.readableEnded) { closed(); return; }
     client.on('ready', () => { login.succeeded().then(() => { if (settle()) resolve(client); }, (error: unknown) => fail(VesselError.from(error))); });
     try {
       client.connect({

@@ -26,10 +26,14 @@ export type LiveEnvironment = {
   readonly streams: Set<Duplex>;
 };
 
+/** A person who waits may shorten the pause between two attempts to reach a host, but not to nothing. */
+const KNOCK_MS = 2_000;
+
 /** The running environments of this process, and the gateway's view of them. */
 export class LiveEnvironments implements RouteTable {
   readonly #context: ServiceContext;
   readonly #hosts: Hosts;
+  readonly #knocked = new Map<string, number>();
   readonly #live = new Map<string, LiveEnvironment>();
 
   constructor(context: ServiceContext, hosts: Hosts) {
@@ -114,6 +118,15 @@ export class LiveEnvironments implements RouteTable {
     }
     if (state === 'stopping' || state === 'destroying') return { kind: 'stopping', name: project.name };
     return { kind: 'not-running', name: project.name };
+  }
+
+  noteWaiting(projectId: string): void {
+    const hostId = this.#context.store.environments.get(projectId)?.hostId;
+    const now = this.#context.runtime.now();
+    if (hostId === undefined || now - (this.#knocked.get(hostId) ?? 0) < KNOCK_MS || this.#context.feed.connection(hostId)?.state !== 'reconnecting') return;
+    this.#knocked.set(hostId, now);
+    // Its failure shows in the state of the line.
+    this.#hosts.remote(hostId)?.connect({ prompter: null, acceptHostKeys: [] }).catch(() => undefined);
   }
 
   noteActivity(projectId: string, _kind: 'ide' | 'http'): void {
