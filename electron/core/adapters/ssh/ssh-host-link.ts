@@ -6,6 +6,7 @@ import type { RemoteHost } from '../../ports/remote-host.ts';
 import { AgentLink } from '../agent-link/agent-link.ts';
 import type { RootCommand } from './host-setup/root-access.ts';
 import { startRemoteAgent } from './remote-agent.ts';
+import { WarmChannels } from './warm-channels.ts';
 
 export type SshHostLinkOptions = {
   readonly host: RemoteHost;
@@ -21,21 +22,19 @@ export type SshHostLinkOptions = {
  */
 export class SshHostLink implements HostLink {
   readonly hostId: string;
-  readonly #host: RemoteHost;
+  readonly #warm: WarmChannels;
   readonly #agent: AgentLink;
 
   constructor({ host, agentCommand, log }: SshHostLinkOptions) {
     this.hostId = host.hostId;
-    this.#host = host;
-    this.#agent = new AgentLink({ start: () => startRemoteAgent(host, agentCommand), revives: (error) => revives(error), log });
+    this.#warm = new WarmChannels((address, port) => host.forward(address, port));
+    this.#agent = new AgentLink({ start: () => startRemoteAgent(host, agentCommand), revives: ({ code, retryable }) => code === 'AGENT_LOST' || (retryable && code.startsWith('SSH_')), log });
   }
 
   request<M extends HostMethod>(method: M, params: HostParams<M>, options: HostRequestOptions = {}): Promise<HostResult<M>> { return this.#agent.request(method, params, options); }
-  forward(host: string, port: number): Promise<Duplex> { return this.#host.forward(host, port); }
+  forward(host: string, port: number): Promise<Duplex> { return this.#warm.take(host, port); }
   onVm(listener: (vm: Vm) => void): () => void { return this.#agent.onVm(listener); }
-  /** Lets the agent go once nobody waits for it; the next request starts the one that is installed then. */
-  release(): Promise<void> { return this.#agent.release(); }
-  dispose(): Promise<void> { return this.#agent.dispose(); }
+  dispose(): Promise<void> { this.#warm.dispose(); return this.#agent.dispose(); }
 }
 
 /** A password that sudo no longer takes must not be tried again and again: accounts are locked for that. */
