@@ -8,6 +8,7 @@ import { openLocalColdStore } from './adapters/cold-local/cold-store.ts';
 import { makeLocalFiles, sweepSpool } from './adapters/files/local-files.ts';
 import { createGateway } from './adapters/gateway/create-gateway.ts';
 import { connectGuest } from './adapters/guest/guest-client.ts';
+import { makeIdeMirror } from './adapters/ide-mirror/ide-mirror.ts';
 import { probeIde } from './adapters/ide-probe/probe-ide.ts';
 import { LocalHostLink } from './adapters/local-host/local-host-link.ts';
 import { DesktopParts } from './adapters/ssh/host-setup/desktop-parts.ts';
@@ -101,6 +102,7 @@ async function assemble(options: CoreOptions, undo: (() => Promise<void> | void)
     store, cold, runtime, operations, feed, connectGuest,
     archiver: makeArchiver((id, name) => TEMPLATES[id](name)),
     files: makeLocalFiles(join(home, 'spool')),
+    ideMirror: makeIdeMirror({ cache, log: runtime.log }),
     gateway: theGateway,
     probeIde: (projectId, signal) => probeIde(theGateway(), projectId, signal),
   };

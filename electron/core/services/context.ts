@@ -3,6 +3,7 @@ import type { Archiver, LocalFiles } from '../ports/archiver.ts';
 import type { ColdStore } from '../ports/cold-store.ts';
 import type { Gateway } from '../ports/gateway.ts';
 import type { GuestConnector } from '../ports/guest.ts';
+import type { IdeMirror } from '../ports/ide-mirror.ts';
 import type { Runtime } from '../ports/runtime.ts';
 import type { Store } from '../ports/store.ts';
 import type { Operations } from './operations/operations.ts';
@@ -17,6 +18,8 @@ export type ServiceContext = {
   readonly runtime: Runtime;
   readonly operations: Operations;
   readonly feed: StateFeed;
+  /** Absent where there are no hosts over SSH. */
+  readonly ideMirror?: IdeMirror;
   readonly connectGuest: GuestConnector;
   /** The gateway is made after the services, because it asks them for routes. */
   readonly gateway: () => Gateway;

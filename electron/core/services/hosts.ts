@@ -91,6 +91,13 @@ export class Hosts {
   /** The last facts, possibly old; never waits. */
   knownFacts(hostId: string): HostFacts | null { return this.#context.store.hosts.get(hostId)?.facts ?? null; }
 
+  /** The IDE's static files of a host's image as they lie on this computer; null while they do not. Never waits. */
+  ideStaticDir(hostId: string): string | null {
+    const image = this.knownFacts(hostId)?.image ?? null;
+    if (image === null || !this.#remotes.has(hostId)) return image?.ideStaticDir ?? null;
+    return this.#context.ideMirror?.directoryOf(hostId, image) ?? null;
+  }
+
   /** Throws what keeps a host from running environments: HOST_NOT_READY, or why the line to it is down. */
   async requireReady(hostId: string, signal: AbortSignal): Promise<void> {
     const { name, status, connection } = await this.refresh(hostId, signal);
@@ -112,6 +119,7 @@ export class Hosts {
         record = { ...record, probe: await remote.probe(signal) };
       }
       const facts = await this.link(hostId).request('facts', {}, signal === undefined ? {} : { signal });
+      if (remote !== null && facts.image !== null) this.#context.ideMirror?.fetch(remote, facts.image).catch((error: unknown) => this.#context.runtime.log(`host ${hostId}: the files of its IDE come from its guests: ${VesselError.from(error).message}`));
       this.#put({ ...record, status: facts.ready ? 'ready' : 'not-provisioned', facts, factsAt: this.#context.runtime.now() });
     } catch (error) {
       const known = VesselError.from(error);

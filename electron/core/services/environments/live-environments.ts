@@ -99,7 +99,7 @@ export class LiveEnvironments implements RouteTable {
     }
     if (live?.routeOpen === true && live.ide !== null && address !== null && token !== null) {
       return {
-        kind: 'running', token, ide: live.ide, ideStaticDir: this.#hosts.knownFacts(live.link.hostId)?.image?.ideStaticDir ?? null,
+        kind: 'running', token, ide: live.ide, ideStaticDir: this.#hosts.ideStaticDir(live.link.hostId),
         dial: async () => {
           const stream = await live.link.forward(address.host, address.port);
           live.streams.add(stream);
@@ -114,7 +114,7 @@ export class LiveEnvironments implements RouteTable {
     const active = this.#context.operations.active(projectId, null);
     // An opening that has only begun has not changed the state yet.
     if (active?.kind === 'open' || state === 'requested' || state === 'provisioning' || state === 'starting') {
-      return { kind: 'starting', operationId: active?.id ?? null, ideStaticDir: this.#hosts.knownFacts(project.hostId)?.image?.ideStaticDir ?? null };
+      return { kind: 'starting', operationId: active?.id ?? null, ideStaticDir: this.#hosts.ideStaticDir(project.hostId) };
     }
     if (state === 'stopping' || state === 'destroying') return { kind: 'stopping', name: project.name };
     return { kind: 'not-running', name: project.name };

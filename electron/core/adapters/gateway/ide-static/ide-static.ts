@@ -1,12 +1,11 @@
 import type { Agent, IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
-import { join } from 'node:path';
 import { sendError } from '../respond.ts';
 import { VesselError } from '#shared/errors.ts';
 import type { RunningRoute } from '../upstream.ts';
 import { createContentStore } from './content.ts';
 import { contentTypeOf } from './content-types.ts';
 import { fetchFromGuest } from './fetch-from-guest.ts';
-import { belongsTo, fileByKey, findFile, manifestId, readManifest, type Manifest, type StaticFile } from './manifest.ts';
+import { belongsTo, fileByKey, filledFolder, findFile, manifestId, readManifest, type Manifest, type StaticFile } from './manifest.ts';
 import { pageFor, readRecordedPage } from './recorded-page.ts';
 import { rewriteWorkbenchPage, type SharedFiles } from './workbench-page.ts';
 
@@ -85,7 +84,6 @@ export function createIdeStatic({ cache, log }: { readonly cache: string; readon
     }
     return { image: null, file: null };
   };
-  const filledFolder = ({ ide, version, commit }: Manifest): string => join(cache, 'ide', `${ide}-${version}-${commit ?? 'none'}`);
 
   return {
     async serve({ request, response, route, agent, framers }) {
@@ -95,7 +93,7 @@ export function createIdeStatic({ cache, log }: { readonly cache: string; readon
       const file = image === null ? null : findFile(image.manifest, url);
       if (image === null || file === null) return false;
       const body = await content.read(file, {
-        directory: image.directory, filled: filledFolder(image.manifest),
+        directory: image.directory, filled: filledFolder(cache, image.manifest),
         fetch: (bytes) => fetchFromGuest({ agent: agent(), token: route.token, host: request.headers.host ?? '', path: url, bytes }),
       });
       if (body === null) return false;
@@ -123,7 +121,7 @@ export function createIdeStatic({ cache, log }: { readonly cache: string; readon
       // Public files of a public program, but whether and which Vessel runs here is no other site's business.
       const isForeign = request.headers['sec-fetch-site'] === 'cross-site';
       const body = image === null || file === null || isForeign || (request.method !== 'GET' && request.method !== 'HEAD') ? null
-        : await content.read(file, { directory: image.directory, filled: filledFolder(image.manifest), fetch: () => Promise.resolve(null) });
+        : await content.read(file, { directory: image.directory, filled: filledFolder(cache, image.manifest), fetch: () => Promise.resolve(null) });
       if (file === null || body === null) sendError(response, new VesselError('NOT_FOUND', 'There is no such file'));
       // The same answer for every environment (no Vary): only then the browser uses its copy for all of them.
       else send(request, response, { file, content: body }, { 'access-control-allow-origin': '*', 'cross-origin-resource-policy': 'same-site', 'content-security-policy': "default-src 'none'; frame-ancestors 'none'", 'timing-allow-origin': '*' });

@@ -22,10 +22,16 @@ export type StaticFile = { readonly key: string; readonly sha256: string; readon
 /** The same for every environment of an image, different for every other content. */
 export const manifestId = (manifest: Manifest): string => createHash('sha256').update(JSON.stringify(manifest)).digest('hex').slice(0, 16);
 
+/** Throws when this Vessel cannot read it. */
+export const parseManifest = (text: string): Manifest => ManifestSchema.parse(JSON.parse(text));
+
 /** Throws when the folder has no manifest or one that this Vessel cannot read. */
 export async function readManifest(directory: string): Promise<Manifest> {
-  return ManifestSchema.parse(JSON.parse(await readFile(join(directory, 'manifest.json'), 'utf8')));
+  return parseManifest(await readFile(join(directory, 'manifest.json'), 'utf8'));
 }
+
+/** Where files lie by their content that are not in an image's own folder: asked of a guest, or fetched from a host. */
+export const filledFolder = (cache: string, { ide, version, commit }: Manifest): string => join(cache, 'ide', `${ide}-${version}-${commit ?? 'none'}`);
 
 /** The files of one image must never answer for another: name, version and, where both know it, the commit must be the same. */
 export const belongsTo = (manifest: Manifest, ide: RunningRoute['ide']): boolean =>
