@@ -42,7 +42,8 @@ export async function startLoopbackHost(options: LoopbackOptions): Promise<Loopb
   const home = await makeHome();
   const folder = scratch();
   const key = makeKey(folder, 'person');
-  const sshd = await startSshd({ authorized: [key.publicLine], config: options.sshd ?? [] });
+  // To bash it then is no login, and the start-up files of whoever runs the tests stay out of it: some hold a lock that a killed session would leave behind.
+  const sshd = await startSshd({ authorized: [key.publicLine], config: [...options.sshd ?? [], 'SetEnv SHLVL=2'] });
   const wire = await startCutter(sshd.port);
   const other = await options.via?.(sshd.port);
   const port = other?.port ?? wire.port;

@@ -88,6 +88,8 @@ export const HostFactsSchema = z.object({
   templates: z.array(z.object({ tier: TierSchema, state: z.enum(['ready', 'stale', 'missing', 'building']), bytes: z.number(), builtAt: z.number().nullable() })),
   /** How many more idle environments of the default tier fit, from free memory and the measured cost of a clone. */
   capacity: z.object({ running: z.number().int(), more: z.number().int(), perEnvironmentBytes: z.number() }),
+  /** Where Vessel's own Traefik answers on this host while it runs; absent or null where there is none. */
+  front: z.object({ host: z.string(), port: z.number().int() }).nullable().optional(),
   /** Unprivileged user that runs the hypervisor; null when the agent itself is unprivileged. */
   runUser: z.string().nullable(),
   ready: z.boolean(),

@@ -7,6 +7,7 @@ import type { DriverWithAbilities } from '../drivers/driver.ts';
 import { qemuVersion } from '../drivers/qemu/qemu-version.ts';
 import { computerFacts } from '../host-facts.ts';
 import type { HostPaths } from '../paths.ts';
+import { runningFront } from '../provision/server-steps/traefik.ts';
 import { serviceUser } from '../system/run-user.ts';
 
 /** Proportional memory of an idle clone, measured with ten alive (MICROVM.md: 81 MB); used until one runs here. */
@@ -47,15 +48,15 @@ async function templatesOrNone(driver: DriverWithAbilities): Promise<HostFacts['
 /** What this host is and can carry. Changes nothing, and answers on a host that is not provisioned too. */
 export async function qemuFacts(paths: HostPaths, isRoot: boolean, driver: DriverWithAbilities): Promise<HostFacts> {
   const user = isRoot ? await serviceUser() : null;
-  const [computer, vms, image, version, verdict] = await Promise.all([
-    computerFacts(paths.cache), driver.list(), imageOrNull(paths), qemuVersion(), rememberedVerdict(paths.cache, user),
+  const [computer, vms, image, version, verdict, front] = await Promise.all([
+    computerFacts(paths.cache), driver.list(), imageOrNull(paths), qemuVersion(), rememberedVerdict(paths.cache, user), runningFront(),
   ]);
   const ready = version !== null && image !== null && (!isRoot || user !== null);
   const running = vms.filter(({ state }) => state === 'running');
   const perEnvironmentBytes = await measuredBytes(driver, running.map(({ id }) => id)) ?? CLONE_BYTES;
   const each = Math.min(Math.max(perEnvironmentBytes, WORKING_BYTES), TIERS.medium.memoryMiB * 1024 * 1024);
   return {
-    ...computer, qemuVersion: version, image,
+    ...computer, qemuVersion: version, image, front,
     accelerator: verdict === null ? { kind: 'unknown', why: 'not probed since this host booted', probedAt: null } : { kind: verdict.kind, why: verdict.why, probedAt: verdict.probedAt },
     templates: ready && verdict !== null ? await templatesOrNone(driver) : [],
     capacity: { running: running.length, more: Math.max(0, Math.floor((computer.memoryAvailableBytes - RESERVE_BYTES) / each)), perEnvironmentBytes },

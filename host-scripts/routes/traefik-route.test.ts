@@ -34,10 +34,10 @@ describe('the configuration of Traefik', () => {
     expect(await errorsOf('traefik-v2-file-provider.json', document)).toBeNull();
   });
 
-  it('routes <id>.localhost to the address of the guest agent', () => {
+  it('routes the names of an environment and of its ports to the address of the guest agent', () => {
     expect(load(traefikRoute({ id: 'shop', host: '127.0.0.1', port: 40123 }))).toEqual({
       http: {
-        routers: { shop: { rule: 'Host(`shop.localhost`)', entryPoints: ['web'], service: 'shop' } },
+        routers: { shop: { rule: 'Host(`shop.localhost`, `shop.vessel.localhost`) || HostRegexp(`{port:[0-9]+}--shop.localhost`, `{port:[0-9]+}--shop.vessel.localhost`)', entryPoints: ['web'], service: 'shop' } },
         services: { shop: { loadBalancer: { passHostHeader: true, servers: [{ url: 'http://127.0.0.1:40123' }] } } },
       },
     });

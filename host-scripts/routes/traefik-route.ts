@@ -9,11 +9,17 @@ const PUBLIC_FOLDER = 0o755;
 
 export type RouteTarget = { readonly id: string; readonly host: string; readonly port: number };
 
+/** The names of an environment at the gateway: its own, the one that may be framed by the app, and those of its ports. */
+const rule = (id: string): string => {
+  const names = [`${id}.localhost`, `${id}.vessel.localhost`];
+  return `Host(${names.map((name) => `\`${name}\``).join(', ')}) || HostRegexp(${names.map((name) => `\`{port:[0-9]+}--${name}\``).join(', ')})`;
+};
+
 /** One environment as a dynamic configuration of Traefik v2 (file provider): `http://<id>.localhost` to the guest's agent. */
 export function traefikRoute(target: RouteTarget): string {
   return dump({
     http: {
-      routers: { [target.id]: { rule: `Host(\`${target.id}.localhost\`)`, entryPoints: ['web'], service: target.id } },
+      routers: { [target.id]: { rule: rule(target.id), entryPoints: ['web'], service: target.id } },
       services: { [target.id]: { loadBalancer: { passHostHeader: true, servers: [{ url: `http://${target.host}:${target.port}` }] } } },
     },
   });

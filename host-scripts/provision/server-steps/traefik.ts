@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { VesselError } from '#shared/errors.ts';
-import type { DeliveredFile } from '#shared/host-protocol.ts';
+import type { DeliveredFile, HostFacts } from '#shared/host-protocol.ts';
 import { fetchVerified } from '../../../images/recipe/fetch-verified.ts';
 import { unitText } from '../../build-info.ts';
 import type { HostPaths } from '../../paths.ts';
@@ -34,6 +34,11 @@ async function exists(path: string): Promise<boolean> {
     if (errnoOf(error) === 'ENOENT') return false;
     throw error;
   }
+}
+
+/** Where the Traefik that provisioning installed answers; null while it does not run. */
+export async function runningFront(): Promise<HostFacts['front']> {
+  return await exists(`/etc/systemd/system/${UNIT}`) && await isUnitActive(UNIT) ? { host: '127.0.0.1', port: WEB_PORT } : null;
 }
 
 /**

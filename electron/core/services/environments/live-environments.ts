@@ -7,6 +7,7 @@ import type { GuestClient } from '../../ports/guest.ts';
 import type { HostLink } from '../../ports/host-link.ts';
 import type { ServiceContext } from '../context.ts';
 import type { Hosts } from '../hosts.ts';
+import { WayIn } from './way-in.ts';
 
 /** A VM that runs now, with the way to its agent. */
 export type LiveEnvironment = {
@@ -14,6 +15,8 @@ export type LiveEnvironment = {
   readonly link: HostLink;
   readonly vm: Vm;
   readonly client: GuestClient;
+  /** How browsers get there; null when the host gave no address. */
+  readonly way: WayIn | null;
   readonly ide: GuestHealth['ide'] | null;
   /** Whether the gateway may let anybody in. */
   routeOpen: boolean;
@@ -56,7 +59,7 @@ export class LiveEnvironments implements RouteTable {
   add(projectId: string, link: HostLink, vm: Vm, ide: GuestHealth['ide'] | null): LiveEnvironment {
     this.remove(projectId);
     const live: LiveEnvironment = {
-      projectId, link, vm, ide, client: this.connect(link, vm), routeOpen: false, gatewayAt: null, lastSaveAt: this.#context.runtime.now(), idleRetryAt: 0, streams: new Set(),
+      projectId, link, vm, ide, client: this.connect(link, vm), way: this.#wayIn(link, vm), routeOpen: false, gatewayAt: null, lastSaveAt: this.#context.runtime.now(), idleRetryAt: 0, streams: new Set(),
     };
     this.#live.set(projectId, live);
     return live;
@@ -74,10 +77,20 @@ export class LiveEnvironments implements RouteTable {
     if (live === undefined) return;
     this.closeRoute(live);
     live.client.close();
+    live.way?.end();
     this.#live.delete(projectId);
   }
 
-  openRoute(live: LiveEnvironment): void { live.routeOpen = true; }
+  openRoute(live: LiveEnvironment): void {
+    if (!live.routeOpen) void live.way?.prove(`${live.projectId}.localhost`);
+    live.routeOpen = true;
+  }
+
+  #wayIn(link: HostLink, { address }: Vm): WayIn | null {
+    // On this computer Traefik would only be a detour.
+    const front = this.#hosts.remote(link.hostId) === null ? null : this.#hosts.knownFacts(link.hostId)?.front ?? null;
+    return address === null ? null : new WayIn({ link, guest: address, front });
+  }
 
   /** Nobody comes in any more, and those inside are cut off. */
   closeRoute(live: LiveEnvironment): void {
@@ -88,7 +101,8 @@ export class LiveEnvironments implements RouteTable {
 
   resolve(projectId: string): Route {
     const live = this.#live.get(projectId);
-    const { address, token } = live?.vm ?? { address: null, token: null };
+    const token = live?.vm.token ?? null;
+    const way = live?.way ?? null;
     const record = this.#context.store.environments.get(projectId);
     if (record !== null && (live?.routeOpen === true || record.state === 'running')) {
       const line = this.#context.feed.connection(record.hostId);
@@ -97,11 +111,11 @@ export class LiveEnvironments implements RouteTable {
         return { kind: 'unreachable', name: this.#context.store.projects.get(projectId)?.name ?? projectId, hostName: this.#context.store.hosts.get(record.hostId)?.name ?? record.hostId, waits: line.state !== 'down' };
       }
     }
-    if (live?.routeOpen === true && live.ide !== null && address !== null && token !== null) {
+    if (live?.routeOpen === true && live.ide !== null && way !== null && token !== null) {
       return {
         kind: 'running', token, ide: live.ide, ideStaticDir: this.#hosts.ideStaticDir(live.link.hostId),
         dial: async () => {
-          const stream = await live.link.forward(address.host, address.port);
+          const stream = await way.dial();
           live.streams.add(stream);
           stream.once('close', () => live.streams.delete(stream));
           return stream;

@@ -1,0 +1,76 @@
+import type { Duplex } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
+import { VesselError } from '#shared/errors.ts';
+import type { HostLink } from '../../ports/host-link.ts';
+
+type Address = { readonly host: string; readonly port: number };
+
+/** Traefik reads a new rule within its throttle of two seconds; an environment whose rule it does not follow after this is reached straight. */
+const FRONT_MS = 15_000;
+const ASK_EVERY_MS = 500;
+const ANSWER_MS = 5_000;
+/** The first line of an answer and its headers are shorter. */
+const HEAD_BYTES = 16 * 1024;
+
+/**
+ * The way from this computer to a guest's agent: straight at first, and through the host's Traefik once that is proved to lead there. Traefik is a
+ * convenience of the host; nobody waits for it, and when it refuses the way is straight again.
+ */
+export class WayIn {
+  readonly #link: HostLink;
+  readonly #guest: Address;
+  readonly #front: Address | null;
+  #proved = false;
+  #ended = false;
+
+  constructor(options: { readonly link: HostLink; readonly guest: Address; readonly front: Address | null }) {
+    this.#link = options.link;
+    this.#guest = options.guest;
+    this.#front = options.front;
+  }
+
+  /** Whether Traefik is on the way. */
+  get throughFront(): boolean { return this.#proved; }
+
+  async dial(): Promise<Duplex> {
+    if (this.#front !== null && this.#proved) {
+      try {
+        return await this.#link.forward(this.#front.host, this.#front.port);
+      } catch (error) {
+        if (VesselError.from(error).code !== 'GUEST_UNREACHABLE') throw error;
+        this.#proved = false;
+      }
+    }
+    return this.#link.forward(this.#guest.host, this.#guest.port);
+  }
+
+  /** Waits until Traefik follows the rule for `name`; gives up without a word. */
+  async prove(name: string): Promise<void> {
+    if (this.#front === null) return;
+    const deadline = performance.now() + FRONT_MS;
+    while (!this.#ended && !this.#proved && performance.now() < deadline) {
+      this.#proved = await this.#leadsThere(this.#front, name).catch(() => false); // nothing listens there, or no longer
+      if (!this.#proved) await delay(ASK_EVERY_MS, undefined, { ref: false });
+    }
+  }
+
+  end(): void { this.#ended = true; }
+
+  /** A stranger is told nothing but 401 by the agent; what has no rule for the name says something else. The token is not shown to find that out. */
+  async #leadsThere(front: Address, name: string): Promise<boolean> {
+    const stream = await this.#link.forward(front.host, front.port);
+    try {
+      stream.write(`GET / HTTP/1.1\r\nhost: ${name}\r\nconnection: close\r\n\r\n`);
+      let head = '';
+      const timer = setTimeout(() => stream.destroy(), ANSWER_MS);
+      for await (const chunk of stream as AsyncIterable<Buffer>) {
+        head += chunk.toString('latin1');
+        if (head.includes('\r\n\r\n') || head.length > HEAD_BYTES) break;
+      }
+      clearTimeout(timer);
+      return /^HTTP\/1\.1 401 /.test(head);
+    } finally {
+      stream.destroy();
+    }
+  }
+}
