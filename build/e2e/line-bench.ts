@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -116,7 +117,7 @@ export class LineBench {
   async #break(what: Break): Promise<() => Promise<void>> {
     switch (what) {
       case 'line': this.#far.wire.cut(); return () => { this.#far.wire.mend(); return Promise.resolve(); };
-      case 'sshd': await this.#far.sshd.restart(); return () => Promise.resolve();
+      case 'sshd': await this.#killSshd(); return () => this.#far.sshd.restart();
       case 'agent': for (const pid of await this.#far.agents()) await kill9(pid); return () => Promise.resolve();
       case 'host': {
         this.#far.wire.cut();
@@ -125,6 +126,16 @@ export class LineBench {
         return async () => { await this.#far.sshd.restart(); this.#far.wire.mend(); };
       }
     }
+  }
+
+  /** Only sshd itself: what its sessions started is not its own, as with a service that is restarted. */
+  async #killSshd(): Promise<void> {
+    const rows = execFileSync('ps', ['-eo', 'pid=,ppid=,comm='], { encoding: 'utf8' }).trim().split('\n').map((row) => row.trim().split(/\s+/));
+    const listener = (await processesTouching([this.#far.sshd.folder])).find(({ command }) => command.includes('sshd') && command.includes('listener'))?.pid;
+    if (listener === undefined) throw new Error('there is no sshd');
+    const servers = [listener];
+    for (const parent of servers) for (const [pid, ppid, name] of rows) if (Number(ppid) === parent && name === 'sshd') servers.push(Number(pid));
+    for (const pid of servers) await kill9(pid);
   }
 
   async #whoStopped(point: string): Promise<number> {

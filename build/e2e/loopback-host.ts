@@ -60,7 +60,7 @@ export async function startLoopbackHost(options: LoopbackOptions): Promise<Loopb
       const { id } = await client.call('hosts.add', { target: `${me}@127.0.0.1:${port}`, name, identityFile: key.path, acceptHostKeys: [sshd.hostKey.fingerprint] });
       return client.call('hosts.refresh', { hostId: id });
     },
-    agents: async () => (await processesTouching([home])).filter(({ command: line }) => line.includes('infra-agent.mjs') && line.endsWith('serve')).map(({ pid }) => pid),
+    agents: async () => (await processesTouching([home])).filter(({ command: line }) => line.includes('infra-agent.mjs') && / serve( |$)/.test(line)).map(({ pid }) => pid),
     async stop() {
       await other?.close();
       await wire.close();

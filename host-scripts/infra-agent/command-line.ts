@@ -10,7 +10,7 @@ export type CommandLine = {
   readonly options: {
     readonly home: string | undefined; readonly cache: string | undefined; readonly driver: 'qemu' | 'process';
     readonly tier: string[]; readonly mode: string | undefined; readonly timezone: string | undefined;
-    readonly deadlineMs: number | undefined; readonly lines: number | undefined; readonly dryRun: boolean;
+    readonly deadlineMs: number | undefined; readonly lines: number | undefined; readonly leaseSeconds: number | undefined; readonly dryRun: boolean;
   };
 };
 
@@ -19,6 +19,7 @@ export const HELP = `infra-agent: makes, starts and removes microVMs on this hos
 Usage: infra-agent <verb> [options]
 
   serve                    speak the host protocol (JSON lines) on stdin and stdout
+                                                      [--lease SECONDS] (leave after such a silence; an empty line is a sign of life)
   start <vm-id>            create and start a VM      [--tier small|medium|large] [--mode auto|clone|cold]
                                                       [--timezone Area/City] [--deadline-ms N]
   stop <vm-id>             stop it and remove every trace
@@ -58,7 +59,7 @@ export function parseCommandLine(argv: readonly string[], env: Readonly<Record<s
       options: {
         help: { type: 'boolean', short: 'h' }, version: { type: 'boolean' }, home: { type: 'string' }, cache: { type: 'string' }, driver: { type: 'string' },
         tier: { type: 'string', multiple: true }, mode: { type: 'string' }, timezone: { type: 'string' }, 'deadline-ms': { type: 'string' },
-        lines: { type: 'string' }, 'dry-run': { type: 'boolean' },
+        lines: { type: 'string' }, lease: { type: 'string' }, 'dry-run': { type: 'boolean' },
       },
     });
   } catch (error) {
@@ -69,7 +70,7 @@ export function parseCommandLine(argv: readonly string[], env: Readonly<Record<s
   if (driver !== 'qemu' && driver !== 'process') throw usage(`there is no driver ${driver}`);
   const options = {
     home: values.home, cache: values.cache, driver, tier: values.tier ?? [], mode: values.mode, timezone: values.timezone,
-    deadlineMs: number(values['deadline-ms'], 'deadline-ms'), lines: number(values.lines, 'lines'), dryRun: values['dry-run'] === true,
+    deadlineMs: number(values['deadline-ms'], 'deadline-ms'), lines: number(values.lines, 'lines'), leaseSeconds: number(values.lease, 'lease'), dryRun: values['dry-run'] === true,
   } as const;
   if (values.help === true || positionals[0] === 'help') return { verb: 'help', id: null, options };
   if (values.version === true) return { verb: 'version', id: null, options };

@@ -34,7 +34,7 @@ async function run(line: CommandLine): Promise<number> {
     log: (text) => process.stderr.write(`${text}\n`),
   });
   if (line.verb === 'serve') {
-    await serve({ input: process.stdin, output: process.stdout, host, signal: interrupted.signal });
+    await serve({ input: process.stdin, output: process.stdout, host, signal: interrupted.signal, leaseMs: line.options.leaseSeconds === undefined ? null : line.options.leaseSeconds * 1000 });
     await host.close();
     return EXIT.success;
   }

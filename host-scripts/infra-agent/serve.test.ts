@@ -41,7 +41,7 @@ describe('the service on standard input and output', () => {
     messages.length = 0;
     vms = [];
     createInterface({ input: output }).on('line', (line) => messages.push(HostMessageSchema.parse(JSON.parse(line))));
-    done = serve({ input, output, host, signal: new AbortController().signal });
+    done = serve({ input, output, host, signal: new AbortController().signal, leaseMs: null });
   });
   afterEach(async () => {
     input.end();
@@ -53,6 +53,18 @@ describe('the service on standard input and output', () => {
     expect(await answer('log')).toMatchObject({ id: null, level: 'error' });
     request(1, 'hello', { client: 'test' });
     expect(await answer('result')).toMatchObject({ id: 1, result: { agentVersion: 'test' } });
+  });
+
+  it('leaves when it has heard nothing for its lease, which an empty line renews', async () => {
+    const wire = new PassThrough();
+    let over = false;
+    const leased = serve({ input: wire, output: new PassThrough(), host, signal: new AbortController().signal, leaseMs: 120 }).then(() => { over = true; });
+    for (let signs = 0; signs < 6; signs += 1) {
+      wire.write('\n');
+      await new Promise((resolve) => setTimeout(resolve, 40));
+    }
+    expect(over).toBe(false);
+    await leased;
   });
 
   it('refuses another version of the protocol with HOST_VERSION', async () => {

@@ -11,6 +11,8 @@ type Outgoing = HostMessage extends infer M ? M extends HostMessage ? Omit<M, 'v
 export type ServeOptions = { readonly input: Readable; readonly output: Writable; readonly host: Host;
   /** Ends the service as the end of the input does. */
   readonly signal: AbortSignal;
+  /** Ends it as well when nothing was read for so many milliseconds: a line that went silent never tells that the caller has gone. Null waits for ever. */
+  readonly leaseMs: number | null;
 };
 
 const isMethod = (name: string): name is HostMethod => Object.hasOwn(hostMethods, name);
@@ -27,7 +29,7 @@ async function dispatch<M extends HostMethod>(host: Host, method: M, params: unk
  * Speaks the host protocol until the input ends. Requests run side by side; `cancel` aborts one. When the input ends, requests
  * under way are cancelled and awaited: whatever they were making is removed. Running VMs live on.
  */
-export async function serve({ input, output, host, signal }: ServeOptions): Promise<void> {
+export async function serve({ input, output, host, signal, leaseMs }: ServeOptions): Promise<void> {
   const running = new Map<number, { readonly controller: AbortController; readonly done: Promise<void> }>();
   const closing = new AbortController();
   // The reader may be gone before us; then there is nobody to tell, and the end of the input says the rest.
@@ -84,8 +86,11 @@ export async function serve({ input, output, host, signal }: ServeOptions): Prom
     failed: (error) => send({ type: 'log', id: null, level: 'warn', text: `VMs cannot be listed: ${VesselError.from(error).message}` }),
   });
   const lines = createInterface({ input, crlfDelay: Infinity });
+  const lease = leaseMs === null ? null : setTimeout(() => closing.abort(), leaseMs);
+  if (lease !== null) input.on('data', () => lease.refresh());
   closing.signal.addEventListener('abort', () => lines.close());
   for await (const line of lines) if (line.trim() !== '') receive(line);
+  if (lease !== null) clearTimeout(lease);
   const under = [...running.values()];
   for (const { controller } of under) controller.abort(new VesselError('CANCELLED', 'the caller has gone'));
   await Promise.all(under.map(({ done }) => done));
