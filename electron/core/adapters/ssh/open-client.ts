@@ -42,6 +42,8 @@ export async function openClient(options: OpenClientOptions): Promise<Client> {
 
   return new Promise<Client>((resolve, reject) => {
     let settled = false;
+    /** The first is the answer to the question which ways there are. */
+    let refusals = 0;
     let phase: 'handshake' | 'login' = 'handshake';
     const settle = (): boolean => {
       if (settled) return false;
@@ -73,7 +75,8 @@ export async function openClient(options: OpenClientOptions): Promise<Client> {
       if (error.level === 'agent') return;
       fail(handshakeError(error, where, phase));
     });
-    const closed = (): void => fail(new VesselError(phase === 'login' ? 'SSH_AUTH_FAILED' : 'SSH_HANDSHAKE_FAILED', `${where} closed the connection during the ${phase}`, { retryable: phase === 'handshake', details: { host: hop.host, port: hop.port, phase } }));
+    // Before it refused any key: a server or a line that went away, not one that does not want us.
+    const closed = (): void => fail(new VesselError(phase === 'handshake' ? 'SSH_HANDSHAKE_FAILED' : refusals > 1 ? 'SSH_AUTH_FAILED' : 'SSH_CONNECTION_LOST', `${where} closed the connection during the ${phase}`, { retryable: phase === 'handshake' || refusals <= 1, details: { host: hop.host, port: hop.port, phase } }));
     client.on('close', closed);
     // While the files were read the other side may have gone already: nobody would tell again.
     if (stream.destroyed || stream.readableEnded) { closed(); return; }
@@ -86,7 +89,7 @@ export async function openClient(options: OpenClientOptions): Promise<Client> {
         keepaliveInterval: hop.keepaliveMs, keepaliveCountMax: hop.keepaliveCount,
         algorithms: { serverHostKey: [...hostKeyAlgorithms(known)], cipher: CIPHERS } as Algorithms,
         authHandler: login.handler,
-        debug: (line) => { const found = REFUSAL.exec(line); if (found !== null) login.noteFailure((found[1] ?? '').split(',').filter((method) => method !== '')); },
+        debug: (line) => { const found = REFUSAL.exec(line); if (found === null) return; refusals += 1; login.noteFailure((found[1] ?? '').split(',').filter((method) => method !== '')); },
         hostVerifier: (blob: Buffer, verdict: (trusted: boolean) => void): void => {
           const key = hostKeyOf(blob);
           const refuse = (error: unknown): void => { fail(VesselError.from(error)); verdict(false); };
@@ -106,7 +109,11 @@ export async function openClient(options: OpenClientOptions): Promise<Client> {
   });
 }
 
-function handshakeError(error: Error & { readonly level?: string }, where: string, phase: 'handshake' | 'login'): VesselError {
+/** Of the line, not of the server's mind. */
+const LINE_ERRORS: ReadonlySet<unknown> = new Set(['ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'EHOSTUNREACH', 'ENETUNREACH', 'ENETDOWN']);
+
+function handshakeError(error: Error & { readonly level?: string; readonly code?: unknown }, where: string, phase: 'handshake' | 'login'): VesselError {
+  if (LINE_ERRORS.has(error.code)) return new VesselError('SSH_CONNECTION_LOST', `The connection to ${where} broke during the ${phase}: ${error.message}`, { cause: error, details: { cause: error.message, phase } });
   if (phase === 'login') return new VesselError('SSH_AUTH_FAILED', `${where} ended the login: ${error.message}`, { cause: error });
   return new VesselError('SSH_HANDSHAKE_FAILED', `${where} does not complete the SSH handshake: ${error.message}`, { cause: error, details: { cause: error.message } });
 }
