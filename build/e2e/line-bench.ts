@@ -81,7 +81,7 @@ export class LineBench {
       const { activeOperationId, environment } = await this.#get(project);
       const host = (await client.call('hosts.list', {})).hosts.find(({ id }) => id === this.#hostId);
       return host?.connection?.state === 'connected' && activeOperationId === null && SETTLED.includes(environment?.state);
-    }, 'everything to settle', SETTLE_MS).catch(async (error: unknown) => { throw new Error(`${String(error)}: ${JSON.stringify((await this.#get(project)).environment)}`); });
+    }, 'everything to settle', SETTLE_MS).catch(async (error: unknown) => { throw new Error(`${String(error)}: ${JSON.stringify([(await this.#get(project)).environment?.state, (await client.call('hosts.list', {})).hosts.find(({ id }) => id === this.#hostId)?.connection])}`); });
     // A death of the machine is told by the agent, which had to be started anew itself.
     if (what === 'host') await until(async () => (await this.#get(project)).environment?.state !== 'running', 'the death of the machine to be noticed', SETTLE_MS);
     const operation = (await client.call('operations.list', { projectId: project })).operations.find((one) => one.kind === kind && one.startedAt >= began);

@@ -66,7 +66,9 @@ export function hostLinkContract(name: string, { make, killAgent }: HostLinkUnde
       if (address === null || typeof address === 'string') throw new Error('no port');
       const stream = await link.forward('127.0.0.1', address.port);
       expect(await text(stream)).toBe('hello from there');
-      await new Promise((resolve) => { server.close(resolve); });
+      // Connections that lie ready for the next caller do not end with this one.
+      server.close();
+      await expect.poll(() => link.forward('127.0.0.1', address.port).then((late) => { late.destroy(); return 'open'; }, () => 'closed')).toBe('closed');
       await expect(link.forward('127.0.0.1', address.port)).rejects.toThrow(expect.objectContaining({ code: 'GUEST_UNREACHABLE' }));
     });
     it('ends what is pending when it is disposed, and takes no more', async () => {

@@ -70,13 +70,14 @@ export async function openClient(options: OpenClientOptions): Promise<Client> {
     questions.onOpen((open) => { if (open) clearTimeout(timer); else restart(LOGIN_DEADLINE_MS); });
 
     client.on('handshake', () => { phase = 'login'; restart(LOGIN_DEADLINE_MS); });
+    // Before it refused any key: a server or a line that went away, not one that does not want us.
+    const closed = (): void => fail(new VesselError(phase === 'handshake' ? 'SSH_HANDSHAKE_FAILED' : refusals > 1 ? 'SSH_AUTH_FAILED' : 'SSH_CONNECTION_LOST', `${where} closed the connection during the ${phase}`, { retryable: phase === 'handshake' || refusals <= 1, details: { host: hop.host, port: hop.port, phase } }));
     client.on('error', (error: Error & { readonly level?: string }) => {
       // A key that cannot sign is passed over by the login itself, which then tries the next.
       if (error.level === 'agent') return;
-      fail(handshakeError(error, where, phase));
+      if (error.message === LOST_BEFORE_HANDSHAKE) closed();
+      else fail(handshakeError(error, where, phase));
     });
-    // Before it refused any key: a server or a line that went away, not one that does not want us.
-    const closed = (): void => fail(new VesselError(phase === 'handshake' ? 'SSH_HANDSHAKE_FAILED' : refusals > 1 ? 'SSH_AUTH_FAILED' : 'SSH_CONNECTION_LOST', `${where} closed the connection during the ${phase}`, { retryable: phase === 'handshake' || refusals <= 1, details: { host: hop.host, port: hop.port, phase } }));
     client.on('close', closed);
     // While the files were read the other side may have gone already: nobody would tell again.
     if (stream.destroyed || stream.readableEnded) { closed(); return; }
@@ -109,6 +110,8 @@ export async function openClient(options: OpenClientOptions): Promise<Client> {
   });
 }
 
+/** How ssh2 1.17 tells that the socket closed before any version was exchanged. */
+const LOST_BEFORE_HANDSHAKE = 'Connection lost before handshake';
 /** Of the line, not of the server's mind. */
 const LINE_ERRORS: ReadonlySet<unknown> = new Set(['ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'EHOSTUNREACH', 'ENETUNREACH', 'ENETDOWN']);
 
