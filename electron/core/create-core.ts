@@ -119,7 +119,11 @@ async function assemble(options: CoreOptions, undo: (() => Promise<void> | void)
   undo.push(() => hosts.dispose());
   const sshHosts = new SshHosts(context, hosts, makeRemoteHosts({
     home, log: runtime.log, environment: processSshEnvironment(),
-    agentCommand: ({ hostId }) => options.remoteAgentCommand !== undefined ? Promise.resolve(options.remoteAgentCommand) : Promise.reject(new VesselError('HOST_NOT_READY', `${hostId} is not provisioned yet`, { hint: `Provision the host first: \`vessel host provision ${hostId}\`.` })),
+    parts: new DesktopParts({
+      cache, agentCommand: options.agentCommand, version: VERSION, env: process.env,
+      imageKey: async () => (await hosts.refresh('local')).facts?.image?.key ?? null,
+    }),
+    agentCommand: options.remoteAgentCommand,
   }));
   const projects = new Projects(context);
   const imports = new Imports(context, projects);

@@ -42,7 +42,7 @@ export class Hosts {
   listen(listener: LinkListener): void { this.#listener = listener; }
 
   /** Takes a host over SSH into service. */
-  attach(link: HostLink, host: RemoteHost): void {
+  attach(link: HostLink, host: RemoteHost, keeper: HostKeeper): void {
     let wasLost = false;
     const unsubscribe = host.onConnection((connection) => {
       this.#context.feed.setConnection(host.hostId, connection);

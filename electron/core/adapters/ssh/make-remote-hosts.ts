@@ -21,10 +21,12 @@ export type RemoteHostsOptions = {
   readonly environment: SshEnvironment;
   /** What this computer can send to a host. */
   readonly parts: DesktopParts;
+  /** Instead of the agent that provisioning puts on hosts: tests and benches. */
+  readonly agentCommand: readonly string[] | undefined;
 };
 
 /** Hosts over SSH as this process sees them: its user's configuration and agent, Vessel's own host keys and secrets. */
-export function makeRemoteHosts({ home, log, environment, parts }: RemoteHostsOptions): RemoteHosts {
+export function makeRemoteHosts({ home, log, environment, parts, agentCommand }: RemoteHostsOptions): RemoteHosts {
   const hostKeys = new HostKeyFiles(home);
   const secrets = new FileSecretStore(join(home, 'ssh', 'secrets.json'));
   return {
@@ -35,7 +37,7 @@ export function makeRemoteHosts({ home, log, environment, parts }: RemoteHostsOp
       const say = (line: string): void => log(`${hostId}: ${line}`);
       const root = new RootAccess({ host, secrets, secretName: () => { const last = lastHop(hops); return last === null ? null : sudoSecret(last); } });
       const keeper: SshHostKeeper = new SshHostKeeper({ host, root, parts, link: () => link, ways: doctorWays(host, hops), log: say });
-      const link = new SshHostLink({ host, agentCommand: () => keeper.agentCommand(), log: say });
+      const link = new SshHostLink({ host, agentCommand: () => (agentCommand === undefined ? keeper.agentCommand() : Promise.resolve({ argv: agentCommand, preamble: '' })), log: say });
       return { host, link, keeper };
     },
     nameOf: (target) => parseTarget(target).host,

@@ -25,7 +25,8 @@ export function startRemoteAgent(host: RemoteHost, command: () => Promise<RootCo
   given.catch(() => undefined); // nobody may be waiting any more
   let process: RemoteProcess | null = null;
   const run = async (): Promise<VesselError> => {
-    const { argv, preamble } = await command();
+    // Whoever ends it need not wait for a command that is still being found out: that may be waiting for this end.
+    const { argv, preamble } = await Promise.race([command(), given]);
     process = await host.exec([...argv, 'serve', '--lease', String(LEASE_S)], { signal: gone.signal });
     if (preamble !== '') process.stdin.write(preamble);
     stdin.pipe(process.stdin);

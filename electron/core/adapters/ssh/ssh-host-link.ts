@@ -28,12 +28,14 @@ export class SshHostLink implements HostLink {
   constructor({ host, agentCommand, log }: SshHostLinkOptions) {
     this.hostId = host.hostId;
     this.#warm = new WarmChannels((address, port) => host.forward(address, port));
-    this.#agent = new AgentLink({ start: () => startRemoteAgent(host, agentCommand), revives: ({ code, retryable }) => code === 'AGENT_LOST' || (retryable && code.startsWith('SSH_')), log });
+    this.#agent = new AgentLink({ start: () => startRemoteAgent(host, agentCommand), revives: (error) => revives(error), log });
   }
 
   request<M extends HostMethod>(method: M, params: HostParams<M>, options: HostRequestOptions = {}): Promise<HostResult<M>> { return this.#agent.request(method, params, options); }
   forward(host: string, port: number): Promise<Duplex> { return this.#warm.take(host, port); }
   onVm(listener: (vm: Vm) => void): () => void { return this.#agent.onVm(listener); }
+  /** Lets the agent go once nobody waits for it; the next request starts the one that is installed then. */
+  release(): Promise<void> { return this.#agent.release(); }
   dispose(): Promise<void> { this.#warm.dispose(); return this.#agent.dispose(); }
 }
 
