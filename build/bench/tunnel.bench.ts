@@ -17,10 +17,12 @@ import { ANSWER, ASK, BIG_BYTES, startParty } from './tunnel-parts.ts';
 const CONNECTIONS = 32;
 const REQUESTS = 8_000;
 const NEW_CONNECTIONS = 200;
+const ROUND_TRIP_MS = 40;
+const DISTANT_CONNECTIONS = 60;
 /** Of a line between continents, and of a bad one. */
 const FAR = { rttMs: 80, loss: 0.01 };
 const KEYS = 40;
-const quick = process.argv.includes('--tunnel-only');
+const only = (part: string): boolean => process.argv.some((argument) => argument.endsWith('-only') && argument !== `--${part}-only`);
 
 /** Asks over one connection, one request after the other, until `more` says no. */
 function ask(port: number, more: () => boolean): Promise<void> {
@@ -41,9 +43,9 @@ async function load(port: number): Promise<number> {
   return REQUESTS / ms * 1000;
 }
 
-async function fresh(port: number): Promise<readonly number[]> {
+async function fresh(port: number, connections = NEW_CONNECTIONS): Promise<readonly number[]> {
   const sample: number[] = [];
-  for (let index = 0; index < NEW_CONNECTIONS; index += 1) {
+  for (let index = 0; index < connections; index += 1) {
     let asked = false;
     sample.push((await timed(() => ask(port, () => !asked && (asked = true)))).ms);
   }
@@ -107,6 +109,29 @@ async function tunnels(): Promise<unknown> {
     connections: CONNECTIONS, vessel, openssh: peer,
     ratios: { requests: round2(vessel.requestsPerSecond.median / peer.requestsPerSecond.median), newConnectionP95: round2(vessel.newConnectionMs.p95 / peer.newConnectionMs.p95), megabytes: round2(vessel.megabytesPerSecond.median / peer.megabytesPerSecond.median) },
   };
+}
+/** New connections over a line with a round trip: what opening a channel costs shows only there. */
+async function distantTunnels(): Promise<unknown> {
+  const folder = scratch();
+  const key = makeKey(folder, 'person');
+  const sshd = await startSshd({ authorized: [key.publicLine] });
+  const wire = await startSlowWire(sshd.port, { rttMs: ROUND_TRIP_MS, loss: 0 });
+  const server = await startParty({ role: 'server' });
+  const ours = await startParty({ role: 'tunnel', target: `${me}@127.0.0.1:${wire.port}`, key: key.path, fingerprint: sshd.hostKey.fingerprint, to: server.port });
+  const theirs = await openssh({ port: wire.port, key: key.path }, server.port);
+  try {
+    for (const port of [ours.port, theirs.port]) await fresh(port, 3);
+    const [vessel, peer] = [stats(await fresh(ours.port, DISTANT_CONNECTIONS)), stats(await fresh(theirs.port, DISTANT_CONNECTIONS))];
+    note(`over ${ROUND_TRIP_MS} ms, a new connection and its first answer: vessel p95 ${vessel.p95} ms, openssh p95 ${peer.p95} ms`);
+    return { roundTripMs: ROUND_TRIP_MS, vesselMs: vessel, opensshMs: peer, ratioP95: round2(vessel.p95 / peer.p95) };
+  } finally {
+    theirs.child.kill();
+    await ours.end();
+    await server.end();
+    await wire.close();
+    await sshd.stop();
+    await rm(folder, { recursive: true, force: true });
+  }
 }
 const round2 = (value: number): number => Math.round(value * 100) / 100;
 
@@ -177,6 +202,6 @@ async function environments(): Promise<unknown> {
   }
 }
 
-const tunnel = await tunnels();
-process.stdout.write(`${JSON.stringify({ tunnel, environments: quick ? 'skipped: --tunnel-only' : await environments() })}\n`);
+const tunnel = only('tunnel') ? 'skipped' : { near: await tunnels(), newConnectionsFar: await distantTunnels() };
+process.stdout.write(`${JSON.stringify({ tunnel, environments: only('environments') ? 'skipped' : await environments() })}\n`);
 process.exit(0);

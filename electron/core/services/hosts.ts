@@ -13,7 +13,7 @@ import type { StartedOperation } from './operations/operations.ts';
 export type LinkListener = {
   added(link: HostLink): void;
   removed(hostId: string): void;
-  /** The line to a host is up again after it was down: what happened there meanwhile is not known. */
+  /** The line to a host is up again, or the host became ready: what runs there is not known. */
   returned(link: HostLink): void;
 };
 
@@ -120,7 +120,9 @@ export class Hosts {
       }
       const facts = await this.link(hostId).request('facts', {}, signal === undefined ? {} : { signal });
       if (remote !== null && facts.image !== null) this.#context.ideMirror?.fetch(remote, facts.image).catch((error: unknown) => this.#context.runtime.log(`host ${hostId}: the files of its IDE come from its guests: ${VesselError.from(error).message}`));
+      const cameBack = remote !== null && facts.ready && (record.status === 'not-provisioned' || record.status === 'unreachable');
       this.#put({ ...record, status: facts.ready ? 'ready' : 'not-provisioned', facts, factsAt: this.#context.runtime.now() });
+      if (cameBack) this.#listener?.returned(this.link(hostId));
     } catch (error) {
       const known = VesselError.from(error);
       if (known.code === 'CANCELLED' || known.code === 'INTERRUPTED') throw known;
