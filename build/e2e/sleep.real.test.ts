@@ -69,7 +69,8 @@ for (const driver of ['process', 'qemu'] as const) {
 
     it('is woken by Open, with VS Code behind its own address', async () => {
       expect(await run('open')).toMatchObject({ state: 'succeeded' });
-      expect(await ideStatus(vessel, id)).toBe(200);
+      // VS Code itself leads on to the folder's address; the stand-in answers at once.
+      expect([200, 302]).toContain(await ideStatus(vessel, id));
       await write('two');
     });
 
