@@ -31,7 +31,7 @@ const SHOTS: readonly Shot[] = [
   { name: 'host', hash: '#/hosts/local', act: async (page) => { await page.getByTestId('doctor').click(); await page.getByTestId('doctor-result').waitFor(); } },
   { name: 'host-plan', hash: '#/hosts/local', scenario: 'empty', act: click('plan') },
   { name: 'history', hash: '#/projects/shop-api-k3f9/history' }, { name: 'history-prune', hash: '#/projects/dashboard-p8rt/history', act: async (page) => { await page.getByTestId('prune').click(); await page.getByTestId('prune-revisions').fill('3'); } },
-  { name: 'project-settings', hash: '#/projects/shop-api-k3f9/settings' }, { name: 'settings', hash: '#/settings' },
+  { name: 'project-settings', hash: '#/projects/shop-api-k3f9/settings' }, { name: 'settings', hash: '#/settings' }, { name: 'settings-account', hash: '#/settings', act: (page) => page.getByTestId('account').scrollIntoViewIfNeeded() },
   { name: 'activity', hash: '#/activity' }, { name: 'events', hash: '#/activity', act: click('tab-events') },
   { name: 'palette', hash: '#/', act: async (page) => { await page.keyboard.press('Control+k'); await page.keyboard.type('shop'); } },
   { name: 'shortcuts', hash: '#/', act: async (page) => { await page.keyboard.press('?'); } },
