@@ -29,7 +29,7 @@ export async function push(needs: PushNeeds, backend: RemoteBackend, record: Syn
       await pushPrune(needs, backend, entry);
       return;
     case 'purge':
-      // The objects first: rows without objects would be lies, objects without rows are only waste and are found by their names.
+      // The rows first: rows without objects would be lies, while objects without rows are found by their names when this is repeated.
       await backend.index.removeProject(entry.projectId);
       await backend.archives.removeProject(entry.projectId);
       needs.context.store.sync.forget(entry.projectId);
