@@ -153,7 +153,7 @@ try {
     await finish(client, (await client.call('environments.open', { projectId: id })).operationId);
     environmentMs = Math.round(performance.now() - clicked);
     note(`an environment opens in ${environmentMs} ms`);
-    must((await inside(client, id, ['cat', 'before.txt', 'docs/offline.md'])).includes('saved before it opens'), 'the environment lacks what was edited offline');
+    must((await inside(client, id, ['cat', 'before.txt', 'notes.txt'])).includes('saved before it opens'), 'the environment lacks what was edited offline');
     await inside(client, id, ['sh', '-c', 'echo from inside > inside.txt']);
     await finish(client, (await client.call('environments.save', { projectId: id })).operationId);
     await finish(client, (await client.call('environments.close', { projectId: id })).operationId);
