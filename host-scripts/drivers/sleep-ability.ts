@@ -31,7 +31,7 @@ export type SleepAbilityOptions = {
     readonly resume: (given: ResumeGiven, context: WorkContext) => Promise<void>;
     readonly goOn: (given: ResumeGiven, context: WorkContext) => Promise<void>;
   };
-  readonly recognition: (id: string) => Recognition;
+  readonly recognition: (id: string) => Recognition | Promise<Recognition>;
   readonly inspect: (id: string) => Promise<Vm>;
 };
 
@@ -48,7 +48,7 @@ export function sleepAbility(options: SleepAbilityOptions): HibernateAbility {
     if (stored.record === null) throw new VesselError('VM_NOT_FOUND', `${id} cannot be used: ${stored.problem ?? ''}`);
     let { record } = stored;
     return {
-      record, directory: stored.directory, socketDir: record.socketDir ?? options.recognition(id).socketDir, user: await options.user(),
+      record, directory: stored.directory, socketDir: record.socketDir ?? (await options.recognition(id)).socketDir, user: await options.user(),
       save: (change, how) => records.write(record = { ...record, ...change }, how),
     };
   }
@@ -60,7 +60,7 @@ export function sleepAbility(options: SleepAbilityOptions): HibernateAbility {
   }
 
   /** Ends what an attempt left behind, before it could change anything. */
-  const endLeftovers = (known: SleepGiven): Promise<void> => endVmProcesses({ id: known.record.id, directory: known.directory, record: known.record, problem: null }, options.recognition(known.record.id));
+  const endLeftovers = async (known: SleepGiven): Promise<void> => endVmProcesses({ id: known.record.id, directory: known.directory, record: known.record, problem: null }, await options.recognition(known.record.id));
   const stands = async ({ phase, stage, bootId, processes }: VmRecord): Promise<boolean> => bootId === await hostBootId() && (phase === 'hibernating' || (phase === 'resuming' && stage === RESUME_COMMITTED))
     && processes.length > 0 && (await Promise.all(processes.map((identity) => isAlive(identity)))).every((lives) => lives);
 
