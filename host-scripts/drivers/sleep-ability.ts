@@ -48,7 +48,7 @@ export function sleepAbility(options: SleepAbilityOptions): HibernateAbility {
     if (stored.record === null) throw new VesselError('VM_NOT_FOUND', `${id} cannot be used: ${stored.problem ?? ''}`);
     let { record } = stored;
     return {
-      record, directory: stored.directory, socketDir: (await options.recognition(id)).socketDir, user: await options.user(),
+      record, directory: stored.directory, socketDir: record.socketDir ?? (await options.recognition(id)).socketDir, user: await options.user(),
       save: (change, how) => records.write(record = { ...record, ...change }, how),
     };
   }
