@@ -50,6 +50,18 @@ test('stdin is passed on and its end is seen', async () => {
   expect(client.stdout.trim()).toBe('1000000');
 });
 
+test('input that ends while the command is slow to read it does not hold up the end', async () => {
+  const client = new ExecClient(agent.port, { argv: ['sh', '-c', 'sleep 0.3; wc -c'] });
+  await client.until(() => client.messages.length > 0);
+  client.input('x'.repeat(60_000));
+  client.input('x'.repeat(60_000));
+  client.send({ type: 'stdin-end' });
+  const began = performance.now();
+  await client.closed;
+  expect(client.stdout.trim()).toBe('120000');
+  expect(performance.now() - began).toBeLessThan(10_000);
+});
+
 test('a signal reaches the whole process group', async () => {
   const client = new ExecClient(agent.port, { argv: ['sh', '-c', 'sleep 60 & echo $!; wait'] });
   await client.until(() => client.stdout.includes('\n'));

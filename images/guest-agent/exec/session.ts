@@ -86,6 +86,13 @@ export function serveExec(socket: WebSocket, options: ExecSessionOptions): void 
     else if (!command.write(data)) socket.pause();
   };
 
+  const endInput = (): void => {
+    if (command === null) return;
+    command.endInput();
+    // A pipe that is being closed tells no more of when it is drained: the line would stay paused, and its closing unread.
+    socket.resume();
+  };
+
   const start = async (message: Extract<ExecClientMessage, { type: 'start' }>): Promise<void> => {
     const request = toRequest(message, options);
     terminal = message.pty !== null;
@@ -94,7 +101,7 @@ export function serveExec(socket: WebSocket, options: ExecSessionOptions): void 
     if (socket.readyState !== socket.OPEN) return hangUp();
     send({ type: 'started', pid: command.pid });
     for (const data of early.splice(0)) write(data);
-    if (inputEnded) command.endInput();
+    if (inputEnded) endInput();
   };
 
   const onMessage = (data: RawData, isBinary: boolean): void => {
@@ -120,7 +127,7 @@ export function serveExec(socket: WebSocket, options: ExecSessionOptions): void 
         return;
       case 'stdin-end':
         inputEnded = true;
-        command?.endInput();
+        endInput();
         return;
       default:
         message satisfies never;
