@@ -10,6 +10,9 @@ const ROOT = fileURLToPath(new URL('../../../../../', import.meta.url));
 /** Where the generated types are checked in. */
 export const TYPES_FILE = join(ROOT, 'electron/core/adapters/cold-supabase/database.types.ts');
 
+/** The program itself: the package around it names platforms that not every registry has, and then nothing installs from a lock file. */
+const CLI = join(ROOT, 'node_modules/@supabase/cli-linux-x64/bin/supabase');
+
 /** Runs the Supabase CLI on a cluster; it speaks TCP, so the socket is bridged for its time. `argv` gets the address of the database. */
 async function supabase(cluster: Cluster, argv: (url: string) => readonly string[]): Promise<string> {
   const bridge = createServer((client) => {
@@ -21,7 +24,7 @@ async function supabase(cluster: Cluster, argv: (url: string) => readonly string
   await new Promise<void>((resolve) => bridge.listen(0, '127.0.0.1', resolve));
   try {
     const url = `postgresql://postgres:none@127.0.0.1:${(bridge.address() as AddressInfo).port}/postgres?sslmode=disable`;
-    const { stdout } = await run(join(ROOT, 'node_modules/.bin/supabase'), [...argv(url), '--workdir', ROOT], { env: { ...process.env, DO_NOT_TRACK: '1', SUPABASE_TELEMETRY_DISABLED: '1' } });
+    const { stdout } = await run(CLI, [...argv(url), '--workdir', ROOT], { env: { ...process.env, DO_NOT_TRACK: '1', SUPABASE_TELEMETRY_DISABLED: '1' } });
     return stdout;
   } finally {
     await new Promise((resolve) => bridge.close(resolve));
