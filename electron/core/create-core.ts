@@ -30,7 +30,7 @@ import type { Store } from './ports/store.ts';
 import { Cloud } from './services/cloud/cloud.ts';
 import { audit, type ServiceContext } from './services/context.ts';
 import { Environments } from './services/environments/environments.ts';
-import { siblingSource } from './services/fsck.ts';
+import { mirrorSource, siblingSource } from './services/fsck.ts';
 import { makeHandlers } from './services/handlers.ts';
 import { History } from './services/history.ts';
 import { Imports } from './services/imports.ts';
@@ -145,11 +145,11 @@ async function assemble(options: CoreOptions, undo: (() => Promise<void> | void)
   const imports = new Imports(context, projects);
   const history = new History(context, projects);
   const copies = await openCopies({ cold, root: join(home, 'copies'), policy: () => copiesPolicy(store), now: runtime.now });
-  const offline = new Offline({ context, projects, history, reader: archiveReader, texts: textTools, copies, sources: [copiesSource(copies), siblingSource(context)] });
+  const offline = new Offline({ context, projects, history, reader: archiveReader, texts: textTools, copies, sources: [copiesSource(copies), siblingSource(context), mirrorSource('its copy in the cloud', (projectId) => cloud?.archivesOf(projectId) ?? null)] });
   gateway = await createGateway({ routes: environments.routes, home, cache, port: options.port, log: runtime.log });
   undo.push(() => theGateway().close());
   undo.push(async () => { await operations.close(); await environments.dispose(); feed.close(); });
-  cloud = new Cloud(context, makeCloudConnector({ home }));
+  cloud = new Cloud(context, makeCloudConnector({ home, secrets: await openSecretStore(join(home, 'cloud'), options.secretKey ?? null, runtime.log) }));
   undo.push(() => cloud?.stop());
 
   const housekeeping = async (): Promise<void> => {

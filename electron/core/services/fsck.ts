@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream';
 import type { FsckFinding, FsckReport } from '#shared/archive-contract.ts';
 import { VesselError } from '#shared/errors.ts';
 import type { Revision } from '#shared/project.ts';
-import type { ColdStore } from '../ports/cold-store.ts';
+import type { ArchiveStore } from '../ports/cold-store.ts';
 import type { ProjectRecord } from '../ports/store.ts';
 import { audit, type ServiceContext } from './context.ts';
 import type { StepContext } from './operations/definition.ts';
@@ -12,6 +12,8 @@ import { writeManifest } from './revisions.ts';
 
 /** Where a sound copy of an archive may be found. Answers null when it has none, and has checked what it gives. */
 export type CopySource = { readonly name: string; find(projectId: string, sha256: string): Promise<Readable | null> };
+/** What of a store is needed to read an archive back. */
+type Mirror = Pick<ArchiveStore, 'readBack' | 'open' | 'list'>;
 export type FsckNeeds = { readonly context: ServiceContext; readonly sources: readonly CopySource[] };
 
 type State = { readonly findings: FsckFinding[]; projects: number; revisions: number; archives: number; bytes: number; readonly began: number; report: FsckReport | null };
@@ -68,7 +70,7 @@ async function checkArchives(needs: FsckNeeds, chosen: ProjectRecord | null, rep
   return `${state.archives} archives, ${state.bytes} bytes`;
 }
 
-async function problemOf(cold: ColdStore, projectId: string, sha256: string): Promise<'damaged' | 'missing' | { readonly bytes: number }> {
+async function problemOf(cold: Mirror, projectId: string, sha256: string): Promise<'damaged' | 'missing' | { readonly bytes: number }> {
   try {
     const found = await cold.readBack(projectId, sha256);
     return found.sha256 === sha256 ? found : 'damaged';
@@ -144,7 +146,21 @@ export function siblingSource({ store, cold }: Pick<ServiceContext, 'store' | 'c
   };
 }
 
-/** A second cold store with the same addresses, such as the one a project was moved from. */
-export function mirrorSource(name: string, mirror: ColdStore): CopySource {
-  return { name, find: async (projectId, sha256) => typeof await problemOf(mirror, projectId, sha256) === 'string' ? null : mirror.open(projectId, sha256) };
+/** Another store with the same addresses: `storeOf` names the one that a project also rests in, null where there is none. */
+export function mirrorSource(name: string, storeOf: (projectId: string) => Mirror | null): CopySource {
+  return {
+    name,
+    async find(projectId, sha256) {
+      const mirror = storeOf(projectId);
+      if (mirror === null) return null;
+      try {
+        return typeof await problemOf(mirror, projectId, sha256) === 'string' ? null : await mirror.open(projectId, sha256);
+      } catch (error) {
+        // A store that cannot be reached now, or does not have it, is no other copy; the check goes on.
+        const { code } = VesselError.from(error);
+        if (code === 'NOT_FOUND' || code.startsWith('CLOUD_')) return null;
+        throw error;
+      }
+    },
+  };
 }

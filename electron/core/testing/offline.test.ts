@@ -6,6 +6,7 @@ import { Readable } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { FsckReport, SearchItem } from '#shared/archive-contract.ts';
 import type { StateEvent } from '#shared/contract.ts';
+import { VesselError } from '#shared/errors.ts';
 import type { Project, Revision } from '#shared/project.ts';
 import { DRAFT_SAVE_PAUSE_MS } from '#shared/draft-contract.ts';
 import { openLocalColdStore } from '../adapters/cold-local/cold-store.ts';
@@ -297,7 +298,9 @@ describe('fsck', () => {
     const mirror = await openLocalColdStore(join(folder, 'mirror'));
     await mirror.put(a.id, Readable.from([readFileSync(pathOf(a))]), {});
     await rm(pathOf(a));
-    expect(await check(true, [siblingSource(world.context), mirrorSource('the mirror', mirror)])).toMatchObject({ sound: true, findings: [{ problem: 'missing', outcome: 'repaired', projectId: a.id }] });
+    const away = { ...mirror, readBack: () => Promise.reject(new VesselError('CLOUD_OFFLINE')) };
+    expect(await check(true, [mirrorSource('the cloud', () => away)])).toMatchObject({ sound: false, findings: [{ outcome: 'lost' }] });
+    expect(await check(true, [siblingSource(world.context), mirrorSource('the mirror', () => mirror)])).toMatchObject({ sound: true, findings: [{ problem: 'missing', outcome: 'repaired', projectId: a.id }] });
     expect(await world.history.verify(a.id, 1)).toMatchObject({ ok: true });
   });
 

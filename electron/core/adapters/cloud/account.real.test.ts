@@ -10,6 +10,7 @@ import { startStack, type Stack } from '../cold-supabase/testing/stack.ts';
 import { Cloud } from '../../services/cloud/cloud.ts';
 import { cloudHandlers } from '../../services/cloud/handlers.ts';
 import { makeWorld, type World } from '../../testing/world.ts';
+import { FileSecretStore } from '../secrets/file-secret-store.ts';
 import { makeCloudConnector } from './connector.ts';
 
 const PASSWORD = 'correct horse battery';
@@ -32,7 +33,7 @@ afterEach(async () => { stack.faults.clear(); Object.assign(stack.limits, { quot
 async function begin(made: World): Promise<void> {
   world = made;
   Object.assign(world.cold, makeTieredColdStore({ ...world.cold }, (id) => cloud.archivesOf(id), join(home, 'down')));
-  cloud = new Cloud(world.context, makeCloudConnector({ home }));
+  cloud = new Cloud(world.context, makeCloudConnector({ home, secrets: new FileSecretStore(join(home, 'cloud', 'secrets.json')) }));
   cloud.start();
   await cloud.whenReady();
 }

@@ -1,16 +1,15 @@
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { CloudConnector } from '../../ports/cloud.ts';
+import type { SecretStore } from '../../ports/secret-store.ts';
 import { makeS3Backend } from '../cold-s3/backend.ts';
 import { makeSupabaseArchives } from '../cold-supabase/archives.ts';
 import { makeSupabaseIndex } from '../cold-supabase/index-tables.ts';
 import { SupabaseSession } from '../cold-supabase/session.ts';
 import { StorageApi } from '../cold-supabase/storage-api.ts';
-import { FileSecretStore } from '../secrets/file-secret-store.ts';
 
-/** The clouds as this process reaches them; sessions and keys rest in the SecretStore of the home. */
-export function makeCloudConnector({ home }: { readonly home: string }): CloudConnector {
-  const secrets = new FileSecretStore(join(home, 'cloud', 'secrets.json'));
+/** The clouds as this process reaches them; sessions and keys rest in `secrets`. */
+export function makeCloudConnector({ home, secrets }: { readonly home: string; readonly secrets: SecretStore }): CloudConnector {
   const spool = join(home, 'cloud', 'up');
   return {
     // Names of computers are shown to people; some carry their whole domain.
