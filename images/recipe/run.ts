@@ -14,6 +14,16 @@ export type RunOptions = {
   readonly what: string;
 };
 
+/** What of npm's settings says how packages are reached. */
+const NPM_NETWORK = /^npm_config_(?:registry|proxy|https?_proxy|noproxy)$/i;
+
+/**
+ * The environment for the builders' tools. npm hands its whole configuration to what it runs (`npm test`, `npm start`), folders of this
+ * user and this computer among it; inside a guest's tree another user's npm would take them for its own, and fail.
+ */
+export const environmentOf = (env: Readonly<Record<string, string | undefined>>): Record<string, string | undefined> =>
+  Object.fromEntries(Object.entries(env).filter(([name]) => !/^npm_/i.test(name) || NPM_NETWORK.test(name)));
+
 /**
  * Runs a command to its end and returns its standard output (text).
  *
@@ -25,7 +35,7 @@ export async function run(argv: readonly string[], options: RunOptions): Promise
   const [program, ...args] = argv;
   if (program === undefined) throw new VesselError('INTERNAL', 'No command to run');
   return new Promise((resolve, reject) => {
-    const child = spawn(program, args, { cwd: options.cwd, env: { ...process.env, ...options.env }, stdio: ['pipe', 'pipe', 'pipe'], detached: true });
+    const child = spawn(program, args, { cwd: options.cwd, env: { ...environmentOf(process.env), ...options.env }, stdio: ['pipe', 'pipe', 'pipe'], detached: true });
     const tail: string[] = [];
     const output: string[] = [];
     const take = (line: string): void => {
