@@ -102,6 +102,22 @@ describe.skipIf(why !== null)('an environment that is kept ready', () => {
     await expect.poll(hypervisors, { timeout: 20_000 }).toBe(0);
   });
 
+  it('falls asleep and wakes up as any other once it is somebody', async () => {
+    const one = agent();
+    await one.ready();
+    const started = await one.start('sb-sleeps');
+    expect(adopted(started)).toBe(true);
+    await one.ask('standby', { tier: null });
+    expect(await one.ask('hibernate', { id: 'sb-sleeps' })).toMatchObject({ vm: { state: 'hibernated' } });
+    await expect.poll(hypervisors, { timeout: 20_000 }).toBe(0);
+    const { vm: { address, token } } = await one.ask<'resume', StartResult>('resume', { id: 'sb-sleeps' });
+    if (address === null || token === null) throw new Error('it has no address');
+    expect(token).toBe(started.vm.token);
+    expect(await guestHealth(address, token, { signal: AbortSignal.timeout(20_000), attemptMs: 20_000 })).toMatchObject({ hostname: 'sb-sleeps' });
+    await one.ask('stop', { id: 'sb-sleeps' });
+    expect(await hypervisors()).toBe(0);
+  });
+
   it('serves the first of two opens at once; the second gets a fresh clone', async () => {
     const one = agent();
     await one.ready();
