@@ -70,6 +70,14 @@ describe('one round of the host\'s timer', () => {
     await sign.end();
     expect(await presence.lastHeard()).toBeNull();
   });
+  it('has no sign of whoever only looks at a host that is not set up, and has one once it is', async () => {
+    const bare = new PresenceFolder(join(folder, 'state'));
+    const sign = await bare.begin();
+    expect(await readdir(folder)).toEqual([]);
+    await mkdir(join(folder, 'state'));
+    await expect.poll(async () => { sign.heard(); return bare.lastHeard(); }, { timeout: 5_000 }).not.toBeNull();
+    await sign.end();
+  });
   it('takes the sign of an agent that was killed for nothing, and removes it', async () => {
     await mkdir(join(folder, 'serving'), { recursive: true });
     writeFileSync(join(folder, 'serving', '1.json'), JSON.stringify({ pid: 1, startTicks: 999_999_999, bootId: 'another boot' }));

@@ -8,20 +8,25 @@ const SignSchema = z.object({ pid: z.number(), startTicks: z.number(), bootId: z
 /** A desktop with open environments asks at least every half minute; noting it down more often than this tells nothing new. */
 const NOTE_EVERY_MS = 1_000;
 
+/** Where the signs lie. */
+export const servingFolder = (state: string): string => join(state, 'serving');
+
 export type Presence = { readonly heard: () => void; readonly end: () => Promise<void> };
 
 /** Signs of the desktops that are connected: one file for each serving agent, touched whenever its desktop asks something. */
 export class PresenceFolder {
   readonly #folder: string;
   constructor(state: string) {
-    this.#folder = join(state, 'serving');
+    this.#folder = servingFolder(state);
   }
 
-  /** Begins to serve a desktop. */
+  /**
+   * Begins to serve a desktop. A host that is not set up gets no sign before it is: whoever only looks at it leaves nothing behind, and one
+   * whose state was taken away is not given it again.
+   */
   async begin(): Promise<Presence> {
     const path = join(this.#folder, `${process.pid}.json`);
-    await mkdir(this.#folder, { recursive: true, mode: 0o700 });
-    await writeFile(path, JSON.stringify({ ...await ownIdentity(), bootId: await hostBootId() }), { mode: 0o600 });
+    let signed = await this.#sign(path);
     let notedAt = Date.now();
     return {
       heard: () => {
@@ -29,10 +34,23 @@ export class PresenceFolder {
         if (now - notedAt < NOTE_EVERY_MS) return;
         notedAt = now;
         // A sign that cannot be renewed makes its desktop count as away: then environments sleep, and nothing is lost.
-        utimes(path, new Date(now), new Date(now)).catch(() => undefined);
+        if (signed) utimes(path, new Date(now), new Date(now)).catch(() => undefined);
+        else this.#sign(path).then((done) => { signed = done; }, () => undefined);
       },
       end: () => rm(path, { force: true }),
     };
+  }
+
+  /** False when there is no state to lay it in. */
+  async #sign(path: string): Promise<boolean> {
+    try {
+      await mkdir(this.#folder, { mode: 0o700 });
+    } catch (error) {
+      if (errnoOf(error) === 'ENOENT') return false;
+      if (errnoOf(error) !== 'EEXIST') throw error;
+    }
+    await writeFile(path, JSON.stringify({ ...await ownIdentity(), bootId: await hostBootId() }), { mode: 0o600 });
+    return true;
   }
 
   /** When a desktop whose agent still lives was last heard, Unix ms; null when none is connected. Removes the signs of agents that are gone. */
