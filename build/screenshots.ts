@@ -16,6 +16,8 @@ import { createStory } from './screenshots/story.ts';
 const PATIENCE_MS = 180_000;
 /** VS Code draws its parts one after the other; nothing tells when the last is there. */
 const IDE_SETTLE_MS = 2500;
+/** Until a server that was started in the terminal listens. */
+const TERMINAL_PATIENCE_MS = 15_000;
 
 const part = process.argv[3] ?? 'all';
 const folder = process.argv[2] ?? join(import.meta.dirname, '../docs/screenshots');
@@ -113,12 +115,15 @@ async function photograph(page: Page): Promise<void> {
   // With a renderer that draws on a canvas there is no text to wait for; then the settling has to do.
   await ide.locator('.xterm-rows', { hasText: '$' }).waitFor({ timeout: IDE_SETTLE_MS * 8 }).catch(() => undefined);
   await page.waitForTimeout(IDE_SETTLE_MS);
-  await page.keyboard.type('npm start\n');
+  const startServer = async (): Promise<void> => { await ide.locator('.terminal-wrapper .xterm-screen').click(); await page.keyboard.type('npm start\n'); };
+  await startServer();
   const listens = async (): Promise<boolean> => (await vessel.client.call('environments.ports', { projectId: shop })).ports.some(({ port }) => port === 8080);
   const deadline = Date.now() + PATIENCE_MS;
   while (!await listens()) {
     if (Date.now() > deadline) throw new Error('the terminal did not start the server');
-    await page.waitForTimeout(500);
+    await page.waitForTimeout(TERMINAL_PATIENCE_MS);
+    // What was typed before the shell listened is lost on a busy machine.
+    if (!await listens()) await startServer();
   }
   await camera.take('ide', { large: true, settleMs: IDE_SETTLE_MS });
   await at('control-toggle').click();
