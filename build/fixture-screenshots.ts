@@ -23,6 +23,7 @@ const click = (id: string) => (page: Page): Promise<void> => page.getByTestId(id
 const SHOTS: readonly Shot[] = [
   { name: 'projects', hash: '#/' }, { name: 'projects-empty', hash: '#/', scenario: 'empty' }, { name: 'projects-offline', hash: '#/', scenario: 'offline' }, { name: 'projects-many', hash: '#/', scenario: 'many' },
   { name: 'menu', hash: '#/', act: click('project-menu') },
+  { name: 'conflict', hash: '#/', act: click('sync-conflict') }, { name: 'take-over', hash: '#/', act: click('sync-lease') },
   { name: 'create', hash: '#/new', act: async (page) => { await page.getByTestId('project-name').fill('Shop API'); } },
   { name: 'import', hash: '#/import' }, { name: 'import-folder', hash: '#/import', act: click('tab-folder') }, { name: 'deleted', hash: '#/deleted' }, { name: 'delete', hash: '#/projects/dashboard-p8rt/delete' },
   { name: 'console-open', hash: '#/operations/op-opening' }, { name: 'console-failed', hash: '#/operations/op-failed' }, { name: 'console-proof', hash: '#/operations/op-closed', act: async (page) => { await page.getByTestId('proof-left-out').click(); } },

@@ -4,6 +4,7 @@ import { promisify } from 'node:util';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { findAccessibilityProblems } from './testing/accessibility.ts';
+import { sync } from './testing/fixture-data.ts';
 import { startStandInServer, type StandInServer } from './testing/stand-in-server.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -170,6 +171,43 @@ describe('the keyboard', () => {
     await page.keyboard.press('ArrowRight');
     expect(await page.evaluate(() => document.activeElement?.getAttribute('aria-label'))).toBe('Open Project 1');
     await page.keyboard.press('Enter');
+    await at('console').waitFor();
+  });
+});
+
+describe('a project that also rests in a cloud', () => {
+  const conflict = { ours: 2, theirs: 3, branch: 'laptop-2', at: Date.now() };
+  it('says what is only here, who has it open, and lets a person take it over', async () => {
+    await createDemo();
+    server.core.setSync(project, sync({ state: 'pending', pending: 2 }));
+    await expect.poll(() => at('sync-pending').textContent()).toBe('2 changes still only on this computer');
+    server.core.setSync(project, sync({ lease: { device: 'laptop-2', since: Date.now(), mine: false } }));
+    await at('sync-lease').click();
+    expect(await at('take-over-dialog').textContent()).toContain('It is open on laptop-2 since');
+    expect(await findAccessibilityProblems(page)).toEqual([]);
+    await at('take-over').click();
+    await at('sync-synced').waitFor();
+  });
+
+  it('shows both of two saves with their difference, and goes on with the one that a person keeps', async () => {
+    await createDemo();
+    server.core.setSync(project, sync({ conflict }));
+    await at('sync-conflict').click();
+    expect(await at('conflict-dialog').textContent()).toMatch(/Revision 2, of this computer.*laptop-2.*Revision 3, of the other computer/);
+    expect(await findAccessibilityProblems(page)).toEqual([]);
+    await at('conflict-compare').click();
+    expect(page.url()).toMatch(/#\/projects\/demo-a2bc\/diff\/3\/2$/);
+    await page.goto(`${server.url}#/`);
+    await at('sync-conflict').click();
+    await at('keep-theirs').click();
+    await at('sync-synced').waitFor();
+    server.core.setSync(project, sync({ conflict: { ...conflict, theirs: null } }));
+    await at('sync-conflict').click();
+    expect(await at('keep-mine').isDisabled()).toBe(true);
+    await page.keyboard.press('Escape');
+    server.core.setSync(project, sync({ conflict }));
+    await at('sync-conflict').click();
+    await at('keep-mine').click();
     await at('console').waitFor();
   });
 });

@@ -15,6 +15,7 @@ export type Modal =
   | { readonly kind: 'import'; readonly file: File }
   | { readonly kind: 'connect'; readonly hostId: string } | { readonly kind: 'remove-host'; readonly hostId: string }
   | { readonly kind: 'open-on'; readonly projectId: string }
+  | { readonly kind: 'conflict' | 'take-over'; readonly projectId: string }
   | null;
 
 /** VS Code's frame of one project, perhaps still behind the console. */

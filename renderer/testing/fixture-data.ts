@@ -1,6 +1,6 @@
 import type { AuditEvent, Host, Orphan, Settings } from '#shared/contract.ts';
 import type { LogLine, Operation, Step } from '#shared/operation.ts';
-import type { Environment, Project, Revision } from '#shared/project.ts';
+import type { Environment, Project, ProjectSync, Revision } from '#shared/project.ts';
 
 /** Made-up things for looking at the screens while they are drawn. Never part of the product's bundle. */
 const MINUTE = 60_000;
@@ -27,18 +27,20 @@ export function project(id: string, name: string, now: number, extra: Partial<Pr
   };
 }
 
+export const sync = (extra: Partial<ProjectSync>): ProjectSync => ({ store: 'supabase', state: 'synced', pending: 0, conflict: null, lease: null, error: null, ...extra });
+
 export function sampleProjects(now: number): Project[] {
   return [
     project('shop-api-k3f9', 'Shop API', now, { lastOpenedAt: now - 22 * MINUTE, environment: environment('shop-api-k3f9', 'running', now, { dirty: true }) }),
     project('landing-page-x7qd', 'Landing page', now, { template: 'static', lastOpenedAt: now - 50 * MINUTE, head: revision('landing-page-x7qd', 4, now - 6 * MINUTE, { files: 31, bytes: 312_000 }), environment: environment('landing-page-x7qd', 'running', now) }),
     project('price-model-m2hw', 'Price model', now, { template: 'python', lastOpenedAt: now - 2000, activeOperationId: 'op-opening', head: revision('price-model-m2hw', 7, now - 3 * HOUR, { files: 64, bytes: 18_700_000 }), environment: environment('price-model-m2hw', 'starting', now) }),
-    project('dashboard-p8rt', 'Customer dashboard', now, { template: 'react-vite', lastOpenedAt: now - 5 * HOUR, head: revision('dashboard-p8rt', 31, now - 5 * HOUR, { files: 412, bytes: 5_940_000 }) }),
-    project('parser-experiments-b4nz', 'Parser experiments with a name that does not fit its card', now, { template: 'blank', lastOpenedAt: now - 26 * HOUR, head: revision('parser-experiments-b4nz', 2, now - 26 * HOUR, { files: 9, bytes: 41_000 }) }),
+    project('dashboard-p8rt', 'Customer dashboard', now, { template: 'react-vite', lastOpenedAt: now - 5 * HOUR, head: revision('dashboard-p8rt', 31, now - 5 * HOUR, { files: 412, bytes: 5_940_000 }), sync: sync({ conflict: { ours: 30, theirs: 31, branch: 'laptop-2', at: now - 5 * HOUR } }) }),
+    project('parser-experiments-b4nz', 'Parser experiments with a name that does not fit its card', now, { template: 'blank', lastOpenedAt: now - 26 * HOUR, head: revision('parser-experiments-b4nz', 2, now - 26 * HOUR, { files: 9, bytes: 41_000 }), sync: sync({ lease: { device: 'laptop-2', since: now - 80 * MINUTE, mine: false } }) }),
     project('legacy-import-w9ce', 'legacy-import', now, {
       template: null, lastOpenedAt: now - 3 * DAY, head: revision('legacy-import-w9ce', 1, now - 3 * DAY, { files: 6_012, bytes: 61_300_000, reason: 'import' }),
       environment: environment('legacy-import-w9ce', 'error', now, { error: { code: 'VM_DIED', message: 'The microVM ended by itself', hint: 'Open the project again from the last verified save.', retryable: true, details: {}, logTail: [] } }),
     }),
-    project('notes-t5ya', 'Notes', now, { template: 'blank', lastOpenedAt: now - 9 * DAY, head: revision('notes-t5ya', 18, now - 9 * DAY, { files: 77, bytes: 512_000 }) }),
+    project('notes-t5ya', 'Notes', now, { template: 'blank', lastOpenedAt: now - 9 * DAY, head: revision('notes-t5ya', 18, now - 9 * DAY, { files: 77, bytes: 512_000 }), sync: sync({ state: 'pending', pending: 2 }) }),
     project('old-shop-d3ux', 'Old shop', now, { deletedAt: now - 4 * DAY }),
   ];
 }

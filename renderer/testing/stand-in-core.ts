@@ -1,9 +1,9 @@
 import type { Handlers, Prompt, StateEvent } from '#shared/contract.ts';
 import { VesselError } from '#shared/errors.ts';
 import type { LogLine, Operation, OperationEvent, Step } from '#shared/operation.ts';
-import type { Project } from '#shared/project.ts';
+import type { Project, ProjectSync } from '#shared/project.ts';
 import { createFixtureClient } from './fixture-client.ts';
-import { environment, project, revision, sampleHost, sampleSettings, step } from './fixture-data.ts';
+import { environment, project, revision, sampleHost, sampleSettings, step, sync } from './fixture-data.ts';
 
 /** Milliseconds of each step: long enough to be seen, short enough for a test. */
 const STEP_MS = 400;
@@ -11,7 +11,7 @@ const LINES_PER_STEP = 5;
 
 type Answer = { readonly answers: readonly string[] | null; readonly remember: boolean };
 
-export type StandIn = { readonly handlers: Handlers; readonly addProjects: (count: number) => void; readonly failNextOpen: () => void; /** Wants a password before the next plan; resolves to what was answered. */ readonly askBeforePlan: () => Promise<Answer> };
+export type StandIn = { readonly handlers: Handlers; readonly addProjects: (count: number) => void; readonly failNextOpen: () => void; /** Says how a project stands with a cloud. */ readonly setSync: (projectId: string, sync: ProjectSync) => void; /** Wants a password before the next plan; resolves to what was answered. */ readonly askBeforePlan: () => Promise<Answer> };
 
 /**
  * Enough of a core to drive the real renderer over the real wire in a real browser: projects, an environment that opens
@@ -100,6 +100,8 @@ export function createStandInCore(): StandIn {
     'projects.delete': async ({ projectId }) => put({ ...get(projectId), deletedAt: Date.now() }),
     'projects.undelete': async ({ projectId }) => put({ ...get(projectId), deletedAt: null }),
     'projects.list': async () => ({ projects: [...projects.values()] }),
+    'sync.resolve': async ({ projectId, keep }) => { const target = get(projectId); put({ ...target, sync: { ...sync({}), ...target.sync, conflict: null } }); return { operationId: keep === 'mine' ? start('restore', target, ['Write the revision'], () => null).operationId : null }; },
+    'sync.takeOver': async ({ projectId }) => { put({ ...get(projectId), sync: sync({}) }); return { ok: true }; },
     'environments.open': async ({ projectId }) => open(get(projectId)),
     'environments.save': async ({ projectId }) => save(get(projectId), false),
     'environments.close': async ({ projectId }) => save(get(projectId), true),
@@ -165,6 +167,7 @@ export function createStandInCore(): StandIn {
     handlers: { calls, streams: streams as Handlers['streams'] },
     addProjects: (count) => { for (let index = 0; index < count; index += 1) put(project(`many-${index}`, `Project ${index}`, Date.now() - index * 60_000)); },
     failNextOpen: () => { failOpen = true; },
+    setSync: (projectId, state) => { put({ ...get(projectId), sync: state }); },
     askBeforePlan: () => new Promise((resolve) => { question = { prompt: null, settle: resolve }; }),
   };
 }

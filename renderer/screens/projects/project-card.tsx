@@ -17,6 +17,7 @@ import { navigate } from '../../state/navigate.ts';
 import { useStore } from '../../state/store.ts';
 import { exportRevision } from '../history/export-revision.ts';
 import { TemplateIcon, templateTitle, tierText } from './templates.tsx';
+import { SyncLine } from './sync-line.tsx';
 import { TimeAgo } from './time-ago.tsx';
 
 /** One project: what it is, how safe it is, and the one thing to do next. Renders again only when its project changes. */
@@ -41,6 +42,7 @@ export const ProjectCard = memo(function ProjectCard({ project }: { readonly pro
       <div className="flex-1 px-4 pb-3">
         {project.activeOperationId === null ? <SafetyLine project={project} /> : <WorkLine operationId={project.activeOperationId} />}
         <DraftLine projectId={project.id} />
+        <SyncLine project={project} />
         <p className="mt-2 flex items-center gap-2 truncate text-xs text-ink-faint"><Cpu aria-hidden="true" size={15} className="shrink-0" />{templateTitle(project.template)} · {tierText(project.settings.tier)}
           {hostId !== 'local' && <span className="flex min-w-0 items-center gap-1.5 text-ink-soft" data-testid="card-host"><Server aria-hidden="true" size={14} className="ml-2 shrink-0" /><span className="truncate">on {host?.name ?? hostId}</span></span>}
         </p>
