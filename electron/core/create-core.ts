@@ -35,6 +35,7 @@ import { makeHandlers } from './services/handlers.ts';
 import { History } from './services/history.ts';
 import { Imports } from './services/imports.ts';
 import { copiesPolicy, Offline } from './services/offline.ts';
+import { secretWarner } from './services/cloud/secret-warner.ts';
 import { Operations } from './services/operations/operations.ts';
 import { Projects } from './services/projects.ts';
 import { Prompts } from './services/prompts.ts';
@@ -149,7 +150,7 @@ async function assemble(options: CoreOptions, undo: (() => Promise<void> | void)
   gateway = await createGateway({ routes: environments.routes, home, cache, port: options.port, log: runtime.log });
   undo.push(() => theGateway().close());
   undo.push(async () => { await operations.close(); await environments.dispose(); feed.close(); });
-  cloud = new Cloud(context, makeCloudConnector({ home, secrets: await openSecretStore(join(home, 'cloud'), options.secretKey ?? null, runtime.log) }));
+  cloud = new Cloud(context, makeCloudConnector({ home, secrets: await openSecretStore(join(home, 'cloud'), options.secretKey ?? null, runtime.log) }), secretWarner(context, ({ projectId, rev }, signal) => offline.scan(projectId, rev, null, signal)));
   undo.push(() => cloud?.stop());
 
   const housekeeping = async (): Promise<void> => {

@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream';
+import type { ArchiveScan } from '#shared/archive-contract.ts';
 import type { Handlers } from '#shared/contract.ts';
 import type { offlineCalls, offlineStreams } from '#shared/offline-calls.ts';
 import { VesselError } from '#shared/errors.ts';
@@ -96,6 +97,9 @@ export class Offline {
     }
   }
 
+  /** What of a revision a person may not want to leave this computer. */
+  scan(projectId: string, rev: number | undefined, maxFileBytes: number | null, signal: AbortSignal): Promise<ArchiveScan> { return scanRevision(this.archives, projectId, rev, maxFileBytes, signal); }
+
   handlers(): OfflineHandlers {
     const { context, history, reader, copies, sources } = this.#parts;
     const started = ({ operationId }: { readonly operationId: string }): { operationId: string } => ({ operationId });
@@ -108,7 +112,7 @@ export class Offline {
           audit(context, { kind: 'revision.copied', projectId, text: `Copied ${copied.files} files of revision ${number} out`, data: { rev: number, path: to, files: copied.files } });
           return { rev: number, path: to, ...copied };
         }),
-        'archive.scan': ({ projectId, rev, maxFileBytes }, { signal }) => scanRevision(this.archives, projectId, rev, maxFileBytes ?? null, signal),
+        'archive.scan': ({ projectId, rev, maxFileBytes }, { signal }) => this.scan(projectId, rev, maxFileBytes ?? null, signal),
         'history.diff': ({ projectId, from, to, limit }, { signal }) => this.#compare.trees(projectId, from, to, limit, signal),
         'history.diffFile': async ({ projectId, from, to, path, context: lines }, { signal }) => ({ path, diff: await this.#compare.file(projectId, from, to, path, lines, signal) }),
         'history.restoreFiles': async ({ projectId, rev, paths }) => started(restoreFiles(this.#tools, projectId, rev, paths)),

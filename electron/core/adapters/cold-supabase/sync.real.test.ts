@@ -23,6 +23,8 @@ afterAll(() => stack.stop());
 type Computer = { readonly name: string; readonly world: World; readonly backend: RemoteBackend; readonly user: TestUser; sync: Sync; step(): Promise<SyncReport>; restart(): Promise<void> };
 let account: TestUser;
 const computers: Computer[] = [];
+/** What was looked at before it was sent, by whom. */
+const looked: string[] = [];
 
 async function computer(name: string): Promise<Computer> {
   const user = await signedIn(stack, account.user.email);
@@ -32,7 +34,7 @@ async function computer(name: string): Promise<Computer> {
     world.context.store.sync.facts.put('defaultStore', 'supabase');
     Object.assign(world.cold, makeTieredColdStore({ ...world.cold }, (id) => world.context.store.sync.get(id) === null ? null : backend.archives, join(user.folder, 'down')));
     const limits = new CloudLimits(() => ({ maxFileBytes: 1_000_000, totalBytes: null }), world.context.runtime.now);
-    return { name, world, backend, user, sync: new Sync({ context: world.context, device, backends: (kind) => (kind === 'supabase' ? backend : null), limits }) };
+    return { name, world, backend, user, sync: new Sync({ context: world.context, device, backends: (kind) => (kind === 'supabase' ? backend : null), limits, beforeUpload: async ({ rev }) => { looked.push(`${name} ${rev}`); await Promise.resolve(); } }) };
   };
   const world = await makeWorld({ clock: { now: Date.now() } });
   const made: Computer = {
@@ -73,7 +75,9 @@ describe('sync between computers of one account', () => {
     const { id } = await create(one);
     await save(one, id, 'second');
     expect(get(one, id).sync).toMatchObject({ state: 'pending', pending: 3 });
+    expect(looked.splice(0)).toEqual([]);
     expect(await one.step()).toMatchObject({ pending: 0, error: null });
+    expect(looked.splice(0)).toEqual(['one 1', 'one 2']);
     expect(get(one, id).sync).toMatchObject({ store: 'supabase', state: 'synced', pending: 0, conflict: null });
     await two.step();
     expect(get(two, id)).toMatchObject({ name: 'Shop', template: 'blank', settings: get(one, id).settings, head: { rev: 2, reason: 'exit', sha256: get(one, id).head?.sha256 }, sync: { state: 'synced' } });

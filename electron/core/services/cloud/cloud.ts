@@ -5,6 +5,7 @@ import type { CloudAccount, CloudConnector, CloudUser, Device, S3Settings } from
 import type { RemoteArchives, RemoteBackend, RemoteKind } from '../../ports/remote-store.ts';
 import { audit, type ServiceContext } from '../context.ts';
 import { CloudLimits, FREE_PLAN, type PlanLimits } from './limits.ts';
+import type { BeforeUpload } from './secret-warner.ts';
 import { Sync } from './sync.ts';
 
 const ProjectFact = z.object({ url: z.string(), publishableKey: z.string() });
@@ -22,12 +23,12 @@ export class Cloud {
   readonly #backends = new Map<RemoteKind, RemoteBackend>();
   #ready: Promise<void> = Promise.resolve();
 
-  constructor(context: ServiceContext, connector: CloudConnector) {
+  constructor(context: ServiceContext, connector: CloudConnector, beforeUpload?: BeforeUpload) {
     this.context = context;
     this.#connector = connector;
     this.device = { id: this.#deviceId(), name: connector.deviceName };
     this.limits = new CloudLimits((kind) => (kind === 'supabase' ? this.plan : UNLIMITED), context.runtime.now);
-    this.sync = new Sync({ context, device: this.device, limits: this.limits, backends: (kind) => this.backend(kind) });
+    this.sync = new Sync({ context, device: this.device, limits: this.limits, beforeUpload, backends: (kind) => this.backend(kind) });
   }
 
   /** Connects what is set up and begins to sync in the background. Asks no network before it returns. */

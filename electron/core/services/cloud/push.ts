@@ -6,10 +6,11 @@ import type { ProjectRecord } from '../../ports/store.ts';
 import type { OutboxEntry, SyncRecord } from '../../ports/sync-store.ts';
 import { audit, type ServiceContext } from '../context.ts';
 import { archiveId } from './archive-id.ts';
+import type { BeforeUpload } from './secret-warner.ts';
 import type { CloudLimits } from './limits.ts';
 import { sameSettings } from './pull.ts';
 
-export type PushNeeds = { readonly context: ServiceContext; readonly device: Device; readonly limits: CloudLimits };
+export type PushNeeds = { readonly context: ServiceContext; readonly device: Device; readonly limits: CloudLimits; readonly beforeUpload?: BeforeUpload | undefined };
 
 /** Attempts at one row while other devices write to it too; each means that somebody else was faster. */
 const MAX_SWAPS = 50;
@@ -100,12 +101,13 @@ async function pushSave(needs: PushNeeds, backend: RemoteBackend, record: SyncRe
 }
 
 /** Uploads unless an equal archive lies there verified, then reads it back. */
-async function sendContent({ context, limits }: PushNeeds, { archives, index, kind }: RemoteBackend, revision: Revision, signal: AbortSignal): Promise<void> {
+async function sendContent({ context, limits, beforeUpload }: PushNeeds, { archives, index, kind }: RemoteBackend, revision: Revision, signal: AbortSignal): Promise<void> {
   const { projectId, sha256, bytes } = revision;
   if (await index.hasContent(projectId, sha256)) return;
   const path = context.cold.localPath(projectId, sha256);
   if (path === null) throw new VesselError('INTERNAL', 'An archive that is to be sent is not a file here');
   await limits.check(kind, index, bytes);
+  await beforeUpload?.(revision, signal);
   // A damaged archive must not go up under a name that promises something else.
   const here = await context.cold.readBack(projectId, sha256);
   if (here.sha256 !== sha256) throw new VesselError('ARCHIVE_CORRUPT', `The archive of revision ${revision.rev} is damaged on this computer`, { details: { rev: revision.rev, expected: sha256, found: here.sha256 } });

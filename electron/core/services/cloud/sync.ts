@@ -3,6 +3,7 @@ import type { Backends, Device } from '../../ports/cloud.ts';
 import type { RemoteBackend, RemoteKind } from '../../ports/remote-store.ts';
 import type { OutboxEntry, SyncRecord } from '../../ports/sync-store.ts';
 import { audit, type ServiceContext } from '../context.ts';
+import type { BeforeUpload } from './secret-warner.ts';
 import type { CloudLimits } from './limits.ts';
 import { Leases } from './leases.ts';
 import { applyRemote } from './pull.ts';
@@ -22,7 +23,7 @@ const STOP_MS = 3_000;
 const GLOBAL: readonly string[] = ['CLOUD_OFFLINE', 'CLOUD_SIGNED_OUT', 'CLOUD_PAUSED', 'CLOUD_RATE_LIMITED'];
 
 export type SyncReport = { readonly pushed: number; readonly pulled: number; readonly pending: number; readonly error: ErrorShape | null };
-export type SyncOptions = { readonly context: ServiceContext; readonly device: Device; readonly backends: Backends; readonly limits: CloudLimits };
+export type SyncOptions = { readonly context: ServiceContext; readonly device: Device; readonly backends: Backends; readonly limits: CloudLimits; readonly beforeUpload?: BeforeUpload | undefined };
 
 /** Keeps projects and their cloud in step: what is owed goes up in order, what others did comes down. One cycle at a time. */
 export class Sync {
@@ -41,10 +42,10 @@ export class Sync {
   #lastSyncAt: number | null = null;
   readonly #listed = new Set<RemoteKind>();
 
-  constructor({ context, device, backends, limits }: SyncOptions) {
+  constructor({ context, device, backends, limits, beforeUpload }: SyncOptions) {
     this.#context = context;
     this.#backends = backends;
-    this.#needs = { context, device, limits };
+    this.#needs = { context, device, limits, beforeUpload };
     this.#leases = new Leases(context);
   }
 
