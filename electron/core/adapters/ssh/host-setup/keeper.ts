@@ -70,7 +70,7 @@ export class SshHostKeeper implements HostKeeper {
     const probe = await this.#look(board, signal);
     const installed = await this.#installer.current(signal);
     const image = await parts.image(probe);
-    const asked: HostParams<'provision'> = { dryRun: true, drivers: [...drivers], ...offered(image) };
+    const asked = await this.#question(drivers, image);
     const options = { ...withSignal(signal), onMessage: board.onMessage };
     let result: ProvisionResult;
     if (installed !== null) {
@@ -98,7 +98,7 @@ export class SshHostKeeper implements HostKeeper {
       await this.#installer.install(probe, (change) => board.set('agent', change), signal, () => this.#options.link().release());
       const link = this.#options.link();
       const image = await parts.image(probe);
-      const planned = await link.request('provision', { dryRun: true, drivers: [...drivers], ...offered(image) }, withSignal(signal));
+      const planned = await link.request('provision', await this.#question(drivers, image), withSignal(signal));
       board.theirs(planned.steps);
       const sent = image !== null && lacksImage(planned) ? await this.#sendImage(image, board, signal) : null;
       if (sent === null) board.set('send-image', { state: 'skipped', evidence: image === null ? 'the host has or builds one of its own' : 'it is there' });
@@ -151,6 +151,16 @@ export class SshHostKeeper implements HostKeeper {
     await root.authorize(null, signal);
     board.set('rights', { state: 'present', evidence: probe.sudo === 'root' ? 'logged in as root' : `sudo as ${probe.user}${probe.sudo === 'password' ? ' with the password that was given' : ' without a password'}` });
     return probe;
+  }
+
+  /** A plan is asked with what would be sent; only a provisioning reads the files. */
+  async #question(drivers: readonly RequestedDriver[], image: ImageParcel | null): Promise<HostParams<'provision'>> {
+    const { parts } = this.#options;
+    const [traefik, files] = await Promise.all([parts.traefik(), drivers.length === 0 ? [] : parts.driverFiles()]);
+    return {
+      dryRun: true, drivers: [...drivers], driverFiles: files.map(({ name, sha256 }) => ({ path: name, sha256 })),
+      ...offered(image), ...(traefik === null ? {} : { traefik: { path: 'traefik', sha256: traefik.sha256 } }),
+    };
   }
 
   #askVisitor(probe: HostProbe, asked: HostParams<'provision'>, options: HostRequestOptions): Promise<ProvisionResult> {
