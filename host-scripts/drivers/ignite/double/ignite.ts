@@ -44,7 +44,8 @@ async function boot(vm: VmFile): Promise<VmFile> {
   mkdirSync(folder, { recursive: true });
   const { argv } = await makeGuestFolder(folder, GUEST_AGENT_PORT, vm.spec.token, address);
   const out = openSync(join(vmFolder(uid), 'console.log'), 'a');
-  const child = spawn(argv[0], argv.slice(1), { cwd: folder, detached: true, stdio: ['ignore', out, out], env: { PATH: process.env['PATH'] ?? '', HOME: folder, LANG: 'C.UTF-8' } });
+  // A VM takes all that ran in it along, however it ends: so does a process namespace.
+  const child = spawn('unshare', ['--pid', '--fork', '--kill-child=SIGKILL', ...argv], { cwd: folder, detached: true, stdio: ['ignore', out, out], env: { PATH: process.env['PATH'] ?? '', HOME: folder, LANG: 'C.UTF-8' } });
   child.unref();
   writeTask({ id, pid: child.pid ?? 0 });
   return started;
