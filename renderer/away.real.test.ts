@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { type Browser, chromium, type FrameLocator, type Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { describeUnless } from '../build/testing/describe-unless.ts';
 import { makeKey, me, scratch, startCutter, startSshd, whyNoSshd, type Cutter, type Sshd } from '../electron/core/adapters/ssh/testing/sshd.ts';
 import { type RealVessel, startRealVessel } from './testing/real-vessel.ts';
 
@@ -15,7 +16,7 @@ import { type RealVessel, startRealVessel } from './testing/real-vessel.ts';
 const root = fileURLToPath(new URL('..', import.meta.url));
 const why = whyNoSshd();
 
-describe.skipIf(why !== null)(`a project on another host${why === null ? '' : ` (${why})`}`, () => {
+describeUnless(why, 'a project on another host', () => {
   let folder: string;
   let vessel: RealVessel;
   let browser: Browser;

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { type Browser, chromium, type Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import { describeUnless } from '../build/testing/describe-unless.ts';
 import { makeKey, me, scratch, startCutter, startSshd, whyNoSshd, type Cutter, type KeyPair, type Sshd } from '../electron/core/adapters/ssh/testing/sshd.ts';
 import { startAskingServer, type AskingServer } from '../electron/core/adapters/ssh/testing/asking-server.ts';
 import { findAccessibilityProblems } from './testing/accessibility.ts';
@@ -14,7 +15,7 @@ import { type RealVessel, startRealVessel } from './testing/real-vessel.ts';
 const root = fileURLToPath(new URL('..', import.meta.url));
 const why = whyNoSshd();
 
-describe.skipIf(why !== null)(`hosts in the window${why === null ? '' : ` (${why})`}`, () => {
+describeUnless(why, 'hosts in the window', () => {
   let person: string;
   let vessel: RealVessel;
   let browser: Browser;

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { deflateRawSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describeUnless } from '../testing/describe-unless.ts';
 import type { ErrorCode, ErrorShape } from '#shared/errors.ts';
 import type { Operation } from '#shared/operation.ts';
 import { rawZip, type RawEntry } from '../../images/guest-agent/testing/raw-zip.ts';
@@ -37,7 +38,7 @@ async function opened(vessel: RunningVessel, name: string): Promise<string> {
 
 const errorOf = (operation: Operation): ErrorShape | null => operation.error;
 
-describe.skipIf(!isRoot)('a disk that fills up during a save', () => {
+describeUnless(isRoot ? null : 'needs root to mount a small file system', 'a disk that fills up during a save', () => {
   let vessel: RunningVessel;
   let cold: string;
   beforeAll(async () => {

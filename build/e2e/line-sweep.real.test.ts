@@ -1,4 +1,5 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { describeUnless } from '../testing/describe-unless.ts';
 import { whyNoSshd } from '../../electron/core/adapters/ssh/testing/sshd.ts';
 import { BREAKS, LineBench, type SweptKind } from './line-bench.ts';
 
@@ -8,7 +9,7 @@ const ONLY = new RegExp(process.env['VESSEL_SWEEP_POINTS'] ?? '');
 const SWEEP_DEADLINE_MS = 4 * 60_000;
 
 /** The line, sshd, the agent and the host break at every step: at each point one of them, at the next point the next, so that each meets every operation. */
-describe.skipIf(whyNoSshd() !== null)('a break on the way to a host over SSH', () => {
+describeUnless(whyNoSshd(), 'a break on the way to a host over SSH', () => {
   let bench: LineBench;
   const passed = new Map<SweptKind, readonly string[]>();
   beforeAll(async () => {

@@ -1,7 +1,8 @@
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, expect, it } from 'vitest';
+import { describeUnless } from '../testing/describe-unless.ts';
 import { endHome } from './home.ts';
 import { finish, startVessel } from './vessel.ts';
 
@@ -9,7 +10,7 @@ const JOURNEY = fileURLToPath(new URL('./offline-journey.ts', import.meta.url));
 /** "Starts to the cached list in under a second": the page, once the server stands. This machine may be busy, so the test allows twice that; the bench measures. */
 const LIST_MS = 2000;
 
-describe.skipIf(process.getuid?.() !== 0)('with the network off from the start (skipped without root: no network namespace can be made)', () => {
+describeUnless(process.getuid?.() === 0 ? null : 'needs root: no network namespace can be made', 'with the network off from the start', () => {
   // The golden image is made while there is a network, as on any computer that was set up before it goes offline.
   beforeAll(async () => {
     const vessel = await startVessel();

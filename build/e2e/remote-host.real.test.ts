@@ -2,6 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describeUnless } from '../testing/describe-unless.ts';
 import type { Prompt } from '#shared/contract.ts';
 import type { DoctorResult, ProvisionResult, UnprovisionResult } from '#shared/host-protocol.ts';
 import { endHome } from './home.ts';
@@ -10,7 +11,6 @@ import { startRemoteMachine, whyNoMachine, type MachineOptions, type RemoteMachi
 import { finish, startVessel, vesselCli, type RunningVessel } from './vessel.ts';
 
 const why = whyNoMachine();
-if (why !== null) it('makes a fresh machine a host', (context) => context.skip(why));
 
 type Answer<T> = { readonly code: number | null; readonly json: T & { readonly error?: { readonly code: string; readonly message: string; readonly details: Readonly<Record<string, unknown>> } } };
 
@@ -29,7 +29,7 @@ case "$*" in
 esac
 `;
 
-describe.skipIf(why !== null)('a fresh machine over SSH', () => {
+describeUnless(why, 'a fresh machine over SSH', () => {
   let vessel: RunningVessel;
   let scratch = '';
   const machines: RemoteMachine[] = [];

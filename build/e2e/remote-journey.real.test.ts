@@ -1,4 +1,5 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { describeUnless } from '../testing/describe-unless.ts';
 import type { Page } from 'playwright-core';
 import { whyNoSshd } from '../../electron/core/adapters/ssh/testing/sshd.ts';
 import { launchBrowser, openInEditor, type TestBrowser } from './browser.ts';
@@ -10,7 +11,7 @@ import { finish, startVessel, type RunningVessel } from './vessel.ts';
 /** VS Code inside an emulated guest, on a machine that may be busy. */
 const PATIENCE_MS = 120_000;
 
-describe.skipIf(whyNoSshd() !== null)('VS Code on a host over SSH', () => {
+describeUnless(whyNoSshd(), 'VS Code on a host over SSH', () => {
   let far: LoopbackHost;
   let vessel: RunningVessel;
   let browser: TestBrowser;

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { request } from 'node:http';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { describeUnless } from '../testing/describe-unless.ts';
 import type { Project } from '#shared/project.ts';
 import { whyNoSshd } from '../../electron/core/adapters/ssh/testing/sshd.ts';
 import { ideStatus } from './gateway-visit.ts';
@@ -9,7 +10,7 @@ import { startLoopbackHost, type LoopbackHost } from './loopback-host.ts';
 import { until } from './processes.ts';
 import { finish, makeHome, startVessel, vesselCli, type RunningVessel } from './vessel.ts';
 
-describe.skipIf(whyNoSshd() !== null)('an environment on a host over SSH', () => {
+describeUnless(whyNoSshd(), 'an environment on a host over SSH', () => {
   let far: LoopbackHost;
   let vessel: RunningVessel;
   let hostId = '';

@@ -1,4 +1,5 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { describeUnless } from '../testing/describe-unless.ts';
 import { ideOf, launchBrowser, openInEditor, type TestBrowser } from './browser.ts';
 import { endHome, fileInHead, inside } from './home.ts';
 import { differences, inventory, type Inventory } from './machine-inventory.ts';
@@ -7,13 +8,12 @@ import { startRemoteMachine, whyNoMachine, type RemoteMachine } from './remote-m
 import { finish, startVessel, type RunningVessel } from './vessel.ts';
 
 const why = whyNoMachine();
-if (why !== null) it('makes a fresh machine a host from the window', (context) => context.skip(why));
 
 /** Provisioning boots and freezes a machine in emulation; VS Code comes out of one. */
 const PATIENCE_MS = 280_000;
 const TYPED = '// typed on a machine that was bare a moment ago';
 
-describe.skipIf(why !== null)('a fresh machine over SSH, from the window alone', () => {
+describeUnless(why, 'a fresh machine over SSH, from the window alone', () => {
   let vessel: RunningVessel;
   let browser: TestBrowser;
   let box: RemoteMachine;

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { describeUnless } from '../testing/describe-unless.ts';
 import type { Operation } from '#shared/operation.ts';
 import type { Project } from '#shared/project.ts';
 import { ideStatus } from './gateway-visit.ts';
@@ -18,9 +19,8 @@ const canRunMachines = process.platform === 'linux' && process.getuid?.() === 0;
 
 for (const driver of ['process', 'qemu'] as const) {
   const skipped = driver === 'qemu' && !canRunMachines;
-  if (skipped) it('puts machines to sleep', (context) => context.skip('needs Linux and root (to set the rules that isolate guests)'));
 
-  describe.skipIf(skipped)(`an environment whose desktop goes away (${driver})`, () => {
+  describeUnless(skipped ? 'needs Linux and root (to set the rules that isolate guests)' : null, `an environment whose desktop goes away (${driver})`, () => {
     let vessel: RunningVessel;
     let traps: Traps;
     let id = '';

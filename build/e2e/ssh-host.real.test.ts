@@ -4,14 +4,15 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { describeUnless } from '../testing/describe-unless.ts';
 import { makeKey, me, startSshd, whyNoSshd, type Sshd } from '../../electron/core/adapters/ssh/testing/sshd.ts';
 
 const CLI = fileURLToPath(new URL('../../electron/cli/main.ts', import.meta.url));
 type Answer = { readonly error: { readonly code: string; readonly details: Readonly<Record<string, unknown>> }; readonly hosts: readonly { readonly id: string; readonly connection?: { readonly state: string } }[] };
 type Ran = { readonly code: number; readonly json: Answer };
 
-describe.skipIf(whyNoSshd() !== null)('a host over SSH from the command line, through a real server and a real sshd', () => {
+describeUnless(whyNoSshd(), 'a host over SSH from the command line, through a real server and a real sshd', () => {
   let folder = '';
   let sshd: Sshd;
   let port = 0;

@@ -2,7 +2,8 @@ import { existsSync } from 'node:fs';
 import { readFile, readdir } from 'node:fs/promises';
 import { networkInterfaces } from 'node:os';
 import { createServer } from 'node:net';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { describeUnless } from '../../build/testing/describe-unless.ts';
 import type { StartResult, Vm } from '#shared/host-protocol.ts';
 import { GUEST_API_PREFIX } from '#shared/guest-protocol.ts';
 import { execInGuest } from '../guest/exec.test-helper.ts';
@@ -13,9 +14,8 @@ import { runChecked } from '../system/run-command.ts';
 
 const COUNT = 10;
 const why = cannotRunMachines();
-if (why !== null) it('clones real machines', (context) => context.skip(why));
 
-describe.skipIf(why !== null)('clones of one template', () => {
+describeUnless(why, 'clones of one template', () => {
   let real: RealHost;
   const started: StartResult[] = [];
   const vm = (index: number): Vm => started[index]?.vm as Vm;

@@ -2,20 +2,20 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { describeUnless } from '../../build/testing/describe-unless.ts';
 import { socketDirFor } from '../drivers/qemu/socket-dir.ts';
 import { cannotRunMachines, quietContext, realHost } from '../real-host.test-helper.ts';
 import type { RealHost } from '../real-host.test-helper.ts';
 import { findProcesses } from '../system/process-identity.ts';
 
 const why = cannotRunMachines();
-if (why !== null) it('kills real agents', (context) => context.skip(why));
 
 const MAIN = fileURLToPath(new URL('./main.ts', import.meta.url));
 const CLONE_STAGES = ['record', 'disk', 'network', 'hypervisor', 'restore', 'resume', 'identity', 'ready', 'route'] as const;
 const COLD_STAGES = ['boot', 'identity'] as const;
 
-describe.skipIf(why !== null)('after a kill -9 of infra-agent', () => {
+describeUnless(why, 'after a kill -9 of infra-agent', () => {
   let real: RealHost;
   beforeAll(async () => {
     real = await realHost();

@@ -5,13 +5,13 @@ import { readFile, readdir, readlink, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describeUnless } from '../../build/testing/describe-unless.ts';
 import type { Vm } from '#shared/host-protocol.ts';
 import { execInGuest } from '../guest/exec.test-helper.ts';
 import { cannotRunMachines, quietContext, realHost } from '../real-host.test-helper.ts';
 import type { RealHost } from '../real-host.test-helper.ts';
 
 const why = cannotRunMachines();
-if (why !== null) it('puts real machines to sleep', (context) => context.skip(why));
 
 const MAIN = fileURLToPath(new URL('./main.ts', import.meta.url));
 
@@ -39,7 +39,7 @@ while True:
 `;
 const ASK = 'import socket; c = socket.create_connection(("127.0.0.1", 4567)); print(c.recv(200).decode())';
 
-describe.skipIf(why !== null)('hibernation', () => {
+describeUnless(why, 'hibernation', () => {
   let real: RealHost;
   beforeAll(async () => {
     real = await realHost();

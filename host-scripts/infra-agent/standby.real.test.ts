@@ -4,14 +4,14 @@ import { once } from 'node:events';
 import { existsSync, readFileSync, readdirSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import { describeUnless } from '../../build/testing/describe-unless.ts';
 import type { HostMethod, HostParams, StartResult } from '#shared/host-protocol.ts';
 import { guestHealth } from '../guest/guest-client.ts';
 import { cannotRunMachines, quietContext, realHost } from '../real-host.test-helper.ts';
 import type { RealHost } from '../real-host.test-helper.ts';
 
 const why = cannotRunMachines();
-if (why !== null) it('keeps an environment ready', (context) => context.skip(why));
 
 const MAIN = fileURLToPath(new URL('./main.ts', import.meta.url));
 const READY_MS = 120_000;
@@ -55,7 +55,7 @@ class Agent {
   async kill(): Promise<void> { const exit = once(this.child, 'exit'); this.child.kill('SIGKILL'); await exit; }
 }
 
-describe.skipIf(why !== null)('an environment that is kept ready', () => {
+describeUnless(why, 'an environment that is kept ready', () => {
   let real: RealHost;
   let agents: Agent[] = [];
   const agent = (env?: Readonly<Record<string, string>>): Agent => { const one = new Agent(real, env); agents.push(one); return one; };

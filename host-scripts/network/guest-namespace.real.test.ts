@@ -4,16 +4,16 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { describeUnless } from '../../build/testing/describe-unless.ts';
 import { cannotRunMachines } from '../real-host.test-helper.ts';
 import { ensureHostRules, makeNamespace, removeHostRules, removeNamespace } from './guest-namespace.ts';
 import type { GuestNamespace } from './guest-namespace.ts';
 
 const why = cannotRunMachines();
-if (why !== null) it('makes network namespaces', (context) => context.skip(why));
 const FOLDERS = [`/vessel-test/${process.pid}/one`, `/vessel-test/${process.pid}/two`] as const;
 
-describe.skipIf(why !== null)('the network namespaces of guests with taps', () => {
+describeUnless(why, 'the network namespaces of guests with taps', () => {
   const namespaces: GuestNamespace[] = [];
   const agents: ChildProcess[] = [];
   const server = createServer((_request, response) => response.end('host'));

@@ -2,7 +2,8 @@ import { existsSync } from 'node:fs';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { describeUnless } from '../../build/testing/describe-unless.ts';
 import { cannotRunMachines, quietContext, realHost } from '../real-host.test-helper.ts';
 import type { RealHost } from '../real-host.test-helper.ts';
 import { provision, unprovision } from './engine.ts';
@@ -10,9 +11,8 @@ import { Journal } from './journal.ts';
 import { packagesStep } from './steps/packages.ts';
 
 const why = cannotRunMachines();
-if (why !== null) it('provisions this computer', (context) => context.skip(why));
 
-describe.skipIf(why !== null)('provisioning this computer', () => {
+describeUnless(why, 'provisioning this computer', () => {
   let real: RealHost;
   beforeAll(async () => { real = await realHost({ ownTemplates: true }); });
   afterAll(() => real.dispose());
@@ -57,7 +57,7 @@ describe.skipIf(why !== null)('provisioning this computer', () => {
   });
 });
 
-describe.skipIf(why !== null)('a Debian package', () => {
+describeUnless(why, 'a Debian package', () => {
   it('that provisioning installed goes again, and one that was there stays', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'vessel-packages-'));
     const journal = new Journal(join(folder, 'journal.jsonl'));

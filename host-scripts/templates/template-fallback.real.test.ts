@@ -3,7 +3,8 @@ import { once } from 'node:events';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { describeUnless } from '../../build/testing/describe-unless.ts';
 import type { StartResult } from '#shared/host-protocol.ts';
 import { sweepInterruptedBuilds } from '../drivers/qemu/build-template.ts';
 import { socketDirFor } from '../drivers/qemu/socket-dir.ts';
@@ -12,9 +13,8 @@ import type { RealHost } from '../real-host.test-helper.ts';
 import { TemplateStore } from './template-store.ts';
 
 const why = cannotRunMachines();
-if (why !== null) it('boots real machines', (context) => context.skip(why));
 
-describe.skipIf(why !== null)('when there is no usable template', () => {
+describeUnless(why, 'when there is no usable template', () => {
   let real: RealHost;
   const start = (id: string, mode: 'auto' | 'clone' = 'auto'): Promise<StartResult> =>
     real.host.start({ id, tier: 'small', mode, timezone: 'UTC', env: {}, deadlineMs: 280_000 }, quietContext());

@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { describeUnless } from '../../../build/testing/describe-unless.ts';
 import { guestHealth } from '../../guest/guest-client.ts';
 import { removeHostRules } from '../../network/guest-namespace.ts';
 import { cannotRunMachines, quietContext, realHost } from '../../real-host.test-helper.ts';
@@ -25,7 +26,6 @@ const why = cannotRunMachines();
 /** With `VESSEL_TEST_FIRECRACKER=1` the installed programs run (see `firecrackerPrograms`), else their doubles. */
 const genuine = process.env['VESSEL_TEST_FIRECRACKER'] === '1';
 
-if (why !== null) it('runs firecracker', (context) => context.skip(why));
 if (!genuine) it('runs the real firecracker', (context) => context.skip('VESSEL_TEST_FIRECRACKER is not set: doubles of firecracker and its jailer run instead'));
 
 /** Scripts of the names that the jailer asks for. */
@@ -48,7 +48,7 @@ const waitOnly: Rehearsal = async ({ address }, token, _ide, { signal }) => {
   throw new Error('the stand-in guest does not come up');
 };
 
-describe.skipIf(why !== null)('Firecracker microVMs', async () => {
+describeUnless(why, 'Firecracker microVMs', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'vessel-fc-'));
   const real: RealHost = await realHost();
   const programs = genuine ? firecrackerPrograms(process.env) : await doubles(folder);

@@ -4,7 +4,8 @@ import { mkdtempSync, readdirSync, rmSync, statfsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { describeUnless } from '../../../../build/testing/describe-unless.ts';
 import { openLocalColdStore } from './cold-store.ts';
 
 /** A real, small file system that really fills up. */
@@ -16,7 +17,7 @@ beforeEach(() => {
 });
 afterEach(() => { execFileSync('umount', [folder]); rmSync(folder, { recursive: true }); });
 
-describe.skipIf(process.getuid?.() !== 0)('a full disk', () => {
+describeUnless(process.getuid?.() === 0 ? null : 'needs root to mount a small file system', 'a full disk', () => {
   it('is DISK_FULL, leaves nothing of the failed archive and everything of the earlier one, and the next put works once there is space', async () => {
     const store = await openLocalColdStore(folder);
     const first = await store.put('p', Readable.from([randomBytes(1_000_000)]), {});

@@ -1,7 +1,8 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
+import { describeUnless } from '../../../../build/testing/describe-unless.ts';
 import { hostOf, person, withKeys, type TestPerson } from '../ssh/testing/client.ts';
 import { makeKey, me, startSshd, whyNoSshd, type Sshd } from '../ssh/testing/sshd.ts';
 import type { SshHost } from '../ssh/ssh-host.ts';
@@ -9,7 +10,7 @@ import { makeIdeMirror } from './ide-mirror.ts';
 
 const sha256 = (content: Buffer): string => createHash('sha256').update(content).digest('hex');
 
-describe.skipIf(whyNoSshd() !== null)('the IDE files of a host over SSH', () => {
+describeUnless(whyNoSshd(), 'the IDE files of a host over SSH', () => {
   let who: TestPerson;
   let sshd: Sshd;
   let host: SshHost;

@@ -3,7 +3,8 @@ import { createServer, type AddressInfo, type Server, type Socket } from 'node:n
 import { Readable, type PassThrough } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import { describeUnless } from '../../../../build/testing/describe-unless.ts';
 import type { SshHost } from './ssh-host.ts';
 import { hostOf, person, withKeys, type TestPerson } from './testing/client.ts';
 import { makeKey, me, startCutter, startSshd, whyNoSshd, type Cutter, type Sshd } from './testing/sshd.ts';
@@ -13,7 +14,7 @@ const MEBI = 1024 * 1024;
 /** ssh2 opens a window of 2 MiB; the kernel's buffers and ours come on top. */
 const BOUND = 24 * MEBI;
 
-describe.skipIf(whyNoSshd() !== null)('a forwarded channel', () => {
+describeUnless(whyNoSshd(), 'a forwarded channel', () => {
   let who: TestPerson;
   let sshd: Sshd;
   let wire: Cutter;

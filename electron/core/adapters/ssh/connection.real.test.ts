@@ -5,7 +5,8 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, expect, it } from 'vitest';
+import { describeUnless } from '../../../../build/testing/describe-unless.ts';
 import type { HostConnection } from '#shared/contract.ts';
 import { SshConnection } from './connection.ts';
 import { resolveRoute } from './route.ts';
@@ -39,7 +40,7 @@ async function connected(...args: Parameters<typeof site>): Promise<Site> {
 }
 const code = (name: string, more: object = {}): unknown => expect.objectContaining({ code: name, ...more });
 
-describe.skipIf(whyNoSshd() !== null)('a connection', () => {
+describeUnless(whyNoSshd(), 'a connection', () => {
   it('is made once for everybody who asks at the same time', async () => {
     const { host, cutter, sshd, who } = await site();
     const states: HostConnection['state'][] = [];
@@ -196,7 +197,7 @@ describe.skipIf(whyNoSshd() !== null)('a connection', () => {
   });
 });
 
-describe.skipIf(whyNoSshd() !== null)('an upload', () => {
+describeUnless(whyNoSshd(), 'an upload', () => {
   const content = randomBytes(12_000_000);
   const sha256 = createHash('sha256').update(content).digest('hex');
   const place = (who: TestPerson): { readonly local: string; readonly remote: string; readonly folder: string } => {
@@ -248,7 +249,8 @@ describe.skipIf(whyNoSshd() !== null)('an upload', () => {
     await expect(host.upload(local, join(who.folder, 'x'), { sha256: 'ab'.repeat(32), bytes: content.length, mode: 0o644 })).rejects.toThrow(code('ARCHIVE_CORRUPT') as Error);
   });
 
-  it.skipIf(!isRoot)('says DISK_FULL when the disk of the host is', async () => {
+  it('says DISK_FULL when the disk of the host is', async (context) => {
+    if (!isRoot) return context.skip('needs root to mount a small file system');
     const { host, who } = await connected();
     const { local, folder } = place(who);
     execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=4m', 'tmpfs', folder]);

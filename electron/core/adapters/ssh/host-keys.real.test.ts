@@ -1,12 +1,13 @@
 import { execFileSync } from 'node:child_process';
 import { appendFileSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
+import { describeUnless } from '../../../../build/testing/describe-unless.ts';
 import type { SshHost } from './ssh-host.ts';
 import { hostOf, person, withKeys, type TestPerson } from './testing/client.ts';
 import { makeKey, me, startSshd, whyNoSshd, type KeyPair, type Sshd } from './testing/sshd.ts';
 
-describe.skipIf(whyNoSshd() !== null)('the key of a host', () => {
+describeUnless(whyNoSshd(), 'the key of a host', () => {
   let who: TestPerson;
   let key: KeyPair;
   let sshd: Sshd;

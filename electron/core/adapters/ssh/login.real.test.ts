@@ -2,7 +2,8 @@ import { execFileSync, spawn } from 'node:child_process';
 import { chmodSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, expect, it } from 'vitest';
+import { describeUnless } from '../../../../build/testing/describe-unless.ts';
 import type { SshHost } from './ssh-host.ts';
 import { answering, hostOf, person, withKeys, type TestPerson } from './testing/client.ts';
 import { makeKey, me, startSshd, whyNoSshd, type Sshd } from './testing/sshd.ts';
@@ -26,7 +27,7 @@ async function agentWith(...paths: readonly string[]): Promise<string> {
   return socket;
 }
 
-describe.skipIf(whyNoSshd() !== null)('logging in with keys', () => {
+describeUnless(whyNoSshd(), 'logging in with keys', () => {
   it.each([['ed25519', undefined], ['rsa', '2048'], ['ecdsa', '256']] as const)('takes a key file of type %s', async (type, bits) => {
     const who = somebody();
     const key = makeKey(who.folder, 'key', { type, ...(bits === undefined ? {} : { bits }) });
@@ -100,7 +101,7 @@ describe.skipIf(whyNoSshd() !== null)('logging in with keys', () => {
 });
 
 const noUser = whyNoSshd() ?? whyNoTestUser();
-describe.skipIf(noUser !== null)(`logging in with passwords and second factors, through PAM${noUser === null ? '' : ` (${noUser})`}`, () => {
+describeUnless(noUser, 'logging in with passwords and second factors, through PAM', () => {
   const PAM = ['UsePAM yes'];
 
   it('asks for the password, anew after a wrong one, keeps it for reconnecting, and fails with its code where nobody is', async () => {

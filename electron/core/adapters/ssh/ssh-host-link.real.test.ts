@@ -1,6 +1,7 @@
 import { rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { describeUnless } from '../../../../build/testing/describe-unless.ts';
 import { hostLinkContract } from '../local-host/host-link.contract.ts';
 import { SshHostLink } from './ssh-host-link.ts';
 import type { SshHost } from './ssh-host.ts';
@@ -10,7 +11,7 @@ import { makeKey, me, startCutter, startSshd, whyNoSshd, type Cutter, type KeyPa
 const AGENT = fileURLToPath(new URL('../local-host/fake-agent.fixture.mjs', import.meta.url));
 const why = whyNoSshd();
 
-describe.skipIf(why !== null)(`a host over a real sshd${why === null ? '' : ` (${why})`}`, () => {
+describeUnless(why, 'a host over a real sshd', () => {
   let who: TestPerson;
   let key: KeyPair;
   let sshd: Sshd;

@@ -3,14 +3,15 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync, zstdDecompressSync } from 'node:zlib';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { describeUnless } from '../../../../../build/testing/describe-unless.ts';
 import { DesktopParts, type DesktopPartsOptions } from './desktop-parts.ts';
 
 const KEY = 'k'.repeat(8);
 const debian = (version: string): { readonly os: { readonly id: string; readonly version: string; readonly name: string } } => ({ os: { id: 'debian', version, name: `Debian ${version}` } });
 const architecture = process.arch === 'arm64' ? 'aarch64' : 'x86_64';
 
-describe.skipIf(process.platform !== 'linux')('what this computer can send to a host', () => {
+describeUnless(process.platform === 'linux' ? null : 'a host gets the Node of a Linux desktop', 'what this computer can send to a host', () => {
   let folder = '';
   const parts = (change: Partial<DesktopPartsOptions> = {}): DesktopParts => new DesktopParts({ cache: folder, agentCommand: ['/nonexistent', join(folder, 'agent.mjs')], version: '1.0.0', imageKey: () => Promise.resolve(KEY), env: {}, ...change });
   const program = (name: string, prints: string): string => {
