@@ -10,14 +10,16 @@ const run = promisify(execFile);
 const DAEMON_DEADLINE_MS = 30_000;
 const ANSWER_DEADLINE_MS = 60_000;
 const CONTAINER_PORT = 3000;
-const HOST_PORT = 38_321;
+const FIRST_HOST_PORT = 38_321;
 
 /** The same IDE in a Docker container, from the same root file system as the golden image. */
 export type DockerPeer = {
-  /** Starts one container and resolves when the IDE answers its health check. */
-  start(): Promise<{ readonly id: string }>;
-  /** Every process of the container, as the host sees it. */
+  /** Starts one container and resolves when the IDE answers its health check. `place` (0 unless told) tells apart those that live side by side. */
+  start(place?: number): Promise<{ readonly id: string }>;
+  /** The container's own processes, as the host sees them. */
   processes(id: string): Promise<readonly number[]>;
+  /** What runs on the host for this container alone: its containerd-shim and the proxy of its port. They stand beside it as the network helper stands beside a VM. */
+  helpers(id: string): Promise<readonly number[]>;
   remove(id: string): Promise<void>;
   dispose(): Promise<void>;
 };
@@ -71,12 +73,19 @@ export async function dockerPeer(options: DockerPeerOptions): Promise<DockerPeer
     await run('umount', [tree]);
   }
   return {
-    start: async () => {
-      const id = await docker('run', '-d', '--user', '1000:1000', '-w', '/home/workspace', '-e', 'HOME=/home/vessel', ...Object.entries(options.env).flatMap(([name, value]) => ['-e', `${name}=${value}`]), '-p', `127.0.0.1:${HOST_PORT}:${CONTAINER_PORT}`, 'vessel-peer:bench', ...options.argv(CONTAINER_PORT));
-      await answers(HOST_PORT, options.healthPath);
+    start: async (place = 0) => {
+      const port = FIRST_HOST_PORT + place;
+      const id = await docker('run', '-d', '--user', '1000:1000', '-w', '/home/workspace', '-e', 'HOME=/home/vessel', ...Object.entries(options.env).flatMap(([name, value]) => ['-e', `${name}=${value}`]), '-p', `127.0.0.1:${port}:${CONTAINER_PORT}`, 'vessel-peer:bench', ...options.argv(CONTAINER_PORT));
+      await answers(port, options.healthPath);
       return { id };
     },
     processes: async (id) => (await docker('top', id, '-o', 'pid')).split('\n').slice(1).map(Number),
+    helpers: async (id) => {
+      const shim = await run('pgrep', ['-f', '--', `containerd-shim.* -id ${id}`]);
+      const port = (await docker('port', id, `${CONTAINER_PORT}/tcp`)).split(':').at(-1) ?? '';
+      const proxy = await run('pgrep', ['-P', String(daemon.pid), '-f', '--', `docker-proxy.* -host-port ${port}`]);
+      return `${shim.stdout}${proxy.stdout}`.trim().split('\n').map(Number);
+    },
     remove: async (id) => { await docker('rm', '-f', id); },
     dispose,
   };

@@ -8,12 +8,14 @@ import { repeat, stats, type Stats } from './stats.ts';
 const SETTLE_MS = 8_000;
 const COLD_DEADLINE_MS = 180_000;
 const READY_POLL_MS = 200;
+/** Each with its shim and port proxy, as an environment is measured with its network helper: a container that lives alone, and one of two, which share the pages of their files. */
+type ContainerMemory = { readonly processesAlone: Memory; readonly alone: Memory; readonly oneOfTwo: Memory };
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 // Made at once when it is asked for: its making is not what is measured.
 process.env['VESSEL_STANDBY'] = 'eager';
 const host = await benchHost();
-let container: { readonly startMs: Stats; readonly memory: Memory } | string;
+let container: { readonly startMs: Stats; readonly memory: ContainerMemory } | string;
 try {
   const imageKey = host.facts.image?.key ?? '';
   const root = join(cacheFolder(), 'images', imageKey, 'root.img');
@@ -62,10 +64,16 @@ try {
       note('container to IDE answering');
       const startMs = stats(await repeat(runs, () => peer.start(), ({ id }) => peer.remove(id)));
       note(`container ${startMs.median} ms`);
-      const alive = await peer.start();
+      const { id } = await peer.start();
       await pause(SETTLE_MS);
-      container = { startMs, memory: await memoryOf(await peer.processes(alive.id)) };
-      await peer.remove(alive.id);
+      const own = await peer.processes(id);
+      const all = [...own, ...await peer.helpers(id)];
+      const [processesAlone, alone] = [await memoryOf(own), await memoryOf(all)];
+      const second = await peer.start(1);
+      await pause(SETTLE_MS);
+      container = { startMs, memory: { processesAlone, alone, oneOfTwo: await memoryOf(all) } };
+      await peer.remove(second.id);
+      await peer.remove(id);
     } finally {
       await peer.dispose();
     }
@@ -80,8 +88,9 @@ try {
     ratios: typeof container === 'string' ? null : {
       keptToContainer: ratio(kept.median, container.startMs.median),
       cloneToContainer: ratio(clone.median, container.startMs.median),
-      privateMemoryToContainer: ratio(memory.privateMiB, container.memory.privateMiB),
-      proportionalMemoryToContainer: ratio(memory.proportionalMiB, container.memory.proportionalMiB),
+      privateMemoryToContainerAlone: ratio(memory.privateMiB, container.memory.alone.privateMiB),
+      privateMemoryToOneOfTwoContainers: ratio(memory.privateMiB, container.memory.oneOfTwo.privateMiB),
+      proportionalMemoryToContainerAlone: ratio(memory.proportionalMiB, container.memory.alone.proportionalMiB),
       coldToClone: ratio(cold.median, clone.median),
     },
   })}\n`);
