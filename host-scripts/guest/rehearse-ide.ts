@@ -70,13 +70,13 @@ async function managementSession(endpoint: IdeEndpoint, userFolder: string, sign
   const uri = (path: string): unknown => ({ $mid: 1, path, scheme: 'vscode-remote', authority: AUTHORITY });
   const session = randomUUID();
   const all = (calls: readonly Promise<boolean>[]): Promise<readonly boolean[]> => Promise.all(calls);
-  const watch = (path: string): Promise<boolean> => client.call(FILES, 'watch', [session, randomUUID(), uri(path), { recursive: false, excludes: [] }]);
+  const watch = (path: string, recursive = false): Promise<boolean> => client.call(FILES, 'watch', [session, randomUUID(), uri(path), { recursive, excludes: [] }]);
   const inUser = (name: string): string => `${userFolder}/${name}`;
   const settings = ['settings.json', 'tasks.json', 'launch.json', 'mcp.json'];
   await client.call('remoteextensionsenvironment', 'getEnvironmentData', { remoteAuthority: AUTHORITY });
   client.listen(FILES, 'fileChange', [session]);
   await all([
-    watch(userFolder), watch(workspace), ...settings.flatMap((name) => [watch(`${workspace}/.vscode/${name}`), client.call(FILES, 'stat', [uri(inUser(name))])]),
+    watch(userFolder), watch(workspace, true), ...settings.flatMap((name) => [watch(`${workspace}/.vscode/${name}`), client.call(FILES, 'stat', [uri(inUser(name))])]),
     ...settings.map((name) => client.call(FILES, 'readFile', [uri(inUser(name)), { atomic: false }])),
   ]);
   for (const event of TERMINAL_EVENTS) client.listen('remoteterminal', event);

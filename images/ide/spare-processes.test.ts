@@ -14,8 +14,9 @@ beforeAll(() => {
     const timer = setTimeout(() => process.exit(9), 60_000);
     const stretched = timer._idleTimeout;
     process.on('message', (message) => {
+      if (message.type !== undefined) return;
       clearTimeout(timer);
-      process.send({ echo: message, stretched, argv: process.execArgv, name: process.env.NAME, later: setTimeout(() => undefined, 60_000).unref()._idleTimeout });
+      process.send({ echo: message, stretched, argv: process.execArgv, name: process.env.NAME, address: process.env.VSCODE_PROXY_URI, later: setTimeout(() => undefined, 60_000).unref()._idleTimeout });
       if (message === 'end') process.disconnect();
     });
   `);
@@ -66,6 +67,18 @@ it('gives no process of another environment away, and still forks', () => {
     print([other.pid === seen.pid, seen.messages[1].name]);
   `) as readonly [boolean, string];
   expect([pids, name]).toEqual([true, 'two']);
+});
+
+it('gives a process of another address away and tells it the new one first', () => {
+  const [first, second] = server(`
+    const first = await session(start({ VSCODE_PROXY_URI: './go/' }));
+    await pause(400);
+    print([first, await session(start({ VSCODE_PROXY_URI: 'http://demo.localhost/go/' }))]);
+  `) as readonly [{ pid: number }, { pid: number; text: string; messages: readonly Record<string, unknown>[] }];
+  expect(second.text).not.toContain('did not fit');
+  expect(second.messages.at(-1)).toEqual(expect.objectContaining({ echo: 'end', stretched: 2_147_483_647, address: 'http://demo.localhost/go/', later: 60_000 }));
+  expect(second.messages[0]).toEqual({ ready: second.pid });
+  expect(second.pid).not.toBe(first.pid);
 });
 
 it('does without a spare that has ended', () => {

@@ -4,7 +4,8 @@
  * which a person waits for the editor. A template is frozen with its spares loaded; a clone only hands them out.
  *
  * - Only what the server forked once before is kept, with the same program, arguments and environment: a fork that asks for anything
- *   else is a fork as ever, and nothing but time is lost. What an extension host is told later comes over its connection.
+ *   else is a fork as ever, and nothing but time is lost. What an extension host is told later comes over its connection, but for the
+ *   environment's address, which is a variable of its process and is handed to a spare as a message.
  * - A spare is made when the last one of its kind has ended, so that a reload finds one and nothing is started beside a loading editor.
  * - An extension host gives up when no connection comes within a minute (`VSCODE_EXTHOST_IPC_SOCKET timeout`), which a spare must not:
  *   its one timer of that length is stretched until the first message comes.
@@ -16,11 +17,17 @@ const KINDS = ['--type=extensionHost', '--type=fileWatcher'];
 const PATIENCE = 'data:text/javascript,' + encodeURIComponent([
   'const arm = globalThis.setTimeout;',
   'globalThis.setTimeout = (callback, ms, ...rest) => arm(callback, ms === 60000 ? 2147483647 : ms, ...rest);',
-  'process.once("message", () => { globalThis.setTimeout = arm; });',
+  'process.on("message", function first(message) {',
+  '  if (message?.type === "VESSEL_ENVIRONMENT") return void Object.assign(process.env, message.variables);',
+  '  process.off("message", first);',
+  '  globalThis.setTimeout = arm;',
+  '});',
   'const at = process.execArgv.findIndex((argument) => argument.startsWith("data:"));',
   // What extensions fork must not inherit it.
   'if (at > 0) process.execArgv.splice(at - 1, 2);',
 ].join('\\n'));
+// Each environment has an address of its own, which the workbench tells when it connects; an extension host reads it only on behalf of extensions.
+const LATE = ['VSCODE_PROXY_URI'];
 const fork = childProcess.fork;
 const spares = new Map();
 
@@ -43,13 +50,16 @@ function take(kind, script, args, options) {
   const spare = spares.get(kind);
   if (spare === undefined) return null;
   spares.delete(kind);
-  const different = [...differences([script, ...args], spare.args), ...differences(spare.options.env ?? {}, options?.env ?? {}), ...differences({ ...spare.options, env: null }, { ...options, env: null })];
+  const variables = differences(spare.options.env, options.env);
+  const late = variables.filter((name) => LATE.includes(name) && options.env[name] !== undefined);
+  const different = [...differences([script, ...args], spare.args), ...variables.filter((name) => !late.includes(name)), ...differences({ ...spare.options, env: null }, { ...options, env: null })];
   if (different.length > 0 || !spare.child.connected) {
     // Names only: an environment may hold secrets.
     console.log('a spare ' + kind + ' did not fit: ' + (different.join(', ') || 'it has ended'));
     spare.child.kill();
     return null;
   }
+  if (late.length > 0) spare.child.send({ type: 'VESSEL_ENVIRONMENT', variables: Object.fromEntries(late.map((name) => [name, options.env[name]])) });
   spare.child.off('message', spare.hold);
   // After the caller has attached its listeners.
   setImmediate(() => { for (const [message, handle] of spare.messages) spare.child.emit('message', message, handle); });
