@@ -1,17 +1,14 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { describeUnless } from '../../build/testing/describe-unless.ts';
 import { socketDirFor } from '../drivers/qemu/socket-dir.ts';
+import { AgentProcess, verbThatDies } from './agent-process.test-helper.ts';
 import { cannotRunMachines, quietContext, realHost } from '../real-host.test-helper.ts';
 import type { RealHost } from '../real-host.test-helper.ts';
 import { findProcesses } from '../system/process-identity.ts';
 
 const why = cannotRunMachines();
 
-const MAIN = fileURLToPath(new URL('./main.ts', import.meta.url));
 const CLONE_STAGES = ['record', 'disk', 'network', 'hypervisor', 'restore', 'resume', 'identity', 'ready', 'route'] as const;
 const COLD_STAGES = ['boot', 'identity'] as const;
 
@@ -22,13 +19,6 @@ describeUnless(why, 'after a kill -9 of infra-agent', () => {
     await real.host.provision({ dryRun: false, tiers: ['medium'] }, quietContext());
   }, 20 * 60_000);
   afterAll(() => real.dispose());
-
-  /** A start by an agent that dies, as by kill -9, when it enters the stage. */
-  async function startThatDies(id: string, stage: string, mode: string): Promise<void> {
-    const child = spawn(process.execPath, [MAIN, 'start', id, '--mode', mode, '--home', real.home, '--cache', real.cache], { stdio: 'ignore', env: { ...process.env, VESSEL_FAULT: stage } });
-    const [, signal] = await once(child, 'exit') as [number | null, string | null];
-    expect(signal).toBe('SIGKILL');
-  }
 
   async function nothingIsLeft(id: string): Promise<void> {
     const directory = `${real.paths.vms}/${id}`;
@@ -42,7 +32,7 @@ describeUnless(why, 'after a kill -9 of infra-agent', () => {
     for (const stage of stages) {
       it(`in the stage "${stage}" of a ${mode}, the VM is known, explained, and removed without a trace`, async () => {
         const id = `dies-${mode}-${stage}`;
-        await startThatDies(id, stage, mode);
+        await verbThatDies(real, ['start', id, '--mode', mode], stage);
         const { vms } = await real.host.list({}, quietContext());
         expect(vms.map((vm) => vm.id)).toEqual([id]);
         // Its last record may already say that it runs: then it really does.
@@ -54,26 +44,20 @@ describeUnless(why, 'after a kill -9 of infra-agent', () => {
   }
 
   it('running VMs live on and a new agent finds them', async () => {
-    const child = spawn(process.execPath, [MAIN, 'serve', '--home', real.home, '--cache', real.cache], { stdio: ['pipe', 'pipe', 'ignore'] });
-    child.stdin.write(`${JSON.stringify({ v: 1, type: 'request', id: 1, method: 'start', params: { id: 'survivor', mode: 'clone' } })}\n`);
-    let output = '';
-    child.stdout.setEncoding('utf8').on('data', (chunk: string) => { output += chunk; });
-    await expect.poll(() => output.includes('"type":"result"'), { timeout: 120_000 }).toBe(true);
-    child.kill('SIGKILL');
-    await once(child, 'exit');
+    const agent = new AgentProcess(real);
+    await agent.ask('start', { id: 'survivor', mode: 'clone' });
+    await agent.kill();
     expect(await real.another().inspect({ id: 'survivor' }, quietContext())).toMatchObject({ state: 'running', startKind: 'clone' });
     await real.host.stop({ id: 'survivor' }, quietContext());
     await nothingIsLeft('survivor');
   });
 
   it('a start whose caller goes away is cancelled and leaves nothing', async () => {
-    const child = spawn(process.execPath, [MAIN, 'serve', '--home', real.home, '--cache', real.cache], { stdio: ['pipe', 'pipe', 'ignore'] });
-    child.stdin.write(`${JSON.stringify({ v: 1, type: 'request', id: 1, method: 'start', params: { id: 'orphan', mode: 'cold' } })}\n`);
-    let output = '';
-    child.stdout.setEncoding('utf8').on('data', (chunk: string) => { output += chunk; });
-    await expect.poll(() => output.includes('"stage":"boot"'), { timeout: 60_000 }).toBe(true);
-    child.stdin.end();
-    await once(child, 'exit');
+    const agent = new AgentProcess(real);
+    const start = agent.ask('start', { id: 'orphan', mode: 'cold' });
+    start.catch(() => undefined); // its agent ends, which is the point
+    await expect.poll(() => agent.output.includes('"stage":"boot"'), { timeout: 60_000 }).toBe(true);
+    await agent.end();
     await nothingIsLeft('orphan');
   });
 

@@ -74,7 +74,7 @@ export function createHost(options: HostOptions): Host {
       await routes.remove(id);
       return { status: 'success', existed: existed || under !== undefined };
     },
-    standby: (params) => parts.standby(params),
+    standby: (params) => parts.standby?.(params) ?? Promise.resolve({ state: 'off' }),
     inspect: ({ id }) => driver.inspect(id),
     list: async () => ({ vms: [...await driver.list()] }),
     logs: async ({ id, lines }) => ({ lines: [...await driver.logs(id, lines)] }),

@@ -55,7 +55,6 @@ export function firecrackerHost(options: QemuHostOptions): HostParts {
     driver, facts,
     doctor: () => examine(hostStages({ steps: stepsFor(DEFAULT_TIERS), facts, vms: () => driver.list(), signal: AbortSignal.timeout(120_000) })),
     provision: ({ dryRun, tiers }, context) => provision({ steps: stepsFor(tiers), journal, dryRun, signal: context.signal, report: context.steps, log: context.log }),
-    standby: () => Promise.resolve({ state: 'off' }),
     close: build.close,
     async unprovision({ dryRun }, context) {
       const result = await unprovisionHost({ paths, steps: stepsFor(allTiers), journal, dryRun, signal: context.signal, vms: await driver.list() });

@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { describeUnless } from '../../build/testing/describe-unless.ts';
 import type { Vm } from '#shared/host-protocol.ts';
 import { execInGuest } from '../guest/exec.test-helper.ts';
+import { verbThatDies } from './agent-process.test-helper.ts';
 import { cannotRunMachines, quietContext, realHost } from '../real-host.test-helper.ts';
 import type { RealHost } from '../real-host.test-helper.ts';
 
@@ -145,11 +146,7 @@ describeUnless(why, 'hibernation', () => {
   });
 
   describe('when infra-agent is killed', () => {
-    async function dies(verb: 'hibernate' | 'resume', stage: string): Promise<void> {
-      const child = spawn(process.execPath, [MAIN, verb, 'sleeper', '--home', real.home, '--cache', real.cache], { stdio: 'ignore', env: { ...process.env, VESSEL_FAULT: stage } });
-      const [, signal] = await once(child, 'exit') as [number | null, string | null];
-      expect(signal).toBe('SIGKILL');
-    }
+    const dies = (verb: 'hibernate' | 'resume', stage: string): Promise<void> => verbThatDies(real, [verb, 'sleeper'], stage);
     for (const stage of ['keep', 'stop', 'memory', 'seal', 'commit', 'end']) {
       it(`while it hibernates, at "${stage}", nothing is lost`, async () => {
         const before = await work('sleeper');

@@ -11,7 +11,8 @@ export type HostParts = {
   readonly doctor: () => Promise<DoctorResult>;
   readonly provision: (params: { readonly dryRun: boolean; readonly tiers: readonly Tier[] } & Pick<AllStepsOptions, 'image' | 'traefik' | 'drivers' | 'driverFiles'>, context: RequestContext) => Promise<HostResult<'provision'>>;
   readonly unprovision: (params: { readonly dryRun: boolean }, context: RequestContext) => Promise<HostResult<'unprovision'>>;
-  readonly standby: (params: { readonly tier: Tier | null }) => Promise<HostResult<'standby'>>;
+  /** Absent where no clone can be kept ready. */
+  readonly standby?: (params: { readonly tier: Tier | null }) => Promise<HostResult<'standby'>>;
   /** Ends work in the background and waits for it; nothing of it is left half done. */
   readonly close: () => Promise<void>;
 };

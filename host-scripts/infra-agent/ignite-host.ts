@@ -65,7 +65,6 @@ export function igniteHost({ paths, isRoot }: QemuHostOptions, routes: RouteFold
     driver, facts,
     doctor: () => examine([...hostStages({ steps, facts, vms: () => driver.list(), signal: AbortSignal.timeout(120_000) }), { stage: 'Disks of the environments', look: disks }]),
     provision: ({ dryRun }, context) => provision({ steps, journal, dryRun, signal: context.signal, report: context.steps, log: context.log }),
-    standby: () => Promise.resolve({ state: 'off' }),
     close: () => Promise.resolve(),
     unprovision: async ({ dryRun }, context) => unprovisionHost({ paths, steps, journal, dryRun, signal: context.signal, vms: await driver.list() }),
   };

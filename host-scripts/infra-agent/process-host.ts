@@ -24,7 +24,6 @@ export function processHost(paths: HostPaths): HostParts {
     },
     doctor: () => Promise.resolve({ healthy: true, checks: [{ stage: 'driver', state: 'warn', evidence: 'the process driver isolates nothing: tests only', fix: 'use the qemu driver', ms: 0 }] }),
     provision: ({ dryRun }) => Promise.resolve({ status: dryRun ? 'planned' : 'success', steps: [], changed: 0 }),
-    standby: () => Promise.resolve({ state: 'off' }),
     close: () => Promise.resolve(),
     unprovision: ({ dryRun }) => Promise.resolve({ status: dryRun ? 'planned' : 'success', removed: [], kept: [] }),
   };

@@ -1,64 +1,31 @@
-import { spawn } from 'node:child_process';
-import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync, readdirSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { describeUnless } from '../../build/testing/describe-unless.ts';
-import type { HostMethod, HostParams, StartResult } from '#shared/host-protocol.ts';
+import type { StartResult } from '#shared/host-protocol.ts';
 import { guestHealth } from '../guest/guest-client.ts';
+import { AgentProcess } from './agent-process.test-helper.ts';
 import { cannotRunMachines, quietContext, realHost } from '../real-host.test-helper.ts';
 import type { RealHost } from '../real-host.test-helper.ts';
 
 const why = cannotRunMachines();
 
-const MAIN = fileURLToPath(new URL('./main.ts', import.meta.url));
 const READY_MS = 120_000;
 
-/** `infra-agent serve` as Vessel runs it, asked over its pipes. */
-class Agent {
-  readonly child: ChildProcess;
-  readonly #answers = new Map<number, (line: { readonly result?: unknown; readonly error?: { readonly code: string } }) => void>();
-  #id = 0;
-
-  constructor(real: RealHost, env: Readonly<Record<string, string>> = {}) {
-    const child = spawn(process.execPath, [MAIN, 'serve', '--home', real.home, '--cache', real.cache], { stdio: ['pipe', 'pipe', 'inherit'], env: { ...process.env, VESSEL_STANDBY: 'eager', ...env } });
-    let rest = '';
-    child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
-      const lines = (rest + chunk).split('\n');
-      rest = lines.pop() ?? '';
-      for (const line of lines) {
-        const message = JSON.parse(line) as { readonly id: number; readonly type: string; readonly result?: unknown; readonly error?: { readonly code: string } };
-        if (message.type === 'result' || message.type === 'error') this.#answers.get(message.id)?.(message);
-      }
-    });
-    this.child = child;
-  }
-
-  async ask<M extends HostMethod, R>(method: M, params: HostParams<M>): Promise<R> {
-    const id = this.#id += 1;
-    const answer = new Promise<{ readonly result?: unknown; readonly error?: { readonly code: string } }>((resolve) => this.#answers.set(id, resolve));
-    this.child.stdin?.write(`${JSON.stringify({ v: 1, type: 'request', id, method, params })}\n`);
-    const { result, error } = await answer;
-    if (error !== undefined) throw new Error(error.code);
-    return result as R;
-  }
-
+class Agent extends AgentProcess {
   async ready(): Promise<void> {
     await this.ask('standby', { tier: 'medium' });
     await expect.poll(async () => (await this.ask<'facts', { readonly standby: string }>('facts', {})).standby, { timeout: READY_MS, interval: 200 }).toBe('ready');
   }
 
   start(id: string): Promise<StartResult> { return this.ask('start', { id }); }
-  async end(): Promise<void> { this.child.stdin?.end(); if (this.child.exitCode === null && this.child.signalCode === null) await once(this.child, 'exit'); }
-  async kill(): Promise<void> { const exit = once(this.child, 'exit'); this.child.kill('SIGKILL'); await exit; }
 }
 
 describeUnless(why, 'an environment that is kept ready', () => {
   let real: RealHost;
   let agents: Agent[] = [];
-  const agent = (env?: Readonly<Record<string, string>>): Agent => { const one = new Agent(real, env); agents.push(one); return one; };
+  const agent = (env?: Readonly<Record<string, string>>): Agent => { const one = new Agent(real, { VESSEL_STANDBY: 'eager', ...env }); agents.push(one); return one; };
   const kept = (): readonly string[] => existsSync(real.paths.standby) ? readdirSync(real.paths.standby) : [];
   /** Those of this home: a hypervisor has its console's file open. */
   const hypervisors = async (): Promise<number> => {

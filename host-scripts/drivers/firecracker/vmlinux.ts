@@ -4,7 +4,7 @@ import { dirname } from 'node:path';
 import { promisify } from 'node:util';
 import { gunzip, zstdDecompress } from 'node:zlib';
 import { VesselError } from '#shared/errors.ts';
-import { exists } from '../qemu/frozen-files.ts';
+import { exists } from '../../system/exists.ts';
 import { LZ4_LEGACY_MAGIC, inflateLz4Legacy } from './lz4-legacy.ts';
 
 /** Offsets of the Linux boot protocol, version 2.08 and later (Documentation/arch/x86/boot.rst). */

@@ -1,6 +1,7 @@
 import { link, mkdir, open, readdir, readlink, rename, rm, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { VesselError } from '#shared/errors.ts';
+import { exists } from '../../system/exists.ts';
 import { TEMPLATE_FILES } from '../../templates/template-store.ts';
 import { syncFolder } from '../../system/atomic-file.ts';
 import { errnoOf } from '../../system/errno.ts';
@@ -77,14 +78,4 @@ export async function sealMemory(directory: string, part: string, ownDisk: strin
   await rename(part, frozenMemory(directory));
   await syncFolder(join(directory, FOLDER));
   return (await stat(frozenMemory(directory))).size;
-}
-
-export async function exists(path: string): Promise<boolean> {
-  try {
-    await stat(path);
-    return true;
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return false;
-    throw error;
-  }
 }

@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
-import { copyFile, mkdir, mkdtemp, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { VesselError } from '#shared/errors.ts';
 import type { DeliveredFile } from '#shared/host-protocol.ts';
 import { fetchVerified } from '../../../images/recipe/fetch-verified.ts';
 import type { AcceleratorVerdict } from '../../accelerator/accelerator.ts';
-import { errnoOf } from '../../system/errno.ts';
+import { exists } from '../../system/exists.ts';
 import { runChecked, runCommand } from '../../system/run-command.ts';
 import { missingOnTheWay } from '../steps/directories.ts';
 import { place, takeAway } from '../server-steps/managed-files.ts';
@@ -26,16 +26,6 @@ export type DriverStepOptions = {
   readonly delivered: readonly DeliveredFile[];
   readonly accelerator: () => Promise<Pick<AcceleratorVerdict, 'kind' | 'why'> | null>;
 };
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await stat(path);
-    return true;
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return false;
-    throw error;
-  }
-}
 
 /** A driver that was asked for: its programs, modules and images. Skipped with the reason where it cannot run or cannot be had. */
 export function driverStep({ release, journal, delivered, accelerator }: DriverStepOptions): ProvisionStep {

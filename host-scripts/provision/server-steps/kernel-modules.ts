@@ -1,6 +1,6 @@
-import { readFile, stat } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { VesselError } from '#shared/errors.ts';
-import { errnoOf } from '../../system/errno.ts';
+import { exists } from '../../system/exists.ts';
 import { runChecked, runCommand } from '../../system/run-command.ts';
 import type { Check, ProvisionStep } from '../step.ts';
 import { place, takeAway } from './managed-files.ts';
@@ -12,16 +12,6 @@ const FILE = '/etc/modules-load.d/vessel.conf';
 export function kvmModule(cpuinfo: string): 'kvm_intel' | 'kvm_amd' | null {
   const flags = /^flags\s*:(.*)$/m.exec(cpuinfo)?.[1]?.split(' ') ?? [];
   return flags.includes('vmx') ? 'kvm_intel' : flags.includes('svm') ? 'kvm_amd' : null;
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await stat(path);
-    return true;
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return false;
-    throw error;
-  }
 }
 
 /** `/dev/kvm`, now and after a reboot. Whether it really runs a guest is for the accelerator's probe to say. */

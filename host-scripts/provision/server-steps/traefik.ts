@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { copyFile, mkdtemp, readFile, rename, rm, stat } from 'node:fs/promises';
+import { copyFile, mkdtemp, readFile, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
@@ -8,7 +8,7 @@ import type { DeliveredFile, HostFacts } from '#shared/host-protocol.ts';
 import { fetchVerified } from '../../../images/recipe/fetch-verified.ts';
 import { unitText } from '../../build-info.ts';
 import type { HostPaths } from '../../paths.ts';
-import { errnoOf } from '../../system/errno.ts';
+import { exists } from '../../system/exists.ts';
 import { runChecked } from '../../system/run-command.ts';
 import { isSystemdRunning, isUnitActive, systemctl } from '../../system/systemd.ts';
 import type { Check, ProvisionStep } from '../step.ts';
@@ -25,16 +25,6 @@ const UNPACK_DEADLINE_MS = 60_000;
 const INSTEAD = 'the tunnel goes to environments directly';
 
 const ReleaseSchema = z.object({ version: z.string(), url: z.string(), sha256: z.string().regex(/^[0-9a-f]{64}$/).nullable() });
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await stat(path);
-    return true;
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return false;
-    throw error;
-  }
-}
 
 /** Where the Traefik that provisioning installed answers; null while it does not run. */
 export async function runningFront(): Promise<HostFacts['front']> {

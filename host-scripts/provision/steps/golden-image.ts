@@ -1,4 +1,4 @@
-import { rm, stat } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DeliveredImage } from '#shared/host-protocol.ts';
 import { codeServer } from '../../../images/ide/code-server.ts';
@@ -7,20 +7,10 @@ import { dataDiskPath, deliveredImage, ensureDataDisk, guestAgentText, pointedIm
 import { VesselError } from '#shared/errors.ts';
 import type { HostPaths } from '../../paths.ts';
 import { receiveImage } from '../../receive-image.ts';
-import { errnoOf } from '../../system/errno.ts';
 import type { Check, ProvisionStep, StepContext } from '../step.ts';
+import { exists } from '../../system/exists.ts';
 
 const MEGABYTE = 1_000_000;
-
-async function isThere(path: string): Promise<boolean> {
-  try {
-    await stat(path);
-    return true;
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return false;
-    throw error;
-  }
-}
 
 /** The guest's disk image for the current inputs (or the one that the caller sends), and the empty disk that environments write to. */
 export function goldenImageStep(paths: HostPaths, sent?: DeliveredImage): ProvisionStep {
@@ -32,7 +22,7 @@ export function goldenImageStep(paths: HostPaths, sent?: DeliveredImage): Provis
       if (VesselError.from(error).code === 'PROVISION_FAILED') return null;
       throw error;
     });
-    const disk = await isThere(dataDiskPath(paths));
+    const disk = await exists(dataDiskPath(paths));
     if (found !== null && disk) {
       if ((await pointedImage(paths))?.key !== found.key) return { present: false, evidence: 'the image is there but not in use', plan: [`use image ${found.key}`] };
       return { present: true, evidence: `image ${found.key} with ${found.ide.name} ${found.ide.version}, ${Math.round(found.bytes / MEGABYTE)} MB`, plan: [] };
@@ -43,7 +33,7 @@ export function goldenImageStep(paths: HostPaths, sent?: DeliveredImage): Provis
     };
   }
   async function checkDelivered(here: Awaited<ReturnType<typeof deliveredImage>>): Promise<Check> {
-    const disk = await isThere(dataDiskPath(paths));
+    const disk = await exists(dataDiskPath(paths));
     if (here !== null && disk && (sent === undefined || sent.key === here.key)) return { present: true, evidence: `image ${here.key} with ${here.ide.name} ${here.ide.version}, ${Math.round(here.bytes / MEGABYTE)} MB, sent by a Vessel`, plan: [] };
     const receive = here === null || (sent !== undefined && sent.key !== here.key);
     return {
@@ -55,7 +45,7 @@ export function goldenImageStep(paths: HostPaths, sent?: DeliveredImage): Provis
     const { path } = image;
     if (path === null) throw new VesselError('IMAGE_MISSING', `image ${image.key} was announced, but not sent`);
     const folder = join(paths.images, image.key);
-    for (const item of [folder, dataDiskPath(paths)]) if (!await isThere(item)) await journal.record('image', item);
+    for (const item of [folder, dataDiskPath(paths)]) if (!await exists(item)) await journal.record('image', item);
     if ((await deliveredImage(paths))?.key !== image.key) await receiveImage({ ...image, path }, paths.images, signal, (fraction) => progress(fraction * 0.95, 'unpacking the image'));
     progress(0.98, 'formatting the data disk');
     await ensureDataDisk(paths, signal);
@@ -71,7 +61,7 @@ export function goldenImageStep(paths: HostPaths, sent?: DeliveredImage): Provis
       const guestAgentSource = await guestAgentText();
       const folder = join(paths.images, goldenImageKey(await readImageInputs(codeServer, guestAgentSource)));
       // Only what this run makes: an image that was there before belongs to somebody else too.
-      for (const path of [folder, dataDiskPath(paths)]) if (!await isThere(path)) await journal.record('image', path);
+      for (const path of [folder, dataDiskPath(paths)]) if (!await exists(path)) await journal.record('image', path);
       const image = await buildGoldenImage({
         cacheDir: paths.cache, guestAgentSource, signal, log: (line) => log('debug', line),
         onProgress: (state) => progress(state.progress * 0.98, state.message),
