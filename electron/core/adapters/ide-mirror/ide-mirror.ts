@@ -9,6 +9,7 @@ import { pipeline } from 'node:stream/promises';
 import { VesselError } from '#shared/errors.ts';
 import type { HostImage, IdeMirror } from '../../ports/ide-mirror.ts';
 import type { RemoteHost } from '../../ports/remote-host.ts';
+import { isErrno } from '../cold-local/files.ts';
 import { filledFolder, parseManifest, type Manifest } from '../gateway/ide-static/manifest.ts';
 import { writeWhole } from '../gateway/ide-static/write-whole.ts';
 
@@ -96,7 +97,11 @@ async function missingFiles({ files }: Manifest, folder: string): Promise<readon
   const wanted = new Map<string, Wanted>();
   for (const [key, { sha256, bytes }] of Object.entries(files)) if (!wanted.has(sha256)) wanted.set(sha256, { key, sha256, bytes });
   const all = [...wanted.values()];
-  const present = await Promise.all(all.map(async ({ sha256, bytes }) => (await stat(join(folder, sha256)).catch(() => null))?.size === bytes)); // not there: it is fetched
+  const sizeOf = (sha256: string): Promise<number | null> => stat(join(folder, sha256)).then(({ size }) => size, (error: unknown) => {
+    if (isErrno(error, 'ENOENT')) return null;
+    throw error;
+  });
+  const present = await Promise.all(all.map(async ({ sha256, bytes }) => await sizeOf(sha256) === bytes));
   return all.filter((_file, index) => present[index] !== true);
 }
 

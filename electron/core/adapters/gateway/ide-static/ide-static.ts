@@ -109,7 +109,7 @@ export function createIdeStatic({ cache, log }: { readonly cache: string; readon
 
     async startingPage(ideStaticDir, host, sharedOrigin) {
       const image = await imageAt(ideStaticDir);
-      const recorded = image === null ? null : await readRecordedPage(ideStaticDir).catch(() => null); // images of an older Vessel have none
+      const recorded = image === null ? null : await readRecordedPage(ideStaticDir);
       if (image === null || recorded === null) return null;
       const page = pageFor(recorded, host);
       const shared = sharedOrigin === null ? null : { manifest: image.manifest, id: image.id, origin: sharedOrigin };

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { isErrno } from '../../cold-local/files.ts';
 
 /**
  * The workbench's page, written beside the IDE's files by the host that built the template, out of a machine nobody had used yet: no
@@ -18,9 +19,14 @@ const RecordedPageSchema = z.object({
 });
 export type RecordedPage = z.infer<typeof RecordedPageSchema>;
 
-/** Throws when the folder has no recorded page or one that this Vessel cannot read. */
-export async function readRecordedPage(directory: string): Promise<RecordedPage> {
-  return RecordedPageSchema.parse(JSON.parse(await readFile(join(directory, 'workbench-page.json'), 'utf8')));
+/** Null when the folder has none (images of an older Vessel) or one of a form that this Vessel does not know: a workbench then only loads a moment later. */
+export async function readRecordedPage(directory: string): Promise<RecordedPage | null> {
+  try {
+    return RecordedPageSchema.parse(JSON.parse(await readFile(join(directory, 'workbench-page.json'), 'utf8')));
+  } catch (error) {
+    if (isErrno(error, 'ENOENT') || error instanceof SyntaxError || error instanceof z.ZodError) return null;
+    throw error;
+  }
 }
 
 const NONCE = /'nonce-([A-Za-z0-9+/_=-]+)'/;

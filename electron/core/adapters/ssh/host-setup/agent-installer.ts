@@ -45,6 +45,7 @@ export class AgentInstaller {
 
   /** Puts both in their place unless they are there, one caller at a time; `release` lets an agent that runs go first. Throws HOST_UNSUPPORTED, HOST_VERSION, DISK_FULL, SUDO_…. */
   install(probe: HostProbe, tell: Tell, signal: AbortSignal | undefined, release: () => Promise<void>): Promise<Installed> {
+    // How the one before ended is for whoever asked for it.
     const work = this.#installing.catch(() => undefined).then(() => this.#install(probe, tell, signal, release));
     this.#installing = work;
     return work;
