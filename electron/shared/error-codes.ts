@@ -24,7 +24,7 @@ export const ERROR_CODES = {
   AGENT_LOST: { title: 'infra-agent ended unexpectedly', hint: 'Try again: Vessel starts it anew and finds running environments.', retryable: true },
   ACCELERATOR_UNUSABLE: { title: 'Hardware virtualisation exists but does not run a guest', hint: 'Vessel falls back to emulation; enable nested virtualisation for full speed.', retryable: false },
   PROVISION_FAILED: { title: 'A provisioning step failed', hint: 'Read the evidence below, repair it and provision again: finished steps are kept.', retryable: true },
-  IMAGE_MISSING: { title: 'The golden image is not on the host', hint: 'Provision the host.', retryable: true },
+  IMAGE_MISSING: { title: 'The golden image is not on the host', hint: 'Provision the host: `vessel host provision local`, or its page in the window.', retryable: true },
   HIBERNATION_FAILED: { title: 'The environment could not be put to sleep', hint: 'It runs on as before; check the free disk space of the host.', retryable: true },
   RESUME_FAILED: { title: 'The sleeping environment could not be woken', hint: 'Its memory and disk are still on the host: try again, or look at its logs.', retryable: true },
   TEMPLATE_MISSING: { title: 'No usable template for this size', hint: 'Vessel boots cold and rebuilds the template in the background.', retryable: true },

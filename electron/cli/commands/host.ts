@@ -98,12 +98,15 @@ function proofText(proof: NonNullable<UnprovisionResult['proof']>): readonly str
   return differing.map(({ what, added, gone }) => `differs from before: ${what}: ${[...added.map((name) => `+ ${name}`), ...gone.map((name) => `- ${name}`)].join(', ')}`);
 }
 
-function planText(context: Context, plan: ProvisionResult): string {
+/** What provisioning would do, as a person reads it. */
+export function planText(context: { readonly output: Pick<Context['output'], 'style'> }, plan: ProvisionResult): string {
   const { style } = context.output;
   const lines = plan.steps.flatMap((step) => step.plan.length === 0
     ? [`${step.state === 'skipped' ? style('dim', 'skipped') : style('green', 'present')}  ${step.title}${step.evidence === '' ? '' : style('dim', `  ${step.evidence}`)}`]
     : [`${style('yellow', 'missing')}  ${step.title}`, ...step.plan.map((change) => `           ${change}`)]);
-  return [...lines, plan.changed === 0 ? 'Nothing would change.' : `${count(plan.changed, 'step')} would change this host.`].join('\n');
+  // Nothing was done yet: `changed` counts what was.
+  const wanted = plan.steps.filter((step) => step.plan.length > 0).length;
+  return [...lines, wanted === 0 ? 'Nothing would change.' : `${count(wanted, 'step')} would change this host.`].join('\n');
 }
 
 function factsText(context: Context, facts: HostFacts): string {
