@@ -2,7 +2,7 @@ import { open } from 'node:fs/promises';
 import { errnoOf } from '../system/errno.ts';
 
 /** Enough for the longest tail that is asked for, never a whole log. */
-const TAIL_BYTES = 512 * 1024;
+export const TAIL_BYTES = 512 * 1024;
 
 /** Console bytes that would steer a terminal: colours and other control characters are of no use in a log. */
 const CONTROL = /\u001b\[[0-9;?]*[A-Za-z]|[\u0000-\u0008\u000b-\u001f\u007f]/g;

@@ -1,9 +1,11 @@
+import { join } from 'node:path';
 import { VesselError } from '#shared/errors.ts';
 import { HOST_PROTOCOL_VERSION } from '#shared/host-protocol.ts';
-import type { DriverName } from '#shared/host-protocol.ts';
+import type { DriverName, Vm } from '#shared/host-protocol.ts';
 import { AGENT_VERSION } from '../build-info.ts';
 import type { HostPaths, HostRole } from '../paths.ts';
 import { RouteFolder } from '../routes/traefik-route.ts';
+import { boundLog } from '../drivers/bound-log.ts';
 import { driverByRecord } from '../drivers/by-record.ts';
 import { RecordStore } from '../records/record-store.ts';
 import { firecrackerHost } from './firecracker-host.ts';
@@ -53,6 +55,13 @@ export function createHost(options: HostOptions): Host {
     }
   }
 
+  /** What is looked at again and again, by a desktop or by the host's own timer, is also kept from filling the disk. */
+  async function boundedList(): Promise<readonly Vm[]> {
+    const vms = await driver.list();
+    await Promise.all(vms.flatMap(({ id }) => ['console.log', 'hypervisor.log'].map((name) => boundLog(join(options.paths.vms, id, name)))));
+    return vms;
+  }
+
   return {
     hello: () => Promise.resolve({ v: HOST_PROTOCOL_VERSION, agentVersion: AGENT_VERSION, pid: process.pid }),
     facts: () => parts.facts(),
@@ -63,7 +72,7 @@ export function createHost(options: HostOptions): Host {
     hibernate: ({ id }, context) => hibernateVm(driver, routes, id, context),
     resume: ({ id, deadlineMs }, context) => underWay(id, context, (request) => resumeVm(driver, routes, { id, deadlineMs }, request)),
     idle: (params, context) => hibernateIdle({
-      driver, presence, params, signal: context.signal, now: () => Date.now(),
+      list: boundedList, presence, params, signal: context.signal, now: () => Date.now(),
       hibernate: async (id) => (await hibernateVm(driver, routes, id, context)).vm,
     }),
     async stop({ id }) {
@@ -78,7 +87,7 @@ export function createHost(options: HostOptions): Host {
     inspect: ({ id }) => driver.inspect(id),
     list: async () => ({ vms: [...await driver.list()] }),
     logs: async ({ id, lines }) => ({ lines: [...await driver.logs(id, lines)] }),
-    watchVms: () => driver.list(),
+    watchVms: boundedList,
     close: () => parts.close(),
   };
 }

@@ -9,7 +9,6 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { VesselError } from '#shared/errors.ts';
 import type { GuestActivity } from '#shared/guest-protocol.ts';
 import type { Vm } from '#shared/host-protocol.ts';
-import type { VmDriver } from '../drivers/driver.ts';
 import { hibernateIdle, idleFor } from './idle.ts';
 import type { IdleGiven } from './idle.ts';
 import { PresenceFolder } from './presence.ts';
@@ -46,7 +45,7 @@ describe('one round of the host\'s timer', () => {
     problem: null, ...change,
   });
   const round = (vms: readonly Vm[], change: Partial<IdleGiven> = {}): ReturnType<typeof hibernateIdle> => hibernateIdle({
-    driver: { list: () => Promise.resolve(vms) } as unknown as VmDriver, presence, params: { idleMinutes: 30, awayMinutes: 5 }, signal: new AbortController().signal, now: () => Date.now(),
+    list: () => Promise.resolve(vms), presence, params: { idleMinutes: 30, awayMinutes: 5 }, signal: new AbortController().signal, now: () => Date.now(),
     hibernate: (id) => { slept.push(id); return id === 'fails' ? Promise.reject(new VesselError('DISK_FULL', 'no room')) : Promise.resolve(vm(id, { state: 'hibernated' })); }, ...change,
   });
 

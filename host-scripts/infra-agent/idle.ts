@@ -1,7 +1,6 @@
 import { VesselError } from '#shared/errors.ts';
 import type { GuestActivity } from '#shared/guest-protocol.ts';
 import type { HostResult, Vm } from '#shared/host-protocol.ts';
-import type { VmDriver } from '../drivers/driver.ts';
 import { guestActivity } from '../guest/guest-client.ts';
 import type { PresenceFolder } from './presence.ts';
 
@@ -17,7 +16,7 @@ export function idleFor(activity: GuestActivity, startedAt: number, now: number)
 }
 
 export type IdleGiven = {
-  readonly driver: VmDriver;
+  readonly list: () => Promise<readonly Vm[]>;
   readonly hibernate: (id: string) => Promise<Vm>;
   readonly presence: PresenceFolder;
   readonly params: { readonly idleMinutes: number; readonly awayMinutes: number };
@@ -40,7 +39,7 @@ export async function hibernateIdle(given: IdleGiven): Promise<HostResult<'idle'
   const desktopAway = heard === null || given.now() - heard >= given.params.awayMinutes * MINUTE_MS;
   const hibernated: string[] = [];
   const kept: { id: string; why: string }[] = [];
-  for (const vm of await given.driver.list()) {
+  for (const vm of await given.list()) {
     given.signal.throwIfAborted();
     try {
       // One whose way to sleep was cut short sleeps for everybody, but still takes its memory.
