@@ -44,7 +44,7 @@ export function processDriver(store: RecordStore): DriverWithAbilities {
     const log = await open(folder.logPath, 'a', 0o600);
     const { identity } = await startDetached({
       argv: folder.argv, stdio: ['ignore', log.fd, log.fd], user: null, cwd: directory,
-      env: { PATH: process.env['PATH'] ?? '/usr/bin:/bin', HOME: directory, LANG: 'C.UTF-8', ELECTRON_RUN_AS_NODE: '1' },
+      env: { PATH: process.env['PATH'] ?? '/usr/bin:/bin', HOME: directory, TMPDIR: directory, LANG: 'C.UTF-8', ELECTRON_RUN_AS_NODE: '1' },
     }).finally(() => log.close());
     return identity;
   };
