@@ -3,7 +3,7 @@ import { bech32 } from '@scure/base';
 import { Decrypter, Encrypter } from 'age-encryption';
 import { describe, expect, it } from 'vitest';
 import { nativeAead, portableAead, type Aead } from './aead.ts';
-import { openAge, sealAge, sealedBytes } from './age-file.ts';
+import { openAge, plainBytes, sealAge, sealedBytes } from './age-file.ts';
 import { makeArchiveKey } from './archive-key.ts';
 
 const key = makeArchiveKey(randomBytes(32));
@@ -25,6 +25,7 @@ describe('a sealed file', () => {
     const content = randomBytes(size);
     const sealed = await seal(content);
     expect(sealed).toHaveLength(sealedBytes(size));
+    expect(plainBytes(sealed.length)).toBe(size);
     const reader = new Decrypter();
     reader.addIdentity(identity);
     expect(Buffer.from(await reader.decrypt(sealed)).equals(content)).toBe(true);

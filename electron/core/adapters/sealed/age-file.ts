@@ -25,6 +25,12 @@ const damaged = (what: string): VesselError => new VesselError('ARCHIVE_CORRUPT'
 /** How large a file becomes: known before it is made, because the format has no compression and no padding. */
 export const sealedBytes = (plainBytes: number): number => HEADER_BYTES + NONCE_BYTES + plainBytes + Math.max(1, Math.ceil(plainBytes / CHUNK_BYTES)) * TAG_BYTES;
 
+/** The other way round; meaningless for what is not such a file. */
+export function plainBytes(sealed: number): number {
+  const body = sealed - HEADER_BYTES - NONCE_BYTES;
+  return body - Math.ceil(body / (CHUNK_BYTES + TAG_BYTES)) * TAG_BYTES;
+}
+
 /**
  * Seals a stream in the age v1 format (https://age-encryption.org/v1) for one X25519 recipient. Everything that is random there is
  * given by the caller here, who must never give the same `secrets` for two contents. Holds one piece in memory.

@@ -9,7 +9,7 @@ import type { RemoteArchives, TransferOptions } from '../../ports/remote-store.t
 import { isErrno, storeError, syncFolder } from '../cold-local/files.ts';
 import { hashFile, writeHashed } from '../cold-local/write-hashed.ts';
 import { spooledPut } from '../remote/spooled-put.ts';
-import { openAge, sealAge } from './age-file.ts';
+import { openAge, plainBytes, sealAge } from './age-file.ts';
 import type { ArchiveKey } from './archive-key.ts';
 import { locked, isSealed, type SealedView } from './sealed-view.ts';
 
@@ -145,7 +145,8 @@ export function makeSealedArchives(view: SealedView): RemoteArchives & { seal(ke
       if (await view.policy() === null) return found;
       await view.rowsOf(projectId);
       const plainOf = new Map(Object.entries(view.names.of(projectId)).map(([plain, name]) => [name, plain]));
-      return found.map((stored) => ({ ...stored, sha256: plainOf.get(stored.sha256) ?? stored.sha256 }));
+      // What no row and no memory names is told as it lies there.
+      return found.map((stored) => { const plain = plainOf.get(stored.sha256); return plain === undefined ? stored : { ...stored, sha256: plain, bytes: plainBytes(stored.bytes) }; });
     },
     async removeProject(projectId) { await archives.removeProject(projectId); view.names.clear(projectId); },
   };

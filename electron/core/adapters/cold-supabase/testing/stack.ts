@@ -17,6 +17,8 @@ export type Stack = {
   readonly url: string;
   readonly publishableKey: string;
   readonly cluster: Cluster;
+  /** Where Storage keeps its files: objects, and uploads under way. */
+  readonly folder: string;
   readonly faults: Faults;
   /** May be changed while it runs. */
   readonly limits: { maxFileBytes: number | null; quotaBytes: number | null };
@@ -70,7 +72,7 @@ export async function startStack(options: { readonly tokenSeconds?: number } = {
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, publishableKey: KEY, cluster, faults, limits, skew, revoked,
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, publishableKey: KEY, cluster, folder, faults, limits, skew, revoked,
     mailTo: (address) => mail.messages.get(address)?.at(-1)?.text ?? null,
     async objectFile(name) {
       const path = join(folder, 'objects', 'user-projects', ...name.split('/'));

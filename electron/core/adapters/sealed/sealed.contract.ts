@@ -1,0 +1,392 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { EncryptionStatus } from '#shared/encryption-contract.ts';
+import { VesselError } from '#shared/errors.ts';
+import type { Operation } from '#shared/operation.ts';
+import type { Project } from '#shared/project.ts';
+import type { RemoteBackend } from '../../ports/remote-store.ts';
+import type { BackendEncryption } from '../../ports/encryption.ts';
+import { Encryption } from '../../services/cloud/encryption.ts';
+import { CloudLimits } from '../../services/cloud/limits.ts';
+import { makeSealedNames } from '../../services/cloud/sealed-names.ts';
+import { Sync, type SyncReport } from '../../services/cloud/sync.ts';
+import { recordRevision } from '../../services/revisions.ts';
+import { makeWorld, type World } from '../../testing/world.ts';
+import { storedZip } from '../archive/stored-zip.fixture.ts';
+import { coldStoreContract } from '../cold-local/cold-store.contract.ts';
+import { memorySecrets } from '../cold-supabase/testing/signed-in.ts';
+import { makeTieredColdStore } from '../cold-tiered/cold-store.ts';
+import { makeKeyRing, type KeyRing } from './key-ring.ts';
+import { makeSealedBackend } from './sealed-backend.ts';
+import type { TestAccount, TestCloud } from './testing/test-clouds.ts';
+
+type Sealed = RemoteBackend & { readonly encryption: BackendEncryption };
+const code = (name: string): unknown => expect.objectContaining({ code: name });
+/** Where it dies, and at which passing: in the middle of the revisions, or of the end. */
+const CRASHES = [['encrypt.uploaded', 2], ['encrypt.verified', 2], ['encrypt.recorded', 1], ['encrypt.recorded', 2], ['encrypt.swapped', 1], ['encrypt.objects-removed', 1], ['encrypt.rows-removed', 1]] as const;
+
+/** What encryption promises, over any cloud: run with the cold-store contract over Supabase and over S3. */
+export function sealedContract(name: string, startCloud: () => Promise<TestCloud>): void {
+  let cloud: TestCloud;
+  let account: TestAccount;
+  let folder = '';
+  const computers: Computer[] = [];
+  beforeAll(async () => { cloud = await startCloud(); });
+  afterAll(() => cloud.stop());
+  beforeEach(async () => { account = await cloud.account(); folder = mkdtempSync(join(tmpdir(), 'vessel-sealed-')); });
+  afterEach(async () => {
+    cloud.faults.clear();
+    for (const { sync, world } of computers.splice(0)) { await world.context.operations.close(); await sync.stop(); await world.dispose(); }
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  /** A back end with encryption turned on, and nothing else around it. */
+  async function sealedAlone(): Promise<{ readonly backend: Sealed; readonly raw: RemoteBackend; readonly ring: KeyRing }> {
+    const raw = await account.device({ id: crypto.randomUUID(), name: 'alone' });
+    const ring = makeKeyRing(memorySecrets());
+    const facts = new Map<string, string>();
+    const names = makeSealedNames({ get: (key) => facts.get(key) ?? null, put: (key, value) => { if (value === null) facts.delete(key); else facts.set(key, value); } });
+    const backend = makeSealedBackend(raw, { ring, names, spool: join(folder, 'spool') });
+    await backend.encryption.set(await ring.keep(ring.make().phrase), true);
+    return { backend, raw, ring };
+  }
+  const alone = new WeakMap<object, RemoteBackend>();
+  coldStoreContract(`${name} with encryption`, {
+    make: async () => { const { backend, raw } = await sealedAlone(); alone.set(backend.archives, raw); return backend.archives; },
+    damage: async (store, projectId) => {
+      const raw = alone.get(store);
+      for (const { sha256 } of await raw?.archives.list(projectId) ?? []) await account.damage(projectId, sha256, Buffer.from('damaged'));
+    },
+  });
+
+  /** A computer of its own: its own home, keys, clock and services; the same account. */
+  type Computer = { readonly name: string; readonly world: World; readonly raw: RemoteBackend; readonly backend: Sealed; readonly ring: KeyRing; readonly encryption: Encryption; readonly sync: Sync; step(): Promise<SyncReport>; restart(): Promise<void> };
+  async function computer(deviceName: string): Promise<Computer> {
+    const device = { id: crypto.randomUUID(), name: deviceName };
+    const raw = await account.device(device);
+    const secrets = memorySecrets();
+    const make = (world: World): Omit<Computer, 'step' | 'restart'> => {
+      const ring = makeKeyRing(secrets);
+      const { facts } = world.context.store.sync;
+      let asked = 0;
+      // Each question about the record is half a minute after the one before.
+      const backend = makeSealedBackend(raw, { ring, names: makeSealedNames(facts), spool: join(folder, `${deviceName}-up`), now: () => (asked += 31_000) });
+      facts.put('defaultStore', cloud.kind);
+      Object.assign(world.cold, makeTieredColdStore({ ...world.cold }, (id) => (world.context.store.sync.get(id) === null ? null : backend.archives), join(folder, `${deviceName}-down`)));
+      const sync = new Sync({ context: world.context, device, backends: (kind) => (kind === cloud.kind ? backend : null), limits: new CloudLimits(() => ({ maxFileBytes: null, totalBytes: null }), Date.now) });
+      const encryption = new Encryption({ context: world.context, keys: ring, stores: () => [{ kind: cloud.kind, encryption: backend.encryption }], sync: () => sync.now() });
+      return { name: deviceName, world, raw, backend, ring, encryption, sync };
+    };
+    const made: Computer = {
+      ...make(await makeWorld({ clock: { now: Date.now() } })),
+      step: () => made.sync.now(),
+      restart: async () => { await made.sync.stop(); Object.assign(made, make(await made.world.reborn())); },
+    };
+    computers.push(made);
+    return made;
+  }
+  async function save({ world }: Computer, projectId: string, file: string, data: string): Promise<void> {
+    world.clock.now += 1000;
+    const stored = await world.context.cold.put(projectId, Readable.from([storedZip([{ name: file, data }])]), {});
+    const now = world.clock.now;
+    await recordRevision(world.context, { projectId, ...stored, files: 1, contentBytes: data.length, reason: 'exit', createdAt: now, verifiedAt: now, leftOut: [{ path: 'left-out-marker', reason: 'rule' }] }, world.projects.get(projectId).head?.rev ?? null);
+  }
+  const create = ({ world }: Computer, projectName: string): Promise<Project> => world.projects.create({ name: projectName, template: 'blank', hostId: 'local', settings: { exclude: { preset: 'safe', rules: ['settings-marker/**'] } } });
+  const content = async ({ world }: Computer, id: string, rev: number | null = null): Promise<string> => (await buffer((await world.history.open(id, rev)).content)).toString('latin1');
+  const contents = async (one: Computer, id: string): Promise<readonly string[]> => Promise.all([...one.world.history.list(id).revisions].reverse().map(({ rev }) => content(one, id, rev)));
+  /** Turns it on as a person does, and waits for what is there to be encrypted. Returns the phrase. */
+  async function turnOn({ encryption }: Computer): Promise<{ readonly phrase: string; readonly operation: Operation }> {
+    const { keyId, phrase, ask } = await encryption.begin();
+    const words = (phrase ?? '').split(' ');
+    const { done } = await encryption.turnOn(keyId, ask.map((place) => words[place - 1] ?? ''));
+    return { phrase: phrase ?? '', operation: await done };
+  }
+  /** Words that only a person's files, settings and hashes hold. */
+  const markers = (one: Computer, id: string): readonly string[] => ['content-marker', 'file-marker', 'left-out-marker', 'settings-marker', 'Name Marker', ...one.world.history.list(id).revisions.map(({ sha256 }) => sha256)];
+  const found = async (words: readonly string[]): Promise<readonly string[]> => { const held = (await account.held()).toString('latin1'); return words.filter((word) => held.includes(word)); };
+  const rows = async ({ raw }: Computer, id: string): Promise<readonly boolean[]> => (await raw.index.archives(id)).map(({ sealed }) => sealed !== undefined);
+  const states = ({ stores }: EncryptionStatus): readonly string[] => stores.map(({ state }) => state);
+
+  describe(`${name}, encrypted`, () => {
+    it('holds nothing in plain: no file, name, setting, left-out path or hash; and another computer with the phrase reads all of it', async () => {
+      const [one, two] = [await computer('one'), await computer('two')];
+      const { phrase } = await turnOn(one);
+      const { id } = await create(one, 'Shop');
+      await save(one, id, 'file-marker.txt', 'content-marker 1');
+      await one.world.projects.update(id, { name: 'Name Marker' });
+      await save(one, id, 'file-marker.txt', 'content-marker 2');
+      expect(await one.step()).toMatchObject({ pending: 0, error: null });
+      expect(await found(markers(one, id))).toEqual([]);
+      expect(await found([(await one.encryption.status()).stores[0]?.keyId ?? '', id])).toHaveLength(2);
+      expect(one.world.projects.get(id).sync).toMatchObject({ state: 'synced' });
+
+      await two.step();
+      expect(two.world.projects.list(false)).toEqual([]);
+      await two.encryption.unlock(phrase);
+      await two.step();
+      expect(two.world.projects.get(id)).toMatchObject({ name: 'Name Marker', settings: { exclude: { rules: ['settings-marker/**'] } }, head: { rev: 3, files: 1, leftOut: [{ path: 'left-out-marker', reason: 'rule' }] }, sync: { state: 'synced' } });
+      expect(await contents(two, id)).toEqual(await contents(one, id));
+      await save(two, id, 'file-marker.txt', 'content-marker of two');
+      await two.step();
+      await one.step();
+      expect(await content(one, id)).toContain('content-marker of two');
+      expect(await found(markers(one, id))).toEqual([]);
+    });
+
+    it('keeps both saves of two computers as it does unencrypted', async () => {
+      const [one, two] = [await computer('one'), await computer('laptop-2')];
+      const { phrase } = await turnOn(one);
+      const { id } = await create(one, 'Shop');
+      await one.step();
+      await two.encryption.unlock(phrase);
+      await two.step();
+      for (let round = 0; round < 5; round += 1) {
+        await save(one, id, 'a.txt', `one ${round}`);
+        await save(two, id, 'a.txt', `two ${round}`);
+        await Promise.all([one.step(), two.step()]);
+        await Promise.all([one.step(), two.step()]);
+        expect(one.world.projects.get(id).head?.sha256).toBe(two.world.projects.get(id).head?.sha256);
+      }
+      const revisions = two.world.history.list(id).revisions;
+      expect([revisions.filter(({ branch }) => branch === undefined).length, revisions.filter(({ branch }) => branch !== undefined).length]).toEqual([6, 5]);
+    });
+
+    it('encrypts what was there before, so that nothing readable stays, and loses neither order nor branches', async () => {
+      const [one, two] = [await computer('one'), await computer('laptop-2')];
+      const { id } = await create(one, 'Name Marker');
+      await save(one, id, 'file-marker.txt', 'content-marker 1');
+      await one.step();
+      await two.step();
+      await save(one, id, 'file-marker.txt', 'content-marker 2');
+      await save(two, id, 'file-marker.txt', 'content-marker of two');
+      await one.step();
+      await two.step();
+      await one.step();
+      expect((await found(markers(one, id))).length).toBeGreaterThan(5);
+      // An upload that died before its row was written.
+      const orphan = storedZip([{ name: 'file-marker.txt', data: 'content-marker orphan' }]);
+      await one.raw.archives.put(id, Readable.from([orphan]), {});
+
+      const { phrase, operation } = await turnOn(one);
+      expect(operation).toMatchObject({ state: 'succeeded', kind: 'encrypt' });
+      expect(await found([...markers(one, id), createHash('sha256').update(orphan).digest('hex')])).toEqual([]);
+      expect(await rows(one, id)).toEqual([true, true, true, true]);
+      expect(await one.step()).toMatchObject({ pushed: 0, pending: 0, error: null });
+      expect(one.world.projects.get(id).sync).toMatchObject({ state: 'synced', conflict: null });
+
+      const three = await computer('three');
+      await three.encryption.unlock(phrase);
+      await three.step();
+      expect(await contents(three, id)).toEqual(await contents(one, id));
+      expect(three.world.history.list(id).revisions.filter(({ branch }) => branch !== undefined)).toHaveLength(1);
+      expect(three.world.projects.get(id).head?.sha256).toBe(one.world.projects.get(id).head?.sha256);
+    });
+
+    it.each(CRASHES)('goes on after it died at %s (%i), and never lacks a revision in between', async (point, passing) => {
+      const one = await computer('one');
+      const { id } = await create(one, 'Name Marker');
+      await save(one, id, 'file-marker.txt', 'content-marker 1');
+      await one.step();
+      const before = await contents(one, id);
+      let passed = 0;
+      Object.assign(one.world.context.runtime, { fault: (at: string) => { if (at === point && (passed += 1) === passing) throw new VesselError('INTERNAL', 'died here'); } });
+      const { phrase, operation } = await turnOn(one);
+      expect(operation.state).toBe('failed');
+      // Whoever looks now finds everything.
+      const two = await computer('two');
+      await two.encryption.unlock(phrase);
+      await two.step();
+      expect(await contents(two, id)).toEqual(before);
+      await one.restart();
+      expect(await one.encryption.status()).toMatchObject({ state: 'on', unfinished: 'encrypt' });
+      expect((await one.encryption.resume().done).state).toBe('succeeded');
+      expect(await one.encryption.status()).toMatchObject({ state: 'on', unfinished: null });
+      expect(await found(markers(one, id))).toEqual([]);
+      const three = await computer('three');
+      await three.encryption.unlock(phrase);
+      await three.step();
+      expect(await contents(three, id)).toEqual(before);
+    });
+
+    it('is not lost when another computer saves while it is being encrypted', async () => {
+      const [one, two] = [await computer('one'), await computer('two')];
+      const { id } = await create(one, 'Name Marker');
+      await one.step();
+      await two.step();
+      const { keyId, phrase, ask } = await one.encryption.begin();
+      const words = (phrase ?? '').split(' ');
+      await two.ring.keep(phrase ?? '');
+      await save(two, id, 'file-marker.txt', 'content-marker saved meanwhile');
+      const { done } = await one.encryption.turnOn(keyId, ask.map((place) => words[place - 1] ?? ''));
+      await Promise.all([done, two.step()]);
+      expect((await done).state).toBe('succeeded');
+      await two.step();
+      await one.step();
+      if ((await rows(one, id)).includes(false)) await (await one.encryption.turnOn(keyId, [])).done;
+      expect(await content(one, id)).toContain('content-marker saved meanwhile');
+      expect(await found(markers(one, id))).toEqual([]);
+      expect(await contents(two, id)).toEqual(await contents(one, id));
+    });
+
+    it('is locked for a computer without the key: it says so, sends nothing, loses nothing, and goes on after unlocking', async () => {
+      const [one, two] = [await computer('one'), await computer('two')];
+      const { id } = await create(one, 'Shop');
+      await one.step();
+      await two.step();
+      const { phrase } = await turnOn(one);
+      await save(one, id, 'a.txt', 'sealed by one');
+      await one.step();
+      await save(two, id, 'a.txt', 'content-marker of two');
+      await two.world.projects.update(id, { name: 'Name Marker' });
+      const other = await create(two, 'Name Marker too');
+      await two.step();
+      expect(await two.encryption.status()).toMatchObject({ state: 'locked', stores: [{ state: 'locked', lockedProjects: 1 }] });
+      expect(two.world.projects.get(id).sync).toMatchObject({ state: 'failed', error: { code: 'ENCRYPTION_LOCKED', hint: expect.stringContaining('unlock') as unknown } });
+      expect(await found(['content-marker', 'Name Marker'])).toEqual([]);
+      await expect(two.backend.archives.open(id, one.world.projects.get(id).head?.sha256 ?? '')).rejects.toThrow(code('ENCRYPTION_LOCKED'));
+      await expect(two.encryption.begin()).rejects.toThrow(code('ENCRYPTION_LOCKED'));
+      await expect(two.encryption.turnOff(true)).rejects.toThrow(code('ENCRYPTION_LOCKED'));
+
+      const wrong = two.ring.make().phrase;
+      await expect(two.encryption.unlock(wrong)).rejects.toThrow(code('ENCRYPTION_WRONG_KEY'));
+      await expect(two.encryption.unlock(phrase.replace(/^\w+/, 'zoo'))).rejects.toThrow(code('ENCRYPTION_PHRASE_INVALID'));
+      expect(states(await two.encryption.status())).toEqual(['locked']);
+
+      await two.encryption.unlock(phrase);
+      await two.step();
+      await two.step();
+      expect(two.world.projects.get(id)).toMatchObject({ name: 'Name Marker', sync: { error: null, conflict: { branch: expect.stringContaining('two') as unknown } } });
+      expect(await content(two, id)).toContain('sealed by one');
+      await one.step();
+      expect(one.world.projects.get(other.id).name).toBe('Name Marker too');
+      expect(await found(['content-marker', 'Name Marker'])).toEqual([]);
+    });
+
+    it('is not turned on with words that are not those of the phrase, nor twice with two keys', async () => {
+      const [one, two] = [await computer('one'), await computer('two')];
+      const { keyId, ask } = await one.encryption.begin();
+      expect(ask).toHaveLength(2);
+      await expect(one.encryption.turnOn(keyId, ['wrong', 'words'])).rejects.toThrow(code('ENCRYPTION_NOT_CONFIRMED'));
+      await expect(one.encryption.turnOn('f'.repeat(32), [])).rejects.toThrow(code('BAD_REQUEST'));
+      expect(states(await one.encryption.status())).toEqual(['off']);
+      const second = await two.encryption.begin();
+      await turnOn(one);
+      const words = (second.phrase ?? '').split(' ');
+      await expect(two.encryption.turnOn(second.keyId, second.ask.map((place) => words[place - 1] ?? ''))).rejects.toThrow(code('CONFLICT'));
+      // The phrase is shown once: who asks again is not told it.
+      expect(await one.encryption.begin()).toMatchObject({ phrase: null, ask: [] });
+    });
+
+    it('stays readable after it was turned off, and becomes plain when that is asked for', async () => {
+      const one = await computer('one');
+      const { id } = await create(one, 'Name Marker');
+      await turnOn(one);
+      await one.step();
+      await save(one, id, 'file-marker.txt', 'content-marker 1');
+      await one.step();
+      expect(await one.encryption.turnOff(false)).toBeNull();
+      await save(one, id, 'file-marker.txt', 'content-marker 2');
+      expect(await one.step()).toMatchObject({ pending: 0, error: null });
+      expect(await rows(one, id)).toEqual([true, true, false]);
+      const before = await contents(one, id);
+      const operation = await (await one.encryption.turnOff(true))?.done;
+      expect(operation).toMatchObject({ state: 'succeeded', kind: 'decrypt' });
+      expect(await rows(one, id)).toEqual([false, false, false]);
+      // Nobody needs the key any more.
+      const two = await computer('two');
+      await two.step();
+      expect(await contents(two, id)).toEqual(before);
+      expect(two.world.projects.get(id)).toMatchObject({ name: 'Name Marker' });
+      expect(await one.encryption.begin()).toMatchObject({ phrase: null });
+      expect((await turnOn(one)).operation.state).toBe('succeeded');
+      expect(await found(markers(one, id))).toEqual([]);
+    });
+
+    it('removes what is pruned and what is removed for good, and nothing that is still named', async () => {
+      const one = await computer('one');
+      await turnOn(one);
+      const { id } = await create(one, 'Shop');
+      for (const text of ['same', 'other', 'same', 'last']) await save(one, id, 'a.txt', text);
+      await one.step();
+      expect(await one.raw.archives.list(id)).toHaveLength(4);
+      await one.world.history.prune(id, { keepRevisions: 2 });
+      await one.step();
+      expect(await one.raw.archives.list(id)).toHaveLength(2);
+      expect(await rows(one, id)).toEqual([true, true]);
+      for (const { sha256 } of one.world.history.list(id).revisions) expect(await one.backend.archives.readBack(id, sha256)).toMatchObject({ sha256 });
+      one.world.projects.delete(id);
+      one.world.clock.now += 31 * 86_400_000;
+      await one.world.projects.purge();
+      await one.step();
+      expect(await one.raw.archives.list(id)).toEqual([]);
+    });
+  });
+
+  describe(`an encrypted archive over ${name}`, () => {
+    /** Two whole pieces of either cloud and a bit. */
+    const bytes = randomBytes(17 * 1024 * 1024);
+    const sha256 = createHash('sha256').update(bytes).digest('hex');
+    const file = (): { readonly path: string; readonly sha256: string; readonly bytes: number } => { const path = join(folder, 'plain.zip'); writeFileSync(path, bytes); return { path, sha256, bytes: bytes.length }; };
+    const isPiece = (method: string): boolean => method === 'PATCH' || method === 'PUT';
+
+    it('goes on with an upload that was cut, with the same bytes: only what is missing is sent', async () => {
+      const { backend, raw } = await sealedAlone();
+      let seen = 0;
+      cloud.faults.set(({ method }) => (isPiece(method) && seen++ >= 1 ? { kind: 'cut-upload', afterBytes: 0 } : null));
+      await expect(backend.archives.upload('p', file(), {})).rejects.toThrow(code('CLOUD_OFFLINE'));
+      expect(readdirSync(join(folder, 'spool'))).toEqual([]);
+      cloud.faults.clear();
+      await backend.archives.upload('p', file(), {});
+      expect(cloud.faults.seen.filter(({ method }) => isPiece(method)).length).toBeLessThan(3);
+      expect(await backend.archives.readBack('p', sha256)).toEqual({ sha256, bytes: bytes.length });
+      const [object] = await raw.archives.list('p');
+      expect(await raw.archives.readBack('p', object?.sha256 ?? '')).toMatchObject({ sha256: object?.sha256 });
+    });
+
+    it('goes on with a download that was cut, and appears only whole', async () => {
+      const { backend } = await sealedAlone();
+      await backend.archives.upload('p', file(), {});
+      const path = join(folder, 'down.zip');
+      cloud.faults.set(({ method, path: asked }) => (method === 'GET' && !asked.includes('/rest/') && !asked.includes('.json') ? { kind: 'cut-download', afterBytes: 9_000_000 } : null));
+      const abort = new AbortController();
+      await expect(backend.archives.download('p', sha256, path, { signal: abort.signal, onProgress: (at) => { if (at > 3_000_000) abort.abort(); } })).rejects.toThrow(code('CANCELLED'));
+      expect(existsSync(path)).toBe(false);
+      cloud.faults.clear();
+      expect(await backend.archives.download('p', sha256, path, {})).toMatchObject({ sha256, bytes: bytes.length });
+      const ranged = cloud.faults.seen.filter(({ headers }) => headers.range !== undefined);
+      expect(ranged.length).toBeGreaterThan(0);
+      expect(readdirSync(folder).sort()).toEqual(['down.zip', 'plain.zip', 'spool']);
+    });
+
+    it('that was damaged, cut or exchanged for another one is called damaged, whatever reads it', async () => {
+      const { backend, raw } = await sealedAlone();
+      const small = { path: join(folder, 'small.zip'), bytes: 100_000 };
+      const parts = bytes.subarray(0, small.bytes);
+      writeFileSync(small.path, parts);
+      const hash = createHash('sha256').update(parts).digest('hex');
+      await backend.archives.upload('p', { ...small, sha256: hash }, {});
+      const [object] = await raw.archives.list('p');
+      const sealed = await buffer(await raw.archives.open('p', object?.sha256 ?? ''));
+      const flipped = Buffer.from(sealed);
+      flipped[90_000] = (flipped[90_000] ?? 0) ^ 1;
+      for (const content of [flipped, sealed.subarray(0, 70_000), sealed.subarray(0, 50), Buffer.concat([sealed, Buffer.from('x')]), randomBytes(100)]) {
+        await account.damage('p', object?.sha256 ?? '', content);
+        await expect(backend.archives.readBack('p', hash)).rejects.toThrow(code('ARCHIVE_CORRUPT'));
+        await expect(backend.archives.download('p', hash, join(folder, 'x.zip'), {})).rejects.toThrow(code('ARCHIVE_CORRUPT'));
+        await expect(backend.archives.open('p', hash).then((stream) => buffer(stream))).rejects.toThrow(code('ARCHIVE_CORRUPT'));
+        expect(existsSync(join(folder, 'x.zip'))).toBe(false);
+      }
+    });
+
+    it('is never sealed under a name that its content does not have', async () => {
+      const { backend, raw } = await sealedAlone();
+      await expect(backend.archives.upload('p', { ...file(), sha256: 'a'.repeat(64) }, {})).rejects.toThrow(code('ARCHIVE_CORRUPT'));
+      expect(await raw.archives.list('p')).toEqual([]);
+    });
+  });
+}
