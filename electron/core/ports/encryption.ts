@@ -37,6 +37,8 @@ export type BackendEncryption = {
    * it, moves the pointer by compare-and-swap, and only then removes the old form. Goes on wherever an earlier attempt ended.
    */
   convert(projectId: string, options: ConvertOptions): Promise<number>;
+  /** Somebody else signed in, or the account was emptied: nothing that is known holds any more. */
+  forget(): void;
   /** Projects that were seen and cannot be read. */
   readonly locked: ReadonlySet<string>;
   /** True when a project in another form than wanted was met. */

@@ -1,6 +1,6 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import { VesselError } from '#shared/errors.ts';
 import type { ConvertOptions } from '../../ports/encryption.ts';
 import type { RemoteArchive, RemoteArchives } from '../../ports/remote-store.ts';

@@ -1,4 +1,4 @@
-import { sealedContract } from './sealed.contract.ts';
+import { sealedContract } from '../../testing/sealed.contract.ts';
 import { s3Cloud } from './testing/test-clouds.ts';
 
 sealedContract('S3', s3Cloud);

@@ -21,6 +21,7 @@ export function makeSealedBackend(inner: RemoteBackend, options: SealedOptions):
     encryption: {
       locked: view.locked,
       get mixed() { return view.mixed; },
+      forget: () => view.forget(),
       async policy(fresh = false) {
         const policy = await view.policy(fresh);
         if (policy === null) return null;

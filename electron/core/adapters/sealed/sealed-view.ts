@@ -38,6 +38,7 @@ export class SealedView {
     return value === null ? null : { ...value, key: await this.#ring.key(value.keyId) };
   }
   forgetPolicy(): void { this.#record = null; }
+  forget(): void { this.#record = null; this.locked.clear(); this.mixed = false; }
   /** The key that what is written now must be sealed with; null when it is to be plain. Throws ENCRYPTION_LOCKED. */
   async sealingKey(fresh: boolean): Promise<ArchiveKey | null> {
     const policy = await this.policy(fresh);

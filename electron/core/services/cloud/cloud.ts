@@ -152,6 +152,7 @@ export class Cloud {
       if (waiting.length > 0 && !leave) throw new VesselError('CONFLICT', `${waiting.length} projects of ${sync.facts.get('email') ?? 'another account'} have changes that are not in the cloud yet`, { retryable: false, hint: 'Sign in as that account first and let them go up, or leave them on this computer.' });
       for (const { projectId } of theirs) { sync.forget(projectId); this.context.feed.project(projectId); }
       sync.facts.put('cursor:supabase', null);
+      this.encryption.forget();
     }
     sync.facts.put('user', user.userId);
     sync.facts.put('email', user.email);

@@ -17,6 +17,7 @@ const STATUS_MS = 3_000;
 const ASKED = 2;
 const WORK = 'encryption:work';
 const PAUSED = 'encryption:paused';
+const stateOf = (kind: RemoteKind): string => `encryption:${kind}`;
 
 /** The encryption of what lies in clouds: whether it is on, its key, and bringing what is there from one form into the other. */
 export class Encryption {
@@ -38,6 +39,15 @@ export class Encryption {
     if (store?.encryption.mixed !== true || facts.get(PAUSED) !== null || this.#running() !== null) return;
     facts.put(WORK, 'encrypt');
     this.#continue();
+  }
+
+  /** Somebody else signed in, or the account was emptied. */
+  forget(): void {
+    const { facts } = this.#needs.context.store.sync;
+    this.#pending = null;
+    for (const { kind, encryption } of this.#needs.stores()) { encryption.forget(); facts.put(stateOf(kind), null); }
+    facts.put(WORK, null);
+    facts.put(PAUSED, null);
   }
 
   async status(): Promise<EncryptionStatus> {
@@ -174,7 +184,7 @@ export class Encryption {
   /** The record of a store: as it is, or as it was when it was last asked. */
   async #stateOf({ kind, encryption }: Store): Promise<EncryptionStatus['stores'][number]> {
     const { context: { store: { sync: { facts } } }, keys } = this.#needs;
-    const fact = `encryption:${kind}`;
+    const fact = stateOf(kind);
     let record: Pick<EncryptionRecord, 'keyId' | 'enabled'> | null | undefined;
     let error: VesselError | null = null;
     try {

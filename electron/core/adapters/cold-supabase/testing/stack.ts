@@ -33,6 +33,8 @@ export type Stack = {
   stop(): Promise<void>;
 };
 
+/** Longer than this no connection takes to close that will. */
+const CLOSE_MS = 2_000;
 const SECRET = 'the-secret-of-a-double-that-nobody-else-uses';
 const KEY = 'sb_publishable_double';
 
@@ -83,7 +85,8 @@ export async function startStack(options: { readonly tokenSeconds?: number } = {
     async stop() {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
-      await app.connection.close();
+      // A request that was cut may hold its connection; the cluster ends it.
+      await Promise.race([app.connection.close(), new Promise((resolve) => { setTimeout(resolve, CLOSE_MS); })]);
       await cluster.stop();
       await rm(folder, { recursive: true, force: true });
     },
