@@ -123,11 +123,18 @@ class Pieces {
   /** That many bytes; fewer only at the end. */
   async take(bytes: number): Promise<Buffer> {
     await this.#fill(bytes);
-    const all = Buffer.concat(this.#waiting);
-    const rest = all.subarray(bytes);
-    this.#waiting = rest.length === 0 ? [] : [rest];
-    this.#bytes = rest.length;
-    return all.subarray(0, bytes);
+    const taken: Uint8Array[] = [];
+    for (let left = Math.min(bytes, this.#bytes); left > 0;) {
+      const [first = new Uint8Array()] = this.#waiting;
+      if (first.length > left) this.#waiting[0] = first.subarray(left);
+      else this.#waiting.shift();
+      taken.push(first.subarray(0, left));
+      this.#bytes -= Math.min(left, first.length);
+      left -= Math.min(left, first.length);
+    }
+    // One piece of what came is passed on without a copy.
+    const [only] = taken;
+    return taken.length === 1 && only !== undefined ? Buffer.from(only.buffer, only.byteOffset, only.length) : Buffer.concat(taken);
   }
   /** Lets the source go, whether it ended or not. */
   async close(): Promise<void> { await this.#source.return?.(); }
