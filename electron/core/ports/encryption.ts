@@ -41,6 +41,6 @@ export type BackendEncryption = {
   forget(): void;
   /** Projects that were seen and cannot be read. */
   readonly locked: ReadonlySet<string>;
-  /** True when a project in another form than wanted was met. */
-  readonly mixed: boolean;
+  /** True when the list of projects held a readable one although all should be encrypted; tells it once. */
+  takeMixed(): boolean;
 };

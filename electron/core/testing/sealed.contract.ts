@@ -233,6 +233,40 @@ export function sealedContract(name: string, startCloud: () => Promise<TestCloud
       expect(await contents(two, id)).toEqual(await contents(one, id));
     });
 
+    it('is brought in order by itself when a computer that did not know of it yet left something readable', async () => {
+      const one = await computer('one');
+      await turnOn(one);
+      const { id } = await create(one, 'Shop');
+      await one.step();
+      await one.raw.index.insertProject({ id: 'left-over', name: 'Name Marker', template: null, settings: {}, createdAt: 1 });
+      await one.step();
+      expect(await found(['Name Marker'])).toHaveLength(1);
+      one.encryption.looked(cloud.kind);
+      const { operationId } = await one.encryption.status();
+      expect(await one.world.context.operations.settled(operationId ?? '')).toMatchObject({ state: 'succeeded', kind: 'encrypt' });
+      expect(await found(['Name Marker'])).toEqual([]);
+      await one.step();
+      one.encryption.looked(cloud.kind);
+      expect(await one.encryption.status()).toMatchObject({ unfinished: null, operationId: null });
+      expect(await rows(one, id)).toEqual([true]);
+    });
+
+    it('leaves a project as it is whose archive is damaged there and missing here, and encrypts the others', async () => {
+      const one = await computer('one');
+      const [broken, sound] = [await create(one, 'Broken'), await create(one, 'Name Marker')];
+      await save(one, sound.id, 'file-marker.txt', 'content-marker');
+      await one.step();
+      const sha256 = broken.head?.sha256 ?? '';
+      rmSync(one.world.cold.localPath(broken.id, sha256) ?? '');
+      await account.damage(broken.id, sha256, Buffer.from('damaged'));
+      expect((await turnOn(one)).operation).toMatchObject({ state: 'failed', error: { code: 'ARCHIVE_CORRUPT', details: { projects: [broken.id] } } });
+      expect(await found(markers(one, sound.id))).toEqual(['settings-marker']);
+      expect([await rows(one, broken.id), await rows(one, sound.id)]).toEqual([[false], [true, true]]);
+      expect(await one.encryption.status()).toMatchObject({ state: 'on', unfinished: 'encrypt' });
+      // The other tests look at the whole server.
+      await one.raw.index.removeProject(broken.id);
+    });
+
     it('is locked for a computer without the key: it says so, sends nothing, loses nothing, and goes on after unlocking', async () => {
       const [one, two] = [await computer('one'), await computer('two')];
       const { id } = await create(one, 'Shop');

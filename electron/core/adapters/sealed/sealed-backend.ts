@@ -20,7 +20,7 @@ export function makeSealedBackend(inner: RemoteBackend, options: SealedOptions):
     kind: inner.kind, archives, index: makeSealedIndex(view),
     encryption: {
       locked: view.locked,
-      get mixed() { return view.mixed; },
+      takeMixed() { const { mixed } = view; view.mixed = false; return mixed; },
       forget: () => view.forget(),
       async policy(fresh = false) {
         const policy = await view.policy(fresh);

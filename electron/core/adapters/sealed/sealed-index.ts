@@ -28,6 +28,7 @@ export function makeSealedIndex(view: SealedView): RemoteIndex {
       const page = await index.changed(cursor, signal);
       const projects = [];
       for (const row of page.projects) projects.push(await view.open(row));
+      if (page.projects.some((row) => keyIdOfProject(row) === null) && (await view.policy())?.enabled === true) view.mixed = true;
       return { ...page, projects };
     },
     project,

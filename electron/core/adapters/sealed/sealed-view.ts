@@ -17,7 +17,7 @@ export class SealedView {
   readonly names: SealedNames;
   readonly spool: string;
   readonly locked = new Set<string>();
-  /** Something plain was met although all should be sealed. */
+  /** Something plain was listed although all should be sealed. */
   mixed = false;
   readonly #ring: KeyRing;
   readonly #now: () => number;
@@ -50,11 +50,7 @@ export class SealedView {
   /** A row as it is meant; one whose key is not here is marked. */
   async open(row: RemoteProject): Promise<RemoteProject> {
     const keyId = keyIdOfProject(row);
-    if (keyId === null) {
-      if ((await this.policy())?.enabled === true) this.mixed = true;
-      this.locked.delete(row.id);
-      return row;
-    }
+    if (keyId === null) { this.locked.delete(row.id); return row; }
     // The account's record was read before encryption was turned on.
     if (await this.policy() === null) await this.policy(true);
     const key = await this.#ring.key(keyId);

@@ -15,6 +15,8 @@ export type EncryptionNeeds = { readonly context: ServiceContext; readonly keys:
 const STATUS_MS = 3_000;
 /** Words of the phrase that a person types to show that it was written down. */
 const ASKED = 2;
+/** Failures that say nothing of other projects. */
+const OF_ONE_PROJECT: readonly string[] = ['ARCHIVE_CORRUPT', 'NOT_FOUND', 'CLOUD_FILE_TOO_LARGE', 'CLOUD_FAILED'];
 const WORK = 'encryption:work';
 const PAUSED = 'encryption:paused';
 const stateOf = (kind: RemoteKind): string => `encryption:${kind}`;
@@ -36,7 +38,8 @@ export class Encryption {
   looked(kind: RemoteKind): void {
     const store = this.#needs.stores().find((one) => one.kind === kind);
     const { facts } = this.#needs.context.store.sync;
-    if (store?.encryption.mixed !== true || facts.get(PAUSED) !== null || this.#running() !== null) return;
+    // What is listed while all of it is being encrypted says nothing.
+    if (store?.encryption.takeMixed() !== true || facts.get(PAUSED) !== null || this.#running() !== null) return;
     facts.put(WORK, 'encrypt');
     this.#continue();
   }
@@ -168,14 +171,25 @@ export class Encryption {
       for (const found of await encryption.survey(step.signal)) if (found.todo > 0) work.push({ ...found, kind, encryption });
     }
     const total = Math.max(1, work.reduce((sum, { todo }) => sum + todo, 0));
+    const failed: { readonly projectId: string; readonly error: VesselError }[] = [];
     for (const { projectId, kind, encryption } of work) {
       step.signal.throwIfAborted();
       step.log(`${projectId} in ${kind}`);
-      await encryption.convert(projectId, {
-        signal: step.signal, fault: runtime.fault, localPath: (id, sha256) => cold.localPath(id, sha256),
-        onArchive: () => { step.state.converted += 1; step.progress(Math.min(1, step.state.converted / total), `${projectId}: ${step.state.converted} of ${total}`); },
-      });
+      try {
+        await encryption.convert(projectId, {
+          signal: step.signal, fault: runtime.fault, localPath: (id, sha256) => cold.localPath(id, sha256),
+          onArchive: () => { step.state.converted += 1; step.progress(Math.min(1, step.state.converted / total), `${projectId}: ${step.state.converted} of ${total}`); },
+        });
+      } catch (error) {
+        const known = VesselError.from(error);
+        if (step.signal.aborted || !OF_ONE_PROJECT.includes(known.code)) throw known;
+        // A damaged archive of one project must not keep the others readable.
+        step.log(`${projectId}: ${known.message}`, 'error');
+        failed.push({ projectId, error: known });
+      }
     }
+    const [first] = failed;
+    if (first !== undefined) throw new VesselError(first.error.code, `${failed.length === 1 ? `${first.projectId} is` : `${failed.length} projects, ${first.projectId} first, are`} as before: ${first.error.message}`, { hint: first.error.hint, cause: first.error, details: { projects: failed.map(({ projectId }) => projectId) } });
     context.store.sync.facts.put(WORK, null);
     audit(context, { kind: 'encryption.done', operationId: step.operationId, text: `${step.state.converted} archives of ${work.length} projects are in their new form`, data: { converted: step.state.converted } });
     return `${step.state.converted} archives of ${work.length} projects`;
