@@ -10,7 +10,7 @@ export type Aead = {
   open(key: Uint8Array, nonce: Uint8Array, sealed: Uint8Array): Buffer | null;
 };
 
-/** OpenSSL's, ten times as fast (measured: 750 MB/s against 70). */
+/** OpenSSL's, several times as fast (whole files, measured: 545 MB/s sealed and 866 opened, against 150 both ways). */
 export const nativeAead: Aead = {
   seal(key, nonce, plain) {
     const cipher = createCipheriv(NAME, key, nonce, { authTagLength: TAG_BYTES });
