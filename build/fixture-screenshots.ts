@@ -38,6 +38,7 @@ const SHOTS: readonly Shot[] = [
   { name: 'remove-host', hash: '#/hosts/build-box', scenario: 'hosts', act: click('remove-host') },
   { name: 'history', hash: '#/projects/shop-api-k3f9/history' }, { name: 'history-prune', hash: '#/projects/dashboard-p8rt/history', act: async (page) => { await page.getByTestId('prune').click(); await page.getByTestId('prune-revisions').fill('3'); } },
   { name: 'project-settings', hash: '#/projects/shop-api-k3f9/settings' }, { name: 'settings', hash: '#/settings' }, { name: 'settings-account', hash: '#/settings', act: (page) => page.getByTestId('account').scrollIntoViewIfNeeded() },
+  { name: 'encryption-phrase', hash: '#/settings', act: click('encryption-on') }, { name: 'encryption-locked', hash: '#/settings', scenario: 'locked', act: (page) => page.getByTestId('encryption').scrollIntoViewIfNeeded() },
   { name: 'activity', hash: '#/activity' }, { name: 'events', hash: '#/activity', act: click('tab-events') },
   { name: 'palette', hash: '#/', act: async (page) => { await page.keyboard.press('Control+k'); await page.keyboard.type('shop'); } },
   { name: 'shortcuts', hash: '#/', act: async (page) => { await page.keyboard.press('?'); } },

@@ -274,6 +274,33 @@ it('keeps a thousand projects smooth: the list is there at once and a search ans
   await expect.poll(() => page.locator('[data-project-card]').count()).toBe(1);
 });
 
+it('turns encryption on only after two words of the phrase were typed, shows the phrase no second time, and can be done by keyboard', async () => {
+  await page.goto(`${server.url}#/settings`);
+  await at('encryption-on').focus();
+  await page.keyboard.press('Enter');
+  await at('encryption-phrase').waitFor();
+  expect(await at('encryption-phrase').locator('li').count()).toBe(24);
+  expect(await findAccessibilityProblems(page)).toEqual([]);
+  await at('encryption-written').focus();
+  await page.keyboard.press('Enter');
+  await page.keyboard.type('wrong');
+  await page.keyboard.press('Tab');
+  await page.keyboard.type('words');
+  await page.keyboard.press('Enter');
+  await page.getByRole('alert').getByText('The words are not those of the recovery phrase').waitFor();
+  expect(await at('encryption-phrase').count()).toBe(0);
+  await at('encryption-word-0').fill('able');
+  await at('encryption-word-1').fill('clip');
+  expect(await findAccessibilityProblems(page)).toEqual([]);
+  await page.keyboard.press('Enter');
+  await at('encryption-dialog').waitFor({ state: 'detached' });
+  await page.goto(`${server.url}#/settings`);
+  await at('encryption-off').click();
+  expect(await findAccessibilityProblems(page)).toEqual([]);
+  await at('encryption-off-confirm').click();
+  await at('encryption-on').waitFor();
+});
+
 it.each(['#/', '#/new', '#/import', '#/projects/demo-a2bc/history', '#/projects/demo-a2bc/files', '#/projects/demo-a2bc/diff/1/2', '#/projects/demo-a2bc/settings', '#/hosts', '#/add-host', '#/hosts/local', '#/settings', '#/activity'])('%s names every control, labels every field and shows where the focus is', async (hash) => {
   await createDemo();
   await page.goto(`${server.url}${hash}`);

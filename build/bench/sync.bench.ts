@@ -34,9 +34,12 @@ try {
   const file = await open(path, 'w');
   for (let written = 0; written < ARCHIVE_BYTES; written += BLOCK_BYTES) await file.write(randomBytes(BLOCK_BYTES));
   await file.close();
-  const { stdout } = await run(process.execPath, [here('sync-transfer.ts'), cloud.url, cloud.publishableKey, path, String(ARCHIVE_BYTES)]);
-  const transfer = JSON.parse(stdout) as object;
-  note(`transfer ${stdout.trim()}`);
+  const transfer: object[] = [];
+  for (const form of ['plain', 'sealed']) {
+    const { stdout } = await run(process.execPath, [here('sync-transfer.ts'), cloud.url, cloud.publishableKey, path, String(ARCHIVE_BYTES), form]);
+    transfer.push(JSON.parse(stdout) as object);
+    note(`transfer ${stdout.trim()}`);
+  }
   process.stdout.write(`${JSON.stringify({ rows, transfer })}\n`);
 } finally {
   stack.stdin.end();

@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import type { Use } from './command-kit.ts';
 import { registerAccount } from './commands/account.ts';
+import { registerEncryption } from './commands/encryption.ts';
 import { registerCompletion } from './commands/completion.ts';
 import { registerEnvironment } from './commands/environment.ts';
 import { registerExec } from './commands/exec.ts';
@@ -51,6 +52,7 @@ export function buildProgram(version: string, begin: (globals: object) => Contex
   registerProjectSettings(project, use);
   registerProjectStore(project, use);
   registerAccount(program, use);
+  registerEncryption(program, use);
   registerHost(program, use);
   registerFsck(program, use);
   registerOffline(program, use);

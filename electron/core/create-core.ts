@@ -105,6 +105,7 @@ async function assemble(options: CoreOptions, undo: (() => Promise<void> | void)
   let cloud: Cloud | null = null;
   const cold = makeTieredColdStore(await openLocalColdStore(join(home, 'cold')), (projectId) => cloud?.archivesOf(projectId) ?? null, join(home, 'cloud', 'down'));
   await sweepSpool(join(home, 'spool'));
+  await sweepSpool(join(home, 'cloud', 'up'));
   const { store, corruption } = openOrReplace(join(home, 'vessel.db'));
   undo.push(() => store.close());
   const operations = new Operations(store, runtime);

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { cloudCalls } from './cloud-contract.ts';
+import { encryptionCalls } from './encryption-contract.ts';
 import { ExcludeConfigSchema } from './archive-rules.ts';
 import { DoctorResultSchema, HostFactsSchema, ProvisionResultSchema, RequestedDriverSchema } from './host-protocol.ts';
 import { GuestActivitySchema, GuestMetricsSchema } from './guest-protocol.ts';
@@ -274,7 +275,7 @@ export const execCalls = {
   'exec.resize': call(z.object({ execId: z.string(), cols: z.number().int(), rows: z.number().int() }), z.object({ ok: z.literal(true) })),
 } as const;
 
-export const allCalls = { ...calls, ...execCalls, ...cloudCalls } as const;
+export const allCalls = { ...calls, ...execCalls, ...cloudCalls, ...encryptionCalls } as const;
 export type Calls = typeof allCalls;
 export type Streams = typeof streams;
 export type CallName = keyof Calls;

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { ErrorShapeSchema } from './errors.ts';
 
-export const OPERATION_KINDS = ['open', 'save', 'close', 'provision', 'unprovision', 'import', 'export', 'restore', 'rescue', 'discard', 'move', 'edit', 'fsck'] as const;
+export const OPERATION_KINDS = ['open', 'save', 'close', 'provision', 'unprovision', 'import', 'export', 'restore', 'rescue', 'discard', 'move', 'edit', 'fsck', 'encrypt', 'decrypt'] as const;
 export const StepStateSchema = z.enum(['pending', 'running', 'done', 'skipped', 'failed', 'cancelled']);
 export type StepState = z.infer<typeof StepStateSchema>;
 

@@ -6,9 +6,12 @@ import { environment, project, revision, sampleEvents, sampleHost, sampleOrphans
 import { addSampleHost, FIXTURE_PROMPTS, sampleHosts } from './fixture-hosts.ts';
 import { sampleOperations } from './fixture-operations.ts';
 
-export type Scenario = 'full' | 'empty' | 'many' | 'offline' | 'hosts';
+export type Scenario = 'full' | 'empty' | 'many' | 'offline' | 'hosts' | 'locked';
 
 type Answers = { readonly [N in CallName]?: (input: CallInput<N>) => CallOutput<N> | Promise<CallOutput<N>> };
+
+/** Words of the list, in no order that is a phrase. */
+const samplePhrase = 'zero about able acid bacon badge cabin cable daily dance eager early fabric face gadget galaxy clip habit hair icon idea jacket jaguar kangaroo';
 
 /** A Client that answers from made-up data, so that every screen can be looked at without a server. */
 export function createFixtureClient(scenario: Scenario, theme: 'light' | 'dark'): Client {
@@ -17,6 +20,7 @@ export function createFixtureClient(scenario: Scenario, theme: 'light' | 'dark')
   const hosts = scenario === 'hosts' ? sampleHosts(now) : [sampleHost(now, scenario !== 'empty')];
   const operations = scenario === 'empty' ? [] : sampleOperations(now);
   let settings = { ...sampleSettings, theme };
+  let encryption: 'off' | 'on' = 'off';
   const listeners = new Set<(event: StateEvent) => void>();
 
   const answers: Answers = {
@@ -26,6 +30,18 @@ export function createFixtureClient(scenario: Scenario, theme: 'light' | 'dark')
       state: 'online', url: 'https://abcdefgh.supabase.co', email: 'ada@example.com', bucket: null, device: { id: 'd1', name: 'laptop' }, defaultStore: 'supabase', plan: { maxFileBytes: 50 * 1024 ** 2, totalBytes: 1024 ** 3 },
       usedBytes: 212_000_000, pending: 0, working: false, lastSyncAt: now - 40_000, error: null,
     }),
+    'encryption.status': () => ({
+      state: scenario === 'locked' ? 'locked' : encryption, unfinished: null, operationId: null,
+      stores: [{ store: 'supabase', state: scenario === 'locked' ? 'locked' : encryption, keyId: encryption === 'off' ? null : 'a'.repeat(32), lockedProjects: scenario === 'locked' ? 3 : 0, error: null }],
+    }),
+    'encryption.begin': () => ({ keyId: 'a'.repeat(32), phrase: samplePhrase, ask: [3, 17] }),
+    'encryption.turnOn': ({ words }) => {
+      if ((words ?? []).join(' ') !== 'able clip') throw new VesselError('ENCRYPTION_NOT_CONFIRMED');
+      encryption = 'on';
+      return { operationId: operations[0]?.operation.id ?? '' };
+    },
+    'encryption.turnOff': () => { encryption = 'off'; return { operationId: null }; },
+    'encryption.unlock': () => { throw new VesselError('ENCRYPTION_WRONG_KEY', 'This recovery phrase is of another key'); },
     'settings.set': (input) => {
       settings = { ...settings, ...input } as typeof settings;
       for (const listener of listeners) listener({ kind: 'settings', settings });

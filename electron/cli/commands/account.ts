@@ -134,7 +134,7 @@ function show({ output, runtime }: Context, status: AccountStatus): void {
 }
 
 /** A secret from a person at a terminal, else from the first line of stdin; never from the command line, which every process can read. */
-async function secret({ runtime, output }: Context, label: string): Promise<string> {
+export async function secret({ runtime, output }: Context, label: string): Promise<string> {
   if (canAsk(runtime) && !output.json) {
     const typed = await askLine(runtime, label, false, new AbortController().signal);
     if (typed === null || typed === '') throw new VesselError('CANCELLED');

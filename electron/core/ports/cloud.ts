@@ -1,3 +1,4 @@
+import type { ArchiveKeys, SealedNames } from './encryption.ts';
 import type { RemoteBackend, RemoteKind, UploadJournal } from './remote-store.ts';
 import type { SecretStore } from './secret-store.ts';
 
@@ -27,6 +28,10 @@ export type CloudConnector = {
   supabase(settings: SupabaseSettings, device: Device, journal: UploadJournal): { readonly account: CloudAccount; readonly backend: RemoteBackend };
   s3(settings: S3Settings, secretAccessKey: string, device: Device, journal: UploadJournal): RemoteBackend;
   readonly secrets: SecretStore;
+  /** Keys of encrypted archives. */
+  readonly keys: ArchiveKeys;
+  /** The same back end, seen through the key of its account where archives are encrypted. */
+  sealed(backend: RemoteBackend, names: SealedNames): RemoteBackend;
 };
 
 /** The back end of a kind, if it is set up and somebody is signed in. */

@@ -1,3 +1,4 @@
+import type { BackendEncryption } from './encryption.ts';
 import type { StoredArchive, ArchiveStore } from './cold-store.ts';
 import type { ProjectSettings, Revision } from '#shared/project.ts';
 
@@ -35,6 +36,8 @@ export type RemoteProject = {
   readonly createdAt: number;
   /** Unix milliseconds by this device's or the server's clock; null when not deleted. */
   readonly deletedAt: number | null;
+  /** It is encrypted and its key is not on this computer: the name, settings and archive are not the true ones. */
+  readonly locked?: boolean;
 };
 
 /** A revision as the far end knows it. Its id follows from what it is (`archiveId`), so that sending it twice is sending it once. */
@@ -48,6 +51,8 @@ export type RemoteArchive = Pick<Revision, 'sha256' | 'bytes' | 'files' | 'conte
   readonly reason: string;
   /** Unix milliseconds by the clock of the device that saved. */
   readonly savedAt: number;
+  /** Only where the row is stored: what is encrypted of it. The other fields then tell of the ciphertext. */
+  readonly sealed?: string;
 };
 
 export type RemoteLease = { readonly held: boolean; readonly sessionId: string; readonly device: string; readonly since: number };
@@ -81,10 +86,19 @@ export type RemoteIndex = {
   leases(): Promise<readonly { readonly projectId: string; readonly device: string; readonly since: number; readonly mine: boolean }[]>;
   /** Bytes of all archives of the account, each counted once. */
   usedBytes(): Promise<number>;
+  /** Whether the account's archives are to be encrypted, and with which key; null when that was never turned on. */
+  encryption(): Promise<EncryptionRecord | null>;
+  /** Writes the record if it still has `rev` (null: if there is none); false when somebody else was faster. The key never changes. */
+  putEncryption(record: Pick<EncryptionRecord, 'keyId' | 'enabled'>, rev: number | null): Promise<boolean>;
+  /** Forgets the record; for an account whose data are removed. */
+  removeEncryption(): Promise<void>;
 };
 
-/** One back end: archives and the rows that point at them. */
-export type RemoteBackend = { readonly kind: RemoteKind; readonly archives: RemoteArchives; readonly index: RemoteIndex };
+/** What a back end knows of the encryption of an account: the name of its key, never the key. */
+export type EncryptionRecord = { readonly keyId: string; readonly enabled: boolean; readonly rev: number };
+
+/** One back end: archives and the rows that point at them. `encryption` stands where both are seen through the key of the account. */
+export type RemoteBackend = { readonly kind: RemoteKind; readonly archives: RemoteArchives; readonly index: RemoteIndex; readonly encryption?: BackendEncryption };
 
 /** Addresses of uploads that were begun, so that a restart goes on with them. */
 export type UploadJournal = { get(key: string): string | null; put(key: string, url: string): void; remove(key: string): void };

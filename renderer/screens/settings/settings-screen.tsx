@@ -10,6 +10,7 @@ import { useStore } from '../../state/store.ts';
 import { StorageCard } from './storage-card.tsx';
 import { AboutCard } from './about-card.tsx';
 import { AccountCard } from './account-card.tsx';
+import { EncryptionCard } from './encryption-card.tsx';
 import { BehaviourFields, validSettings } from './behaviour-fields.tsx';
 
 const THEMES: readonly { readonly value: Settings['theme']; readonly title: string; readonly text: string; readonly icon: ReactNode }[] = [
@@ -74,6 +75,7 @@ function Form({ settings }: { readonly settings: Settings }): ReactNode {
           </div>
         </Card>
         <AccountCard />
+        <EncryptionCard />
         <StorageCard />
         <AboutCard />
       </div>

@@ -7,14 +7,19 @@ import { makeSupabaseArchives } from '../cold-supabase/archives.ts';
 import { makeSupabaseIndex } from '../cold-supabase/index-tables.ts';
 import { SupabaseSession } from '../cold-supabase/session.ts';
 import { StorageApi } from '../cold-supabase/storage-api.ts';
+import { makeKeyRing } from '../sealed/key-ring.ts';
+import { makeSealedBackend } from '../sealed/sealed-backend.ts';
 
 /** The clouds as this process reaches them; sessions and keys rest in `secrets`. */
 export function makeCloudConnector({ home, secrets }: { readonly home: string; readonly secrets: SecretStore }): CloudConnector {
   const spool = join(home, 'cloud', 'up');
+  const ring = makeKeyRing(secrets);
   return {
     // Names of computers are shown to people; some carry their whole domain.
     deviceName: hostname().split('.')[0]?.slice(0, 60) || 'this computer',
     secrets,
+    keys: ring,
+    sealed: (backend, names) => makeSealedBackend(backend, { ring, names, spool }),
     supabase(settings, device, journal) {
       const session = new SupabaseSession(settings, secrets, () => Date.now());
       return { account: session, backend: { kind: 'supabase', archives: makeSupabaseArchives({ api: new StorageApi(session), journal, spool }), index: makeSupabaseIndex(session, device) } };

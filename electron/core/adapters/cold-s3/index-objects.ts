@@ -1,14 +1,15 @@
 import { z } from 'zod';
 import { VesselError } from '#shared/errors.ts';
 import type { Device } from '../../ports/cloud.ts';
-import type { RemoteArchive, RemoteIndex, RemoteProject } from '../../ports/remote-store.ts';
+import type { EncryptionRecord, RemoteArchive, RemoteIndex, RemoteProject } from '../../ports/remote-store.ts';
 import { listKeys } from './archives.ts';
 import type { S3Client } from './client.ts';
 
 const ArchiveSchema = z.object({
   id: z.string(), projectId: z.string(), parentId: z.string().nullable(), branch: z.string().nullable(), device: z.string(), sha256: z.string(), bytes: z.number(), files: z.number(),
-  contentBytes: z.number(), leftOut: z.array(z.object({ path: z.string(), reason: z.string() })), reason: z.string(), savedAt: z.number(),
+  contentBytes: z.number(), leftOut: z.array(z.object({ path: z.string(), reason: z.string() })), reason: z.string(), savedAt: z.number(), sealed: z.string().optional(),
 });
+const EncryptionSchema = z.object({ v: z.literal(1), keyId: z.string(), enabled: z.boolean(), rev: z.number() });
 const RowSchema = z.object({
   v: z.literal(1),
   project: z.object({ id: z.string(), name: z.string(), template: z.string().nullable(), settings: z.record(z.string(), z.unknown()), archiveId: z.string().nullable(), rev: z.number(), createdAt: z.number(), deletedAt: z.number().nullable() }),
@@ -22,6 +23,7 @@ const MAX_ATTEMPTS = 60;
 /** A holder that is silent longer has lost its lease. A bucket has no clock of its own: this is by the clocks of the devices. */
 const LEASE_MS = 3 * 60_000;
 const ROWS = 'rows/';
+const ENCRYPTION = 'encryption.json';
 const PROBE = 'conditional-writes';
 
 /**
@@ -46,6 +48,13 @@ export function makeS3Index(client: S3Client, device: Device): RemoteIndex {
     const response = await client.ask({ method: 'PUT', key: keyOf(row.project.id), body: Buffer.from(JSON.stringify(row)), headers: { 'content-type': 'application/json', ...(etag === null ? { 'if-none-match': '*' } : { 'if-match': etag }) }, accept: [404, 409, 412] }, 'The row');
     await response.body?.cancel();
     return response.ok;
+  };
+  const readEncryption = async (): Promise<{ readonly record: EncryptionRecord; readonly etag: string } | null> => {
+    const response = await client.ask({ method: 'GET', key: ENCRYPTION, accept: [404] }, 'The encryption');
+    if (!response.ok) { await response.body?.cancel(); return null; }
+    const parsed = EncryptionSchema.safeParse(await response.json());
+    if (!parsed.success) throw new VesselError('CLOUD_FAILED', 'The record of the encryption in the bucket cannot be read', { retryable: false });
+    return { record: parsed.data, etag: response.headers.get('etag') ?? '' };
   };
   /** Changes a row until no other device came in between. `change` returns null to leave it. Throws NOT_FOUND. */
   const update = async (projectId: string, change: (row: Row) => Row | null): Promise<Row | null> => {
@@ -142,6 +151,16 @@ export function makeS3Index(client: S3Client, device: Device): RemoteIndex {
       for await (const { bytes } of listKeys(client, 'projects/')) sum += bytes;
       return sum;
     },
+    encryption: async () => (await readEncryption())?.record ?? null,
+    async putEncryption({ keyId, enabled }, rev) {
+      await safe();
+      const found = await readEncryption();
+      if ((found?.record.rev ?? null) !== rev || (found !== null && found.record.keyId !== keyId)) return false;
+      const response = await client.ask({ method: 'PUT', key: ENCRYPTION, body: Buffer.from(JSON.stringify({ v: 1, keyId, enabled, rev: (rev ?? 0) + 1 })), headers: { 'content-type': 'application/json', ...(found === null ? { 'if-none-match': '*' } : { 'if-match': found.etag }) }, accept: [404, 409, 412] }, 'The encryption');
+      await response.body?.cancel();
+      return response.ok;
+    },
+    async removeEncryption() { await (await client.ask({ method: 'DELETE', key: ENCRYPTION, accept: [404] }, 'The encryption')).body?.cancel(); },
   } satisfies RemoteIndex & { archives(projectId: string): Promise<readonly RemoteArchive[]> };
 }
 

@@ -17,7 +17,8 @@ Row: {
 "path": string,
 "project_id": string,
 "reason": string,
-"saved_at": string,"sha256": string,
+"saved_at": string,
+"sealed": string | null,"sha256": string,
 "user_id": string
 }
 ComputedFields: never
@@ -34,7 +35,8 @@ Insert: {
 "path": string,
 "project_id": string,
 "reason": string,
-"saved_at": string,"sha256": string,
+"saved_at": string,
+"sealed"?: string | null,"sha256": string,
 "user_id"?: string
 }
 Update: {
@@ -50,7 +52,8 @@ Update: {
 "path"?: string,
 "project_id"?: string,
 "reason"?: string,
-"saved_at"?: string,"sha256"?: string,
+"saved_at"?: string,
+"sealed"?: string | null,"sha256"?: string,
 "user_id"?: string
 }
 Relationships: [
@@ -61,6 +64,32 @@ isOneToOne: false
 referencedRelation: "projects"
 referencedColumns: ["user_id","id"]
 }
+]
+},
+"encryption": {
+Row: {
+"enabled": boolean,
+"key_id": string,
+"rev": number,
+"updated_at": string,
+"user_id": string
+}
+ComputedFields: never
+Insert: {
+"enabled": boolean,
+"key_id": string,
+"rev"?: number,
+"updated_at"?: string,
+"user_id"?: string
+}
+Update: {
+"enabled"?: boolean,
+"key_id"?: string,
+"rev"?: number,
+"updated_at"?: string,
+"user_id"?: string
+}
+Relationships: [
 ]
 },
 "projects": {

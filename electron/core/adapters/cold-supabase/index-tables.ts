@@ -22,6 +22,8 @@ const IDS_AT_ONCE = 100;
 const OVERLAP_MS = 30_000;
 const UNIQUE_VIOLATION = '23505';
 const FOREIGN_KEY_VIOLATION = '23503';
+/** PostgREST and PostgreSQL, for a table that is not there. */
+const NO_TABLE: readonly string[] = ['PGRST205', '42P01'];
 const COLUMNS = 'id, name, template_type, settings, archive_id, rev, created_at, updated_at, deleted_at';
 
 /** Projects, revisions and leases as rows behind PostgREST; the policies let everybody see only their own. */
@@ -107,7 +109,7 @@ export function makeSupabaseIndex(session: SupabaseSession, device: Device): Rem
       const { error } = await ask((client) => client.from('archives').insert({
         id: archive.id, project_id: archive.projectId, parent_id: archive.parentId, branch: archive.branch, device: archive.device,
         path: `${session.requireUser().userId}/project-${archive.projectId}.${archive.sha256}.zip`, sha256: archive.sha256, bytes: archive.bytes, files: archive.files,
-        content_bytes: archive.contentBytes, reason: archive.reason, left_out: archive.leftOut.map((item) => ({ ...item })), saved_at: new Date(archive.savedAt).toISOString(),
+        content_bytes: archive.contentBytes, reason: archive.reason, ...(archive.sealed === undefined ? {} : { sealed: archive.sealed }), left_out: archive.leftOut.map((item) => ({ ...item })), saved_at: new Date(archive.savedAt).toISOString(),
       }), [UNIQUE_VIOLATION, FOREIGN_KEY_VIOLATION]);
       if (error?.code === FOREIGN_KEY_VIOLATION) throw new VesselError('NOT_FOUND', 'The project is not in the cloud', { details: { projectId: archive.projectId } });
     },
@@ -142,6 +144,18 @@ export function makeSupabaseIndex(session: SupabaseSession, device: Device): Rem
         if ((data ?? []).length < PAGE) return [...sizes.values()].reduce((sum, bytes) => sum + bytes, 0);
       }
     },
+    async encryption() {
+      // A project without that migration has no encryption.
+      const { data } = await ask<{ key_id: string; enabled: boolean; rev: number }>((client) => client.from('encryption').select('key_id, enabled, rev').maybeSingle(), NO_TABLE);
+      return data === null ? null : { keyId: data.key_id, enabled: data.enabled, rev: data.rev };
+    },
+    async putEncryption({ keyId, enabled }, rev) {
+      if (rev !== null) return (await ask((client) => client.from('encryption').update({ enabled }).eq('key_id', keyId).eq('rev', rev).select('rev').maybeSingle())).data !== null;
+      const { error } = await ask((client) => client.from('encryption').insert({ key_id: keyId, enabled }), [UNIQUE_VIOLATION, ...NO_TABLE]);
+      if (error !== null && NO_TABLE.includes(error.code ?? '')) throw new VesselError('CLOUD_REFUSED', 'The cloud project has no table for encryption', { hint: 'Apply the migrations of Vessel to it: `supabase db push --remote`.' });
+      return error === null;
+    },
+    async removeEncryption() { await ask((client) => client.from('encryption').delete().eq('user_id', session.requireUser().userId), NO_TABLE); },
   };
 }
 
@@ -165,7 +179,7 @@ function toProject(row: Listed): RemoteProject {
 function toArchive(row: ArchiveRow): RemoteArchive {
   return {
     id: row.id, projectId: row.project_id, parentId: row.parent_id, branch: row.branch, device: row.device, sha256: row.sha256, bytes: row.bytes, files: row.files,
-    contentBytes: row.content_bytes, reason: row.reason, savedAt: Date.parse(row.saved_at),
+    contentBytes: row.content_bytes, reason: row.reason, savedAt: Date.parse(row.saved_at), ...(row.sealed === null ? {} : { sealed: row.sealed }),
     // What another device left out, shown only; anything odd is dropped rather than trusted.
     leftOut: Array.isArray(row.left_out) ? row.left_out.flatMap((item) => typeof item === 'object' && item !== null && !Array.isArray(item) && typeof item['path'] === 'string' && typeof item['reason'] === 'string' ? [{ path: item['path'], reason: item['reason'] }] : []) : [],
   };

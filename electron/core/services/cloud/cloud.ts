@@ -7,6 +7,8 @@ import { audit, type ServiceContext } from '../context.ts';
 import { CloudLimits, FREE_PLAN, type PlanLimits } from './limits.ts';
 import type { BeforeUpload } from './secret-warner.ts';
 import { Sync } from './sync.ts';
+import { Encryption } from './encryption.ts';
+import { makeSealedNames } from './sealed-names.ts';
 
 const ProjectFact = z.object({ url: z.string(), publishableKey: z.string() });
 const S3_SECRET = 's3-secret-key';
@@ -16,6 +18,7 @@ const UNLIMITED: PlanLimits = { maxFileBytes: null, totalBytes: null };
 export class Cloud {
   readonly context: ServiceContext;
   readonly sync: Sync;
+  readonly encryption: Encryption;
   readonly device: Device;
   readonly limits: CloudLimits;
   readonly #connector: CloudConnector;
@@ -28,12 +31,16 @@ export class Cloud {
     this.#connector = connector;
     this.device = { id: this.#deviceId(), name: connector.deviceName };
     this.limits = new CloudLimits((kind) => (kind === 'supabase' ? this.plan : UNLIMITED), context.runtime.now);
-    this.sync = new Sync({ context, device: this.device, limits: this.limits, beforeUpload, backends: (kind) => this.backend(kind) });
+    this.sync = new Sync({ context, device: this.device, limits: this.limits, beforeUpload, backends: (kind) => this.backend(kind), onPulled: (kind) => this.encryption.looked(kind) });
+    this.encryption = new Encryption({
+      context, keys: connector.keys, sync: () => this.sync.now(),
+      stores: () => (['supabase', 's3'] as const).flatMap((kind) => { const encryption = this.backend(kind)?.encryption; return encryption === undefined ? [] : [{ kind, encryption }]; }),
+    });
   }
 
   /** Connects what is set up and begins to sync in the background. Asks no network before it returns. */
   start(): void {
-    this.#ready = this.#connect().catch((error: unknown) => this.context.runtime.log(`cloud: ${VesselError.from(error).message}`)).then(() => this.sync.start());
+    this.#ready = this.#connect().catch((error: unknown) => this.context.runtime.log(`cloud: ${VesselError.from(error).message}`)).then(() => { this.sync.start(); this.encryption.start(); });
   }
   async stop(): Promise<void> { await this.#ready; await this.sync.stop(); }
   /** Resolves when the kept session was read. */
@@ -145,6 +152,7 @@ export class Cloud {
       if (waiting.length > 0 && !leave) throw new VesselError('CONFLICT', `${waiting.length} projects of ${sync.facts.get('email') ?? 'another account'} have changes that are not in the cloud yet`, { retryable: false, hint: 'Sign in as that account first and let them go up, or leave them on this computer.' });
       for (const { projectId } of theirs) { sync.forget(projectId); this.context.feed.project(projectId); }
       sync.facts.put('cursor:supabase', null);
+      this.encryption.forget();
     }
     sync.facts.put('user', user.userId);
     sync.facts.put('email', user.email);
@@ -169,19 +177,20 @@ export class Cloud {
   }
 
   async #connect(): Promise<void> {
-    const { uploads } = this.context.store.sync;
+    const { uploads, facts } = this.context.store.sync;
+    const names = makeSealedNames(facts);
     this.#backends.clear();
     this.#account = null;
     const project = ProjectFact.safeParse(this.#fact('supabase'));
     if (project.success) {
       const { account, backend } = this.#connector.supabase(project.data, this.device, uploads);
-      this.#backends.set('supabase', backend);
+      this.#backends.set('supabase', this.#connector.sealed(backend, names));
       this.#account = account;
       await account.load();
     }
     const bucket = BucketSchema.safeParse(this.#fact('s3'));
     const secret = bucket.success ? await this.#connector.secrets.get(S3_SECRET) : null;
-    if (bucket.success && secret !== null) this.#backends.set('s3', this.#connector.s3(bucket.data, secret, this.device, uploads));
+    if (bucket.success && secret !== null) this.#backends.set('s3', this.#connector.sealed(this.#connector.s3(bucket.data, secret, this.device, uploads), names));
   }
 
   #requireAccount(): CloudAccount {

@@ -1,14 +1,15 @@
 import { VesselError } from '#shared/errors.ts';
 import type { Handlers } from '#shared/contract.ts';
 import type { cloudCalls } from '#shared/cloud-contract.ts';
+import type { encryptionCalls } from '#shared/encryption-contract.ts';
 import type { History } from '../history.ts';
 import type { Cloud } from './cloud.ts';
 import { exportAll } from './export-all.ts';
 import { deleteAccountData, moveProject } from './move.ts';
 
 /** The calls of the account, the sync and the stores. */
-export function cloudHandlers(cloud: Cloud, history: History): Pick<Handlers['calls'], keyof typeof cloudCalls> {
-  const { context, sync } = cloud;
+export function cloudHandlers(cloud: Cloud, history: History): Pick<Handlers['calls'], keyof typeof cloudCalls | keyof typeof encryptionCalls> {
+  const { context, sync, encryption } = cloud;
   const ok = { ok: true } as const;
   return {
     'account.status': () => cloud.status(),
@@ -22,6 +23,12 @@ export function cloudHandlers(cloud: Cloud, history: History): Pick<Handlers['ca
     'account.resetPassword': async ({ email }) => { await cloud.whenReady(); await cloud.sendReset(email); return ok; },
     'account.finishReset': async ({ email, code, password }) => { await cloud.whenReady(); await cloud.finishReset(email, code, password); return cloud.status(); },
     'account.deleteData': async ({ confirm }, { signal }) => { await cloud.whenReady(); return deleteAccountData(cloud, confirm, signal); },
+    'encryption.status': async () => { await cloud.whenReady(); return encryption.status(); },
+    'encryption.begin': async () => { await cloud.whenReady(); return encryption.begin(); },
+    'encryption.turnOn': async ({ keyId, words }) => { await cloud.whenReady(); return { operationId: (await encryption.turnOn(keyId, words)).operationId }; },
+    'encryption.turnOff': async ({ decrypt }) => { await cloud.whenReady(); return { operationId: (await encryption.turnOff(decrypt))?.operationId ?? null }; },
+    'encryption.unlock': async ({ phrase }) => { await cloud.whenReady(); return encryption.unlock(phrase); },
+    'encryption.resume': async () => { await cloud.whenReady(); return { operationId: encryption.resume().operationId }; },
     'sync.now': async () => { await cloud.whenReady(); return sync.now(); },
     'sync.takeOver': async ({ projectId }) => { await cloud.whenReady(); await sync.takeOver(projectId); return ok; },
     'sync.resolve': async ({ projectId, keep }) => {

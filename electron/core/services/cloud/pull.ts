@@ -1,3 +1,4 @@
+import { VesselError } from '#shared/errors.ts';
 import { ProjectSettingsSchema, RevisionSchema, TemplateIdSchema, type Revision } from '#shared/project.ts';
 import type { RemoteArchive, RemoteBackend, RemoteProject } from '../../ports/remote-store.ts';
 import type { AdoptedRevision, SyncRecord } from '../../ports/sync-store.ts';
@@ -23,6 +24,12 @@ export async function applyRemote(context: ServiceContext, backend: RemoteBacken
   // It was removed for good here and the cloud is about to hear of it.
   if (local === null && kept !== null && store.sync.outbox.has(remote.id, ['purge'])) return;
   if (local !== null && kept !== null && kept.store !== backend.kind) return;
+
+  // Nothing of it can be read here: it stays as this computer knows it until somebody unlocks it.
+  if (remote.locked === true) {
+    if (kept !== null && kept.error?.code !== 'ENCRYPTION_LOCKED') { store.sync.put({ ...kept, error: new VesselError('ENCRYPTION_LOCKED').toShape() }); context.feed.project(remote.id); }
+    return;
+  }
 
   const record = kept ?? await attach(context, backend, remote);
   const archivesThere = async (): Promise<readonly RemoteArchive[]> => known ?? backend.index.archives(remote.id);

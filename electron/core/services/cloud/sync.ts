@@ -23,7 +23,7 @@ const STOP_MS = 3_000;
 const GLOBAL: readonly string[] = ['CLOUD_OFFLINE', 'CLOUD_SIGNED_OUT', 'CLOUD_PAUSED', 'CLOUD_RATE_LIMITED'];
 
 export type SyncReport = { readonly pushed: number; readonly pulled: number; readonly pending: number; readonly error: ErrorShape | null };
-export type SyncOptions = { readonly context: ServiceContext; readonly device: Device; readonly backends: Backends; readonly limits: CloudLimits; readonly beforeUpload?: BeforeUpload | undefined };
+export type SyncOptions = { readonly context: ServiceContext; readonly device: Device; readonly backends: Backends; readonly limits: CloudLimits; readonly beforeUpload?: BeforeUpload | undefined; /** The rows of a back end were read. */ readonly onPulled?: ((kind: RemoteKind) => void) | undefined };
 
 /** Keeps projects and their cloud in step: what is owed goes up in order, what others did comes down. One cycle at a time. */
 export class Sync {
@@ -31,6 +31,7 @@ export class Sync {
   readonly #needs: PushNeeds;
   readonly #backends: Backends;
   readonly #leases: Leases;
+  readonly #onPulled: (kind: RemoteKind) => void;
   readonly #abort = new AbortController();
   #timer: NodeJS.Timeout | null = null;
   #wakeAt = 0;
@@ -42,7 +43,8 @@ export class Sync {
   #lastSyncAt: number | null = null;
   readonly #listed = new Set<RemoteKind>();
 
-  constructor({ context, device, backends, limits, beforeUpload }: SyncOptions) {
+  constructor({ context, device, backends, limits, beforeUpload, onPulled }: SyncOptions) {
+    this.#onPulled = onPulled ?? (() => undefined);
     this.#context = context;
     this.#backends = backends;
     this.#needs = { context, device, limits, beforeUpload };
@@ -126,6 +128,7 @@ export class Sync {
         if (backend === null) continue;
         // What others did first: a save that is based on it then needs no branch.
         pulled += await this.#pull(backend);
+        this.#onPulled(kind);
         pushed += await this.#push(backend);
         if (pushed > 0) pulled += await this.#takeStale(backend);
         await this.#leases.refresh(backend);

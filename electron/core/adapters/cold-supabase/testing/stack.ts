@@ -17,6 +17,8 @@ export type Stack = {
   readonly url: string;
   readonly publishableKey: string;
   readonly cluster: Cluster;
+  /** Where Storage keeps its files: objects, and uploads under way. */
+  readonly folder: string;
   readonly faults: Faults;
   /** May be changed while it runs. */
   readonly limits: { maxFileBytes: number | null; quotaBytes: number | null };
@@ -31,6 +33,8 @@ export type Stack = {
   stop(): Promise<void>;
 };
 
+/** Longer than this no connection takes to close that will. */
+const CLOSE_MS = 2_000;
 const SECRET = 'the-secret-of-a-double-that-nobody-else-uses';
 const KEY = 'sb_publishable_double';
 
@@ -70,7 +74,7 @@ export async function startStack(options: { readonly tokenSeconds?: number } = {
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, publishableKey: KEY, cluster, faults, limits, skew, revoked,
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, publishableKey: KEY, cluster, folder, faults, limits, skew, revoked,
     mailTo: (address) => mail.messages.get(address)?.at(-1)?.text ?? null,
     async objectFile(name) {
       const path = join(folder, 'objects', 'user-projects', ...name.split('/'));
@@ -81,7 +85,8 @@ export async function startStack(options: { readonly tokenSeconds?: number } = {
     async stop() {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
-      await app.connection.close();
+      // A request that was cut may hold its connection; the cluster ends it.
+      await Promise.race([app.connection.close(), new Promise((resolve) => { setTimeout(resolve, CLOSE_MS); })]);
       await cluster.stop();
       await rm(folder, { recursive: true, force: true });
     },
