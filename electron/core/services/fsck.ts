@@ -100,12 +100,15 @@ async function checkManifests(needs: FsckNeeds, chosen: ProjectRecord | null, re
   const { store, cold, runtime } = needs.context;
   const unreadable: string[] = [];
   const found = new Map((await cold.manifests((path, why) => unreadable.push(`${path}: ${why}`))).map((manifest) => [`${manifest.project.id}/${manifest.revision.rev}`, manifest.revision]));
+  // What came from another computer gets its manifest with the next housekeeping: that is no damage.
+  const owed = new Set(store.revisions.withoutManifest().map(({ projectId, rev }) => `${projectId}/${rev}`));
   let written = 0;
   for (const project of chosen === null ? store.projects.list(true) : [chosen]) {
     for (const revision of store.revisions.list(project.id)) {
       throwIfAborted(step.signal);
       if (found.get(`${project.id}/${revision.rev}`)?.sha256 === revision.sha256) continue;
       if (repair) { await writeManifest(needs.context, revision); written += 1; }
+      if (owed.has(`${project.id}/${revision.rev}`)) continue;
       tell(needs, step, { projectId: project.id, revs: [revision.rev], sha256: revision.sha256, problem: 'manifest', outcome: repair ? 'repaired' : 'repairable', text: `The manifest of revision ${revision.rev} of ${project.name} is missing, unreadable or another one's${repair ? '; written again' : ''}` });
     }
   }

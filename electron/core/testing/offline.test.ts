@@ -312,6 +312,15 @@ describe('fsck', () => {
     expect(await world.cold.manifests(() => undefined)).toHaveLength(1);
     expect(await world.cold.list(project.id)).toHaveLength(2);
   });
+
+  it('takes a manifest that is still owed, as for what came from another computer, for no damage', async () => {
+    const { id, head } = await create();
+    if (head === null) throw new Error('no head');
+    world.context.store.revisions.append({ ...head, reason: 'save' }, 1);
+    expect((await check(false)).findings).toEqual([]);
+    expect((await check(true)).findings).toEqual([]);
+    expect((await world.cold.manifests(() => undefined)).filter(({ project }) => project.id === id).map(({ revision }) => revision.rev)).toEqual([1, 2]);
+  });
 });
 
 describe('with a remote store and the network off', () => {
