@@ -1,6 +1,5 @@
 // The three parties of the tunnel bench besides the client, each on a thread of its own: a server, Vessel's tunnel, nothing else.
 import { createServer, type AddressInfo, type Socket } from 'node:net';
-import { pipeline } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import { SshHostLink } from '../../electron/core/adapters/ssh/ssh-host-link.ts';
@@ -53,7 +52,12 @@ async function tunnel({ target, key, fingerprint, to }: Extract<Role, { role: 't
   const link = new SshHostLink({ host, agentCommand: () => Promise.reject(new Error('no agent here')), log: () => undefined });
   listen((socket) => {
     socket.on('error', () => socket.destroy());
-    link.forward('127.0.0.1', to).then((far) => { pipeline(socket, far, socket, () => { socket.destroy(); far.destroy(); }); }, () => socket.destroy());
+    link.forward('127.0.0.1', to).then((far) => {
+      // As one socket piped into another; stream.pipeline would make an error with its stack for each connection.
+      socket.on('close', () => far.destroy());
+      far.on('close', () => socket.destroy());
+      socket.pipe(far).pipe(socket);
+    }, () => socket.destroy());
   });
 }
 

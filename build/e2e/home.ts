@@ -1,7 +1,9 @@
+import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
+import { promisify } from 'node:util';
 import type { Client } from '#shared/contract.ts';
 import { kill9, processesTouching, socketFolder, unlessGone } from './processes.ts';
 import { openPromise } from './zip.ts';
@@ -69,6 +71,17 @@ export async function fileInHead(client: Client, home: string, projectId: string
     if (entry.name === name) content = await text(await entry.read());
   });
   return content;
+}
+
+/** Files below a folder that hold these words in plain: what a host must not have once an environment is closed. */
+export async function filesThatHold(folder: string, words: string): Promise<readonly string[]> {
+  try {
+    return (await promisify(execFile)('grep', ['-rlF', '--', words, folder], { encoding: 'utf8' })).stdout.trim().split('\n');
+  } catch (error) {
+    // grep's way to say that it found nothing.
+    if ((error as { readonly code?: unknown }).code === 1) return [];
+    throw error;
+  }
 }
 
 /** Runs a command inside an environment; its output, or an error when it fails. */

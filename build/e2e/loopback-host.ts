@@ -1,5 +1,7 @@
+import { execFile } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import type { Client, Host } from '#shared/contract.ts';
 import { makeKey, me, scratch, startCutter, startSshd, type Cutter, type Sshd } from '../../electron/core/adapters/ssh/testing/sshd.ts';
 import { endHome } from './home.ts';
@@ -35,6 +37,8 @@ export type LoopbackHost = {
   addTo(client: Client, name?: string): Promise<Host>;
   /** The `infra-agent serve` processes there. */
   agents(): Promise<readonly number[]>;
+  /** One round of the host's own timer, for which everything that is not in use at this moment is idle. */
+  timer(): Promise<{ readonly desktopAway: boolean; readonly hibernated: readonly string[] }>;
   stop(): Promise<void>;
 };
 
@@ -61,6 +65,10 @@ export async function startLoopbackHost(options: LoopbackOptions): Promise<Loopb
       return client.call('hosts.refresh', { hostId: id });
     },
     agents: async () => (await processesTouching([home])).filter(({ command: line }) => line.includes('infra-agent.mjs') && / serve( |$)/.test(line)).map(({ pid }) => pid),
+    async timer() {
+      const { stdout } = await promisify(execFile)(process.execPath, [AGENT, 'idle', '--idle-minutes', '0.001', '--home', home], { env: { ...process.env, ...settings, VESSEL_FAULT: '' } });
+      return JSON.parse(stdout) as Awaited<ReturnType<LoopbackHost['timer']>>;
+    },
     async stop() {
       await other?.close();
       await wire.close();

@@ -185,6 +185,10 @@ describeUnless(why, 'a fresh machine over SSH', () => {
       const doctor = await cli<DoctorResult>('host', 'doctor', 'box');
       expect(doctor.json.checks.filter(({ state }) => state === 'fail')).toEqual([]);
       expect(doctor.json.checks.filter(({ stage }) => ['Forwarding', 'Route', 'IDE'].includes(stage)).map(({ state }) => state)).toEqual(['ok', 'ok', 'ok']);
+      // From what everything else needs to what is seen last, each with its evidence and its time.
+      const inOrder = ['Name', 'TCP', 'Host key', 'Login', 'Rights of root', 'Processor', 'Memory and disk', 'infra-agent', 'Golden image with VS Code', 'Template medium', 'Driver', 'Traefik', 'Forwarding', 'Route', 'IDE'];
+      expect(doctor.json.checks.map(({ stage }) => stage.replace(/ \(.*$/, '')).filter((stage) => inOrder.includes(stage))).toEqual(inOrder);
+      expect(doctor.json.checks.filter(({ evidence, ms }) => evidence === '' || !(ms >= 0))).toEqual([]);
       expect((await cli('host', 'unprovision', 'box', '--yes')).json.error?.code).toBe('BUSY');
       expect((await cli('close', created.json.id)).code).toBe(0);
       const { head } = await vessel.client.call('projects.get', { projectId: created.json.id });

@@ -1,14 +1,19 @@
 import { randomUUID } from 'node:crypto';
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { request } from 'node:http';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { describeUnless } from '../testing/describe-unless.ts';
 import type { Project } from '#shared/project.ts';
 import { whyNoSshd } from '../../electron/core/adapters/ssh/testing/sshd.ts';
 import { ideStatus } from './gateway-visit.ts';
-import { damagedRevisions, endHome, fileInHead, inside, remainsOf } from './home.ts';
+import { damagedRevisions, endHome, fileInHead, filesThatHold, inside, remainsOf } from './home.ts';
 import { startLoopbackHost, type LoopbackHost } from './loopback-host.ts';
+import { enterPort } from './port-visitor.ts';
 import { until } from './processes.ts';
 import { finish, makeHome, startVessel, vesselCli, type RunningVessel } from './vessel.ts';
+
+const LISTENER = 'const { writeFileSync } = require("fs"); require("http").createServer((_, answer) => answer.end("the port " + port)).listen(0, "127.0.0.1", function () { port = this.address().port; writeFileSync("pid.txt", String(process.pid)); writeFileSync("port.txt", String(port)); }); let port = 0;';
 
 describeUnless(whyNoSshd(), 'an environment on a host over SSH', () => {
   let far: LoopbackHost;
@@ -53,22 +58,35 @@ describeUnless(whyNoSshd(), 'an environment on a host over SSH', () => {
 
     const secret = `marker-${randomUUID()}`;
     await inside(vessel.client, projectId, ['sh', '-c', `printf %s ${secret} > edit.txt`]);
-    expect((await call('environments.ports', { projectId })).ports).toEqual(expect.any(Array));
-    expect((await call('environments.logs', { projectId })).lines).toEqual(expect.any(Array));
+    // A program of the environment that listens on its loopback, asked through the tunnel by the address that is shown for it.
+    await inside(vessel.client, projectId, ['sh', '-c', `setsid -f '${process.execPath}' -e '${LISTENER}' >/dev/null 2>&1`]);
+    await until(async () => (await inside(vessel.client, projectId, ['sh', '-c', 'cat port.txt 2>/dev/null || true'])) !== '', 'a program of the environment to listen');
+    const listening = Number(await inside(vessel.client, projectId, ['cat', 'port.txt']));
+    const found = (await call('environments.ports', { projectId })).ports.find(({ port }) => port === listening);
+    expect(await (await enterPort(found?.url ?? '')).get('/')).toMatchObject({ status: 200, body: `the port ${listening}` });
+    await inside(vessel.client, projectId, ['sh', '-c', 'kill $(cat pid.txt); rm pid.txt port.txt']);
+    expect((await call('environments.logs', { projectId })).lines.length).toBeGreaterThan(0);
+    expect(await filesThatHold(far.home, secret)).not.toEqual([]);
     expect(await run(call('environments.save', { projectId }))).toMatchObject({ changed: true });
     expect(await fileInHead(vessel.client, vessel.home, projectId, 'edit.txt')).toBe(secret);
     await run(call('environments.close', { projectId }));
     expect((await get(projectId)).environment?.state).toBe('destroyed');
     expect(await remains(projectId)).toEqual([]);
+    expect(await filesThatHold(far.home, secret)).toEqual([]);
   });
 
   it('is called reconnecting while the line is down, goes on there, and is back by itself', async () => {
     const projectId = await create('Away');
     await run(call('environments.open', { projectId }));
     await inside(vessel.client, projectId, ['sh', '-c', 'printf kept > edit.txt']);
+    const rules = join(far.home, 'host', 'traefik');
+    const rule = await readFile(join(rules, `${projectId}.yml`), 'utf8');
     far.wire.cut();
     await until(async () => (await get(projectId)).environment?.connection === 'reconnecting', 'the line to be missed');
     expect((await get(projectId)).environment?.state).toBe('running');
+    // What is wrong with the rules of the host's Traefik by the time the line is back is put right.
+    await rm(join(rules, `${projectId}.yml`));
+    await writeFile(join(rules, 'long-gone.yml'), rule.replaceAll(projectId, 'long-gone'));
     expect(await visit(projectId)).toMatchObject({ status: 503, body: expect.stringContaining('Reconnecting to Far') as string });
     const held = ideStatus(vessel, projectId);
     far.wire.mend();
@@ -76,6 +94,8 @@ describeUnless(whyNoSshd(), 'an environment on a host over SSH', () => {
     await until(async () => (await get(projectId)).environment?.connection === undefined, 'the line to be back');
     await until(async () => await ideStatus(vessel, projectId) === 200, 'the environment to answer again');
     expect(await inside(vessel.client, projectId, ['cat', 'edit.txt'])).toBe('kept');
+    expect(await readFile(join(rules, `${projectId}.yml`), 'utf8')).toBe(rule);
+    expect(await readdir(rules)).toEqual([`${projectId}.yml`]);
     await run(call('environments.close', { projectId }));
   });
 

@@ -22,6 +22,8 @@ export type VesselOptions = {
   /** A home of an earlier run; a new one in the temporary folder otherwise. */
   readonly home?: string;
   readonly driver?: 'qemu' | 'process';
+  /** That of an earlier run, for pages which are still open; a free one otherwise. */
+  readonly port?: number;
   readonly env?: Readonly<Record<string, string>>;
 };
 
@@ -57,7 +59,7 @@ export async function startVessel(options: VesselOptions = {}): Promise<RunningV
     ...(driver === 'process' ? { VESSEL_DRIVER: 'process', VESSEL_UNSAFE_PROCESS_DRIVER: '1' } : {}),
     ...options.env,
   };
-  const child = spawn(process.execPath, [SERVER, '--json', '--no-open', '--port', '0'], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [SERVER, '--json', '--no-open', '--port', String(options.port ?? 0)], { env, stdio: ['ignore', 'pipe', 'pipe'] });
   let output = '';
   child.stdout.on('data', (chunk: Buffer) => { output += chunk.toString(); });
   child.stderr.on('data', (chunk: Buffer) => { output += chunk.toString(); });

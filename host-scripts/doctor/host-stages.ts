@@ -31,10 +31,15 @@ function stageOfStep(step: ProvisionStep, signal: AbortSignal): DoctorStage {
   };
 }
 
+/** The step from which on it is about the way to environments, no longer about what runs them. */
+const FIRST_OF_THE_WAY = 'traefik';
+
 /** The examination of a host, from what everything else needs to what single environments need. */
 export function hostStages(input: DoctorInput): readonly DoctorStage[] {
+  const found = input.steps.findIndex(({ id }) => id === FIRST_OF_THE_WAY);
+  const way = found === -1 ? input.steps.length : found;
   return [
-    ...input.steps.map((step) => stageOfStep(step, input.signal)),
+    ...input.steps.slice(0, way).map((step) => stageOfStep(step, input.signal)),
     {
       stage: 'Driver',
       async look() {
@@ -42,6 +47,7 @@ export function hostStages(input: DoctorInput): readonly DoctorStage[] {
         return qemuVersion === null ? broken('no QEMU', 'Provision this host: vessel host provision local') : fine(`${driver}, QEMU ${qemuVersion}`);
       },
     },
+    ...input.steps.slice(way).map((step) => stageOfStep(step, input.signal)),
     {
       stage: 'Free memory',
       async look() {

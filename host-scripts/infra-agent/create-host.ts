@@ -85,7 +85,14 @@ export function createHost(options: HostOptions): Host {
     },
     standby: (params) => parts.standby?.(params) ?? Promise.resolve({ state: 'off' }),
     inspect: ({ id }) => driver.inspect(id),
-    list: async () => ({ vms: [...await driver.list()] }),
+    // Core asks at its start and after each break of the line: then the routes are made to agree as well.
+    list: async (_params, { log }) => {
+      const vms = await routes.reconcile(() => driver.list()).catch((error: unknown) => {
+        log('warn', `the routes could not be repaired: ${VesselError.from(error).message}`);
+        return driver.list();
+      });
+      return { vms: [...vms] };
+    },
     logs: async ({ id, lines }) => ({ lines: [...await driver.logs(id, lines)] }),
     watchVms: boundedList,
     close: () => parts.close(),

@@ -1,10 +1,13 @@
-import { existsSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Ajv } from 'ajv';
 import { load } from 'js-yaml';
-import { describe, expect, it } from 'vitest';
-import { traefikRoute } from './traefik-route.ts';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Vm } from '#shared/host-protocol.ts';
+import { RouteFolder, traefikRoute } from './traefik-route.ts';
 
 /** Traefik's own schemas, which lie beside the repository where it is developed. */
 const schema = (name: string): string => fileURLToPath(new URL(`../../../shared/schemas/${name}`, import.meta.url));
@@ -41,5 +44,51 @@ describe('the configuration of Traefik', () => {
         services: { shop: { loadBalancer: { passHostHeader: true, servers: [{ url: 'http://127.0.0.1:40123' }] } } },
       },
     });
+  });
+
+  it('is never made of what is no name or no address', () => {
+    for (const wrong of [{ id: 'a`) || Host(`b' }, { id: 'Shop' }, { host: 'guest.example' }, { host: '' }, { port: 0 }, { port: 65_536 }, { port: 1.5 }]) {
+      expect(() => traefikRoute({ id: 'shop', host: '127.0.0.1', port: 1, ...wrong })).toThrow(expect.objectContaining({ code: 'INTERNAL' }) as Error);
+    }
+  });
+});
+
+describe('the folder that Traefik watches', () => {
+  let folder = '';
+  let routes: RouteFolder;
+  beforeEach(() => { folder = mkdtempSync(join(tmpdir(), 'vroutes-')); routes = new RouteFolder(join(folder, 'traefik')); });
+  afterEach(() => rmSync(folder, { recursive: true, force: true }));
+  const vm = (id: string, port: number, state: Vm['state'] = 'running'): Vm => ({
+    id, driver: 'process', state, tier: 'medium', address: state === 'running' ? { host: '127.0.0.1', port } : null, token: 't', startKind: 'clone', createdAt: 1, startedAt: 1, imageKey: 'i', pid: 1, problem: null,
+  });
+  const files = (): readonly string[] => readdirSync(join(folder, 'traefik')).sort();
+  const text = (name: string): string => readFileSync(join(folder, 'traefik', name), 'utf8');
+
+  it('is repaired: what is missing, damaged or leads elsewhere is written anew, for Traefik to read', async () => {
+    await routes.write({ id: 'moved', host: '127.0.0.1', port: 1 });
+    await routes.write({ id: 'torn', host: '127.0.0.1', port: 2 });
+    writeFileSync(routes.path('torn'), 'http:\n  rou');
+    const vms = [vm('moved', 11), vm('torn', 2), vm('missing', 3)];
+    expect(await routes.reconcile(() => Promise.resolve(vms))).toBe(vms);
+    expect(files()).toEqual(['missing.yml', 'moved.yml', 'torn.yml']);
+    expect([text('moved.yml'), text('torn.yml'), text('missing.yml')]).toEqual(vms.map(({ id, address }) => traefikRoute({ id, host: '127.0.0.1', port: address?.port ?? 0 })));
+    expect(statSync(routes.path('missing')).mode & 0o777).toBe(0o644);
+  });
+
+  it('loses the rule of what sleeps, died or is gone, and of nothing else', async () => {
+    for (const id of ['gone', 'asleep', 'broken', '123', 'starting', 'runs']) await routes.write({ id, host: '127.0.0.1', port: 9 });
+    writeFileSync(routes.path('theirs'), 'http:\n  routers:\n    website: {}\n');
+    await routes.reconcile(() => Promise.resolve([vm('asleep', 9, 'hibernated'), vm('broken', 9, 'broken'), vm('starting', 9, 'starting'), vm('runs', 9)]));
+    expect(files()).toEqual(['runs.yml', 'starting.yml', 'theirs.yml']);
+  });
+
+  it('writes nothing where all is well, and is left alone by what comes and goes meanwhile', async () => {
+    await routes.write({ id: 'runs', host: '127.0.0.1', port: 9 });
+    const before = statSync(routes.path('runs')).ino;
+    await routes.reconcile(async () => { await routes.write({ id: 'newcomer', host: '127.0.0.1', port: 8 }); return [vm('runs', 9)]; });
+    expect([statSync(routes.path('runs')).ino, files()]).toEqual([before, ['newcomer.yml', 'runs.yml']]);
+    let looks = 0;
+    await routes.reconcile(() => Promise.resolve((looks += 1) === 1 ? [vm('runs', 9), vm('newcomer', 8), vm('ended', 7)] : [vm('runs', 9), vm('newcomer', 8)]));
+    expect(files()).toEqual(['newcomer.yml', 'runs.yml']);
   });
 });

@@ -21,6 +21,8 @@ export class ChannelSocket extends Duplex {
     // As a socket of this computer: when the other side has ended, so does this one; a guest would else wait for our end.
     super({ allowHalfOpen: false, readableHighWaterMark: READ_AHEAD_BYTES });
     this.#channel = channel;
+    // Of ssh2 it ends a second time whatever has ended by itself: for each channel an error, with its stack, that nobody sees.
+    channel.destroy = () => { if (!channel.writableEnded) channel.end(); channel.close(); return channel; };
     channel.on('data', (chunk: Buffer) => { this.#stir(); if (!this.push(chunk)) channel.pause(); });
     channel.on('end', () => this.push(null));
     channel.on('error', (error: Error) => this.destroy(error));

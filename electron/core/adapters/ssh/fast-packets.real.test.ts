@@ -12,7 +12,7 @@ import { makeKey, me, startSshd, whyNoSshd } from './testing/sshd.ts';
 
 const undo: (() => Promise<void> | void)[] = [];
 afterEach(async () => { for (const step of undo.splice(0).reverse()) await step(); });
-type Insides = { readonly _protocol: { readonly _cipher: { readonly _encKey: unknown }; readonly _decipher: { readonly _decipherKey: unknown }; rekey(done: () => void): void } };
+type Insides = { readonly _protocol: { readonly _debug: unknown; readonly _cipher: { readonly _encKey: unknown; allocPacket(payloadBytes: number): Buffer }; readonly _decipher: { readonly _decipherKey: unknown }; rekey(done: () => void): void } };
 
 describe('packets', () => {
   it('that are written in one turn leave together, and none is kept back', async () => {
@@ -26,7 +26,7 @@ describe('packets', () => {
     expect([batches, String(stream.read())]).toEqual([1, 'abc']);
   });
 
-  it('are encrypted with key objects, after an exchange of keys too', async (context) => {
+  it('are encrypted with key objects and padded out of a store, after an exchange of keys too', async (context) => {
     const why = whyNoSshd();
     if (why !== null) return context.skip(why);
     const who = person();
@@ -49,5 +49,16 @@ describe('packets', () => {
     expect(bytes).toBe(5_000_000);
     expect(keys().every((one) => one instanceof KeyObject)).toBe(true);
     expect(keys()[0]).not.toBe(first[0]);
+
+    const protocol = (route.target as unknown as Insides)._protocol;
+    expect(protocol._debug).toBeUndefined();
+    // Each packet fills blocks of 16 bytes behind its length with at least four bytes of padding, which are others each time.
+    const paddings = Array.from({ length: 2_000 }, (_unused, size) => {
+      const packet = protocol._cipher.allocPacket(size % 50);
+      const [length, bytes] = [packet.readUInt32BE(0), packet[4] ?? 0];
+      expect([length, length % 16, bytes >= 4, packet.length]).toEqual([packet.length - 4, 0, true, 5 + size % 50 + bytes]);
+      return packet.subarray(-bytes).toString('hex');
+    });
+    expect(new Set(paddings.filter((hex) => hex.length >= 16)).size).toBe(paddings.filter((hex) => hex.length >= 16).length);
   });
 });

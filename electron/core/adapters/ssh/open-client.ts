@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream';
 import ssh2, { type Algorithms, type Client } from 'ssh2';
 import { VesselError } from '#shared/errors.ts';
 import type { SshHop } from './config.ts';
-import { gatherWrites, useKeyObjects } from './fast-packets.ts';
+import { describeNoMore, gatherWrites, useKeyObjects } from './fast-packets.ts';
 import type { HostKeyFiles } from './host-key-files.ts';
 import { hostKeyAlgorithms, judgeHostKey } from './host-key-verdict.ts';
 import { hostKeyOf } from './host-key.ts';
@@ -37,6 +37,7 @@ export async function openClient(options: OpenClientOptions): Promise<Client> {
   const known = [...await hostKeys.lookup(name, hop.knownHostsFiles)];
   const client = new ssh2.Client();
   useKeyObjects(client);
+  describeNoMore(client);
   gatherWrites(stream);
   const where = `${hop.host}:${hop.port}`;
 

@@ -30,6 +30,14 @@ describe('channels that lie ready', () => {
     expect(state.opened).toHaveLength(6);
   });
 
+  it('are more where more were wanted at once, up to a dozen', async () => {
+    const state = shelf();
+    const takeTwenty = async (): Promise<void> => { const taken = await Promise.all(Array.from({ length: 20 }, () => state.warm.take('h', 1))); await turn(); for (const stream of taken) stream.destroy(); };
+    const lyingReady = (): number => state.opened.filter((stream) => !stream.destroyed).length;
+    await takeTwenty();
+    expect(lyingReady()).toBe(12);
+  });
+
   it('are not opened where nothing listens, nor for another address', async () => {
     const state = shelf();
     state.refuse = true;

@@ -3,6 +3,8 @@ import { VesselError } from '#shared/errors.ts';
 
 /** Channels that lie ready for one address: a browser that opens a workbench makes about this many connections at once. */
 const SPARES = 4;
+/** As many where they were all taken at once before: a page with many resources, several tabs. Each is a connection that the guest holds. */
+const MOST_SPARES = 12;
 /**
  * A channel that lay longer is not handed out: the other side ends connections that never say anything (a guest agent after a minute), and must not
  * do so just as somebody uses it.
@@ -12,7 +14,11 @@ const FRESH_MS = 20_000;
 const WANTED_MS = 30_000;
 
 type Spare = { readonly stream: Duplex; readonly since: number; readonly dropped: () => void };
-type Shelf = { readonly host: string; readonly port: number; spares: Spare[]; opening: number; wantedAt: number };
+type Shelf = {
+  readonly host: string; readonly port: number; spares: Spare[]; opening: number; wantedAt: number;
+  /** How many shall lie ready, and when they were all gone for the last time. */
+  wanted: number; emptyAt: number;
+};
 
 /**
  * Opening a forwarded channel costs a round trip to the host. Those that are asked for again soon are opened ahead, so that a new
@@ -34,17 +40,14 @@ export class WarmChannels {
   async take(host: string, port: number): Promise<Duplex> {
     if (this.#ended) throw new VesselError('INTERRUPTED', 'The connection was closed');
     const key = `${host}:${port}`;
-    const shelf = this.#shelves.get(key) ?? { host, port, spares: [], opening: 0, wantedAt: 0 };
+    const shelf = this.#shelves.get(key) ?? { host, port, spares: [], opening: 0, wantedAt: 0, wanted: 0, emptyAt: 0 };
     this.#shelves.set(key, shelf);
     shelf.wantedAt = this.#now();
     this.#sweeper ??= setInterval(() => this.#sweep(), FRESH_MS / 2).unref();
     const ready = this.#fromShelf(shelf);
-    if (ready !== null) {
-      this.#refill(shelf);
-      return ready;
-    }
-    const stream = await this.#open(host, port);
     // Only behind one that worked: an address where nothing answers is not knocked at for nothing.
+    const stream = ready ?? await this.#open(host, port);
+    if (ready === null) this.#missed(shelf);
     this.#refill(shelf);
     return stream;
   }
@@ -68,8 +71,14 @@ export class WarmChannels {
     }
   }
 
+  /** Those that lay ready were not enough for what came at once: next time there are more. */
+  #missed(shelf: Shelf): void {
+    shelf.emptyAt = this.#now();
+    shelf.wanted = shelf.wanted === 0 ? SPARES : Math.min(MOST_SPARES, shelf.wanted * 2);
+  }
+
   #refill(shelf: Shelf): void {
-    while (!this.#ended && shelf.spares.length + shelf.opening < SPARES) {
+    while (!this.#ended && shelf.spares.length + shelf.opening < shelf.wanted) {
       shelf.opening += 1;
       this.#open(shelf.host, shelf.port).then((stream) => {
         shelf.opening -= 1;
@@ -85,6 +94,7 @@ export class WarmChannels {
     const now = this.#now();
     for (const [key, shelf] of this.#shelves) {
       const wanted = now - shelf.wantedAt < WANTED_MS;
+      if (now - shelf.emptyAt >= WANTED_MS) shelf.wanted = Math.min(shelf.wanted, SPARES);
       for (const spare of shelf.spares.filter(({ since }) => !wanted || now - since >= FRESH_MS)) spare.stream.destroy();
       if (!wanted && shelf.opening === 0) { this.#clear(shelf); this.#shelves.delete(key); }
       else if (wanted) this.#refill(shelf);
