@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Transform } from 'node:stream';
+import { Transform, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createZstdDecompress } from 'node:zlib';
 import { VesselError } from '#shared/errors.ts';
@@ -36,7 +36,17 @@ export async function receiveImage(image: DeliveredImage & { readonly path: stri
     let said = '';
     tar.stderr.on('data', (data: Buffer) => { said += data.toString(); });
     const ended = new Promise<number | null>((resolve, reject) => { tar.once('error', reject); tar.once('close', resolve); });
-    const [unpacked, code] = await Promise.allSettled([pipeline(createReadStream(image.path), watch, createZstdDecompress(), tar.stdin, { signal }), ended]);
+    // tar may end at the archive's last mark, before the padding behind it is written: its exit code says whether it got what it wanted,
+    // and the rest is read all the same, for the hash.
+    tar.stdin.on('error', () => undefined);
+    const intoTar = new Writable({
+      write(chunk: Buffer, _encoding, done) {
+        if (tar.stdin.destroyed) done();
+        else tar.stdin.write(chunk, () => done());
+      },
+      destroy(error, done) { tar.stdin.end(); done(error); },
+    });
+    const [unpacked, code] = await Promise.allSettled([pipeline(createReadStream(image.path), watch, createZstdDecompress(), intoTar, { signal }), ended]);
     signal.throwIfAborted();
     if (/no space left/i.test(said)) throw new VesselError('DISK_FULL', `The golden image does not fit on this host: ${said.trim().split('\n').at(-1) ?? ''}`);
     if (unpacked.status === 'rejected' || code.status === 'rejected' || code.value !== 0) throw new VesselError('ARCHIVE_CORRUPT', `The golden image cannot be unpacked: ${said.trim() || String(unpacked.status === 'rejected' ? unpacked.reason : code)}`, { hint: 'Provision again: it is sent anew.' });
