@@ -32,7 +32,7 @@ export const offlineCalls = {
 
   'drafts.list': call(project, DraftsSchema),
   'drafts.get': call(project.extend({ path: z.string() }), DraftGetOutput),
-  /** Keeps a change at once; a pause later it becomes a revision. Throws ILLEGAL_TRANSITION while the environment runs, CONFLICT on another base. */
+  /** Keeps a change at once; a pause later it becomes a revision. Throws ILLEGAL_TRANSITION while the environment runs, CONFLICT on another base, and with `changedElsewhere` when the file is no longer what was `seen`. */
   'drafts.put': call(DraftPutInput, DraftsSchema),
   'drafts.discard': call(project.extend({ paths: z.array(z.string()).optional() }), DraftsSchema),
   /** Makes a revision of the drafts now. Throws DRAFTS_OUTDATED when the project moved on. */

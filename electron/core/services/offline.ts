@@ -120,7 +120,7 @@ export class Offline {
         'store.check': async ({ projectId, repair }) => started(checkStore({ context, sources }, projectId, repair)),
         'drafts.list': async ({ projectId }) => this.drafts.list(projectId),
         'drafts.get': async ({ projectId, path }) => this.drafts.get(projectId, path),
-        'drafts.put': ({ projectId, path, text, baseRev }) => this.drafts.put(projectId, path, text, baseRev),
+        'drafts.put': ({ projectId, path, text, baseRev, seen }) => this.drafts.put(projectId, path, text, baseRev, seen),
         'drafts.discard': async ({ projectId, paths }) => this.drafts.discard(projectId, paths),
         'drafts.save': async ({ projectId }) => started(this.drafts.save(projectId)),
         'drafts.review': ({ projectId }, { signal }) => this.#reviews.review(projectId, signal),
