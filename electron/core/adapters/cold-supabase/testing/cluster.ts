@@ -7,7 +7,8 @@ import { promisify } from 'node:util';
 import pg from 'pg';
 
 const run = promisify(execFile);
-const MIGRATIONS = fileURLToPath(new URL('../../../../../supabase/migrations/', import.meta.url));
+/** The folder of the migrations. */
+export const MIGRATIONS = fileURLToPath(new URL('../../../../../supabase/migrations/', import.meta.url));
 const PLATFORM = fileURLToPath(new URL('platform.sql', import.meta.url));
 const DEBIAN_PROGRAMS = '/usr/lib/postgresql';
 
