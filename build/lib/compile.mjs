@@ -14,8 +14,8 @@ const say = (line) => process.stderr.write(`${line}\n`);
 async function bundle(part) {
   const { build } = await import('esbuild');
   const { warnings } = await build({
-    entryPoints: [join(root, part.entries[0])],
-    outfile: join(root, part.outputs[0]),
+    entryPoints: part.entries.map((entry, at) => ({ in: join(root, entry), out: part.outputs[at].replace(/^out\/|\.mjs$/g, '') })),
+    outdir: join(root, 'out'), outExtension: { '.js': '.mjs' },
     bundle: true, platform: 'node', target: 'node24', format: 'esm', sourcemap: 'linked', legalComments: 'none', logLevel: 'silent',
     // CommonJS packages (ws, yauzl, ssh2) call require() and name their folder; an ES module has neither of its own.
     banner: { js: "import { createRequire as vesselCreateRequire } from 'node:module'; const require = vesselCreateRequire(import.meta.url), __dirname = import.meta.dirname, __filename = import.meta.filename;" },

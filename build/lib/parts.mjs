@@ -1,6 +1,6 @@
 /**
  * What `out/` is made of. A part is built again when one of its `inputs` changed.
- * `entry` decides whether the part exists; `doors` are single-file bundles for plain Node 24.
+ * `entry` decides whether the part exists; `bundle` makes one file of each entry, for plain Node 24.
  */
 const COMMON = ['package-lock.json', 'tsconfig.json', 'build/lib/parts.mjs', 'build/lib/compile.mjs'];
 
@@ -10,7 +10,7 @@ export const parts = [
     inputs: [...COMMON, 'electron.vite.config.ts', 'electron/main', 'electron/preload', 'electron/shared', 'renderer'],
     outputs: ['out/main/index.js', 'out/preload/index.cjs', 'out/renderer/index.html'],
   },
-  { name: 'server', kind: 'bundle', title: 'server', entries: ['electron/server/main.ts'], inputs: [...COMMON, 'electron/server', 'electron/core', 'electron/shared'], outputs: ['out/server/main.mjs'] },
+  { name: 'server', kind: 'bundle', title: 'server', entries: ['electron/server/launch.ts', 'electron/server/main.ts'], inputs: [...COMMON, 'electron/server', 'electron/core', 'electron/shared'], outputs: ['out/server/main.mjs', 'out/server/program.mjs'] },
   { name: 'cli', kind: 'bundle', title: 'command line', entries: ['electron/cli/main.ts'], inputs: [...COMMON, 'electron/cli', 'electron/core', 'electron/shared'], outputs: ['out/cli/main.mjs'] },
   { name: 'host', kind: 'script', title: 'infra-agent', entries: ['build/bundle-host.mjs'], inputs: [...COMMON, 'build/bundle-host.mjs', 'host-scripts', 'images', 'traefik', 'electron/shared'], outputs: ['out/host/infra-agent.mjs'] },
 ];

@@ -79,7 +79,9 @@ export type CreateCore = (options: CoreOptions) => Promise<Core>;
 
 /** Stands in package.json as well; a test holds the two together. */
 export const VERSION = '0.1.0';
-/** Deleted projects are purged once a day at most, and at each start. */
+/** Looking through every project's folder waits until the list is shown. */
+const TIDY_AFTER_MS = 2_000;
+/** Deleted projects are purged once a day at most, and soon after each start. */
 const PURGE_MS = 24 * 60 * 60 * 1000;
 
 /**
@@ -123,7 +125,7 @@ async function assemble(options: CoreOptions, undo: (() => Promise<void> | void)
     gateway: theGateway,
     probeIde: (projectId, signal) => probeIde(theGateway(), projectId, signal),
   };
-  if (corruption !== null || store.projects.list(true).length === 0) await reindex(context);
+  if (corruption !== null || store.projects.isEmpty()) await reindex(context);
   if (corruption !== null) {
     runtime.log(`${corruption.code}: ${corruption.message}`);
     audit(context, { kind: 'store.corrupt', text: corruption.message, data: { ...corruption.details } });
@@ -147,7 +149,7 @@ async function assemble(options: CoreOptions, undo: (() => Promise<void> | void)
   const imports = new Imports(context, projects);
   const history = new History(context, projects);
   const copies = await openCopies({ cold, root: join(home, 'copies'), policy: () => copiesPolicy(store), now: runtime.now });
-  const offline = new Offline({ context, projects, history, reader: archiveReader, texts: textTools, copies, sources: [copiesSource(copies), siblingSource(context), mirrorSource('its copy in the cloud', (projectId) => cloud?.archivesOf(projectId) ?? null)] });
+  const offline = new Offline({ context, projects, history, reader: archiveReader, texts: textTools, copies, sources: [copiesSource(copies), siblingSource(context), mirrorSource('its copy in the cloud', (projectId) => cloud?.archivesOf(projectId) ?? null)], clouds: () => cloud?.leftovers() ?? [] });
   gateway = await createGateway({ routes: environments.routes, home, cache, port: options.port, log: runtime.log });
   undo.push(() => theGateway().close());
   undo.push(async () => { await operations.close(); await environments.dispose(); feed.close(); });
@@ -163,9 +165,11 @@ async function assemble(options: CoreOptions, undo: (() => Promise<void> | void)
       runtime.log(`housekeeping: ${VesselError.from(error).message}`);
     }
   };
-  let tidying = housekeeping();
-  const timer = setInterval(() => { tidying = housekeeping(); }, PURGE_MS);
-  undo.push(async () => { clearInterval(timer); await tidying; });
+  let tidying = Promise.resolve();
+  const tidy = (): void => { tidying = tidying.then(housekeeping); };
+  const first = setTimeout(tidy, TIDY_AFTER_MS);
+  const timer = setInterval(tidy, PURGE_MS);
+  undo.push(async () => { clearTimeout(first); clearInterval(timer); await tidying; });
   environments.start();
   cloud.start();
   offline.start();

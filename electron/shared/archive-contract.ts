@@ -140,8 +140,9 @@ export const FsckFindingSchema = z.object({
   /** The revisions that name the archive; empty for an archive that none names. */
   revs: z.array(z.number().int()),
   sha256: z.string().nullable(),
-  problem: z.enum(['damaged', 'missing', 'manifest', 'unused']),
-  outcome: z.enum(['repaired', 'repairable', 'lost', 'kept']),
+  /** `leftover`: an object in a cloud that no revision of any computer names. */
+  problem: z.enum(['damaged', 'missing', 'manifest', 'unused', 'leftover']),
+  outcome: z.enum(['repaired', 'repairable', 'lost', 'kept', 'removed']),
   /** What was found, and from where it was repaired. */
   text: z.string(),
 });

@@ -14,6 +14,8 @@ export const DraftSchema = z.object({
   change: z.enum(['changed', 'removed']),
   bytes: z.number().int(),
   updatedAt: z.number(),
+  /** `textVersion` of what is kept; null for a removal. */
+  version: z.string().nullable(),
 });
 export type Draft = z.infer<typeof DraftSchema>;
 
@@ -35,6 +37,8 @@ export const DraftPutInput = z.object({
   text: z.string().max(MAX_DRAFT_BYTES).nullable(),
   /** The revision that the editor shows; a draft on another base than the earlier ones is refused. */
   baseRev: z.number().int().positive(),
+  /** `textVersion` of the text that this change was typed over; null when there was no file. What somebody else made of it meanwhile is then not overwritten. */
+  seen: z.string().max(100).nullable().optional(),
 });
 export const DraftGetOutput = z.object({ path: z.string(), text: z.string().nullable(), updatedAt: z.number() }).nullable();
 

@@ -27,12 +27,12 @@ export const offlineCalls = {
   'history.restoreFiles': call(project.extend({ rev: z.number().int().positive(), paths: z.array(z.string().min(1)).min(1).max(1000) }), started),
   'history.pin': call(project.extend({ rev: z.number().int().positive(), pinned: z.boolean() }), RevisionSchema),
 
-  /** Reads every archive of the store back and compares; with `repair`, damaged ones are replaced by a sound copy where there is one. */
-  'store.check': call(z.object({ projectId: ProjectIdSchema.optional(), repair: z.boolean().default(true) }), started),
+  /** Reads every archive of the store back and compares; with `repair`, damaged ones are replaced by a sound copy where there is one. Names what uploads left in a cloud for more than a day; `sweep` removes that. */
+  'store.check': call(z.object({ projectId: ProjectIdSchema.optional(), repair: z.boolean().default(true), sweep: z.boolean().default(false) }), started),
 
   'drafts.list': call(project, DraftsSchema),
   'drafts.get': call(project.extend({ path: z.string() }), DraftGetOutput),
-  /** Keeps a change at once; a pause later it becomes a revision. Throws ILLEGAL_TRANSITION while the environment runs, CONFLICT on another base. */
+  /** Keeps a change at once; a pause later it becomes a revision. Throws ILLEGAL_TRANSITION while the environment runs, CONFLICT on another base, and with `changedElsewhere` when the file is no longer what was `seen`. */
   'drafts.put': call(DraftPutInput, DraftsSchema),
   'drafts.discard': call(project.extend({ paths: z.array(z.string()).optional() }), DraftsSchema),
   /** Makes a revision of the drafts now. Throws DRAFTS_OUTDATED when the project moved on. */

@@ -3,6 +3,7 @@ import './editor.css';
 import { editor, KeyCode, KeyMod, Uri } from 'monaco-editor/editor';
 import 'monaco-editor/languages/definitions/register.all';
 import 'monaco-editor/features/register.all';
+import { textVersion } from '#shared/text-version.ts';
 import type { FromEditor, ToEditor } from './protocol.ts';
 import { languageOf } from './languages.ts';
 import { defineThemes } from './themes.ts';
@@ -24,21 +25,35 @@ const view = editor.create(root, {
 /** What stands in a file is given back, also what nobody sees. */
 const KEEP_BOM = true;
 const states = new Map<string, editor.ICodeEditorViewState | null>();
+/** What each file was filled with last: its number, and its `textVersion`. */
+const fills = new Map<string, { readonly version: number; readonly text: string }>();
 let shown: string | null = null;
 /** True while a text comes from the app: that is no change to be told back. */
 let filling = false;
 
 const uriOf = (path: string): Uri => Uri.from({ scheme: 'file', path: `/${path}` });
 
-function show({ path, text, readOnly, replace }: Extract<ToEditor, { type: 'show' }>): void {
+const textIn = (model: editor.ITextModel): string => model.getValue(editor.EndOfLinePreference.TextDefined, KEEP_BOM);
+
+function show({ path, text, version, readOnly, replace, over }: Extract<ToEditor, { type: 'show' }>): void {
   filling = true;
   try {
     let model = editor.getModel(uriOf(path));
     if (model === null) {
-      model = editor.createModel(text, languageOf(path), uriOf(path));
-      model.onDidChangeContent(() => { if (!filling) tell({ type: 'changed', path, text: editor.getModel(uriOf(path))?.getValue(editor.EndOfLinePreference.TextDefined, KEEP_BOM) ?? '' }); });
-    } else if (replace && model.getValue(editor.EndOfLinePreference.TextDefined, KEEP_BOM) !== text) {
-      model.setValue(text);
+      const made = editor.createModel(text, languageOf(path), uriOf(path));
+      made.onDidChangeContent(() => { if (!filling) tell({ type: 'changed', path, text: textIn(made), basis: fills.get(path)?.version ?? 0 }); });
+      fills.set(path, { version, text: textVersion(text) });
+      model = made;
+    } else if (replace) {
+      const before = textIn(model);
+      // What was typed since the app asked is not overwritten: it is told, and the app finds out that it is over an older text.
+      const held = textVersion(before);
+      if (before === text || over === null || held === fills.get(path)?.text || over.includes(held)) {
+        const place = shown === path ? view.saveViewState() : null;
+        if (before !== text) model.setValue(text);
+        if (place !== null) view.restoreViewState(place);
+        fills.set(path, { version, text: textVersion(text) });
+      }
     }
     if (shown !== path) {
       if (shown !== null) states.set(shown, view.saveViewState());
@@ -60,6 +75,7 @@ function tellCursor(): void {
 
 function forget(path: string): void {
   states.delete(path);
+  fills.delete(path);
   if (shown === path) { view.setModel(null); shown = null; }
   editor.getModel(uriOf(path))?.dispose();
 }

@@ -5,14 +5,18 @@
  */
 export type ToEditor =
   | { readonly type: 'theme'; readonly theme: 'light' | 'dark' }
-  /** Shows a file. Its text is taken only when the editor does not hold it yet, or `replace` says so; undo and scroll positions stay. */
-  | { readonly type: 'show'; readonly path: string; readonly text: string; readonly readOnly: boolean; readonly replace: boolean }
+  /**
+   * Shows a file. Its text is taken when the editor does not hold the file yet, or when `replace` says so and the editor still holds what it was
+   * given or a text of which `over` names the `textVersion` (null: whatever it holds). `version` counts the texts; scroll positions stay.
+   */
+  | { readonly type: 'show'; readonly path: string; readonly text: string; readonly version: number; readonly readOnly: boolean; readonly replace: boolean; readonly over: readonly string[] | null }
   | { readonly type: 'reveal'; readonly line: number; readonly column: number; readonly length: number }
   | { readonly type: 'forget'; readonly path: string }
   | { readonly type: 'focus' };
 
 export type FromEditor =
   | { readonly type: 'ready' }
-  | { readonly type: 'changed'; readonly path: string; readonly text: string }
+  /** `basis`: the version of the text that was taken last, which this was typed over. */
+  | { readonly type: 'changed'; readonly path: string; readonly text: string; readonly basis: number }
   | { readonly type: 'cursor'; readonly line: number; readonly column: number; readonly language: string }
   | { readonly type: 'command'; readonly command: 'save' | 'search' | 'palette' };

@@ -4,7 +4,7 @@ import { foldersOf, visibleRows } from './file-tree.ts';
 
 const entry = (path: string, kind: ArchiveEntry['kind'] = 'file'): ArchiveEntry => ({ path, kind, size: 1, mode: 0, mtime: 0 });
 const folders = { '': [entry('src', 'folder'), entry('README.md')], src: [entry('src/deep', 'folder'), entry('src/a.ts')] };
-const draft = (path: string, change: 'changed' | 'removed' = 'changed') => ({ path, change, bytes: 1, updatedAt: 1 });
+const draft = (path: string, change: 'changed' | 'removed' = 'changed') => ({ path, change, bytes: 1, updatedAt: 1, version: null });
 const shown = (expanded: readonly string[], drafts: ReturnType<typeof draft>[] = []): readonly string[] =>
   visibleRows(folders, new Set(expanded), drafts).map(({ path, depth, change, loading }) => `${' '.repeat(depth)}${path}${change === null ? '' : ` ${change}`}${loading ? ' …' : ''}`);
 

@@ -10,19 +10,20 @@ import { renderTable } from '../table.ts';
 
 export function registerFsck(program: Command, use: Use): void {
   program.command('fsck').summary('check everything in cold storage, and repair what can be')
-    .description('Reads every archive back, compares its hash, and replaces damaged ones from another copy where there is one. Nothing is removed. Exit code 1 when a revision cannot be restored.')
+    .description('Reads every archive back, compares its hash, and replaces damaged ones from another copy where there is one. Names what uploads left in a cloud and no revision needs; nothing is removed without --sweep. Exit code 1 when a revision cannot be restored.')
     .argument('[project]', `${PROJECT_HELP}; all unless told`)
     .option('--no-repair', 'only report')
+    .option('--sweep', 'remove what lies in a cloud for more than a day and no revision names')
     .option(...DETACH)
-    .action(use(async (context, [query]: [string | undefined], options: { readonly repair: boolean; readonly detach?: boolean }) => {
+    .action(use(async (context, [query]: [string | undefined], options: { readonly repair: boolean; readonly sweep?: boolean; readonly detach?: boolean }) => {
       const project = query === undefined ? null : await anyProject(context, query);
-      const operation = await runOperation(context, () => context.session.call('store.check', { repair: options.repair, ...(project === null ? {} : { projectId: project.id }) }), options);
+      const operation = await runOperation(context, () => context.session.call('store.check', { repair: options.repair, sweep: options.sweep === true, ...(project === null ? {} : { projectId: project.id }) }), options);
       if (operation === null) return EXIT.ok;
       const report = FsckReportSchema.parse(operation.result);
       const { style } = context.output;
       context.output.result({ operationId: operation.id, ...report }, () => [
         ...(report.findings.length === 0 ? [] : [renderTable(['project', 'rev', 'problem', 'outcome', 'what'], report.findings.map((finding) => [
-          finding.projectId, finding.revs.join(',') || '-', finding.problem, { text: finding.outcome, format: finding.outcome === 'lost' ? 'red' : finding.outcome === 'repaired' ? 'green' : 'yellow' }, finding.text,
+          finding.projectId, finding.revs.join(',') || '-', finding.problem, { text: finding.outcome, format: finding.outcome === 'lost' ? 'red' : finding.outcome === 'repaired' || finding.outcome === 'removed' ? 'green' : 'yellow' }, finding.text,
         ]), style)]),
         `${report.sound ? style('green', 'sound') : style('red', 'NOT SOUND')}  ${count(report.archives, 'archive')} of ${count(report.projects, 'project')}, ${formatBytes(report.bytes)} read and compared in ${(report.ms / 1000).toFixed(1)} s`,
       ].join('\n'));

@@ -97,8 +97,27 @@ export type RemoteIndex = {
 /** What a back end knows of the encryption of an account: the name of its key, never the key. */
 export type EncryptionRecord = { readonly keyId: string; readonly enabled: boolean; readonly rev: number };
 
-/** One back end: archives and the rows that point at them. `encryption` stands where both are seen through the key of the account. */
-export type RemoteBackend = { readonly kind: RemoteKind; readonly archives: RemoteArchives; readonly index: RemoteIndex; readonly encryption?: BackendEncryption };
+/** An object that no row names. */
+export type Leftover = { readonly projectId: string; readonly sha256: string; readonly key: string; readonly bytes: number };
+/** What uploads left that never came to be recorded: of a crash, of a cut for good. As it lies there, encrypted or not. */
+export type Leftovers = {
+  /** Those that have lain there for so long by the clock of the server: an upload that still goes on is younger. */
+  find(olderThanMs: number, signal?: AbortSignal): Promise<readonly Leftover[]>;
+  /** Looks again first; false when a row names it by now. */
+  remove(leftover: Leftover): Promise<boolean>;
+};
+
+/**
+ * One back end: archives and the rows that point at them. `encryption` stands where both are seen through the key of the account;
+ * `leftovers` always means the objects and rows themselves.
+ */
+export type RemoteBackend = {
+  readonly kind: RemoteKind;
+  readonly archives: RemoteArchives;
+  readonly index: RemoteIndex;
+  readonly encryption?: BackendEncryption;
+  readonly leftovers?: Leftovers;
+};
 
 /** Addresses of uploads that were begun, so that a restart goes on with them. */
 export type UploadJournal = { get(key: string): string | null; put(key: string, url: string): void; remove(key: string): void };

@@ -19,6 +19,8 @@ export type OperationRequest = { readonly call: string; readonly input: unknown 
 export type Store = {
   readonly projects: {
     list(includeDeleted: boolean): readonly ProjectRecord[];
+    /** Whether there is none, not even a deleted one. */
+    isEmpty(): boolean;
     get(id: string): ProjectRecord | null;
     insert(project: Pick<ProjectRecord, 'id' | 'name' | 'template' | 'hostId' | 'createdAt' | 'settings'>): void;
     update(id: string, patch: Partial<Pick<ProjectRecord, 'name' | 'hostId' | 'settings' | 'lastOpenedAt' | 'deletedAt'>>, now: number): void;

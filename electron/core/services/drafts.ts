@@ -2,6 +2,7 @@ import { MAX_VIEW_BYTES } from '#shared/archive-contract.ts';
 import { DRAFT_SAVE_PAUSE_MS, MAX_DRAFT_BYTES, type Drafts as DraftsView } from '#shared/draft-contract.ts';
 import { VesselError } from '#shared/errors.ts';
 import type { Revision } from '#shared/project.ts';
+import { textVersion } from '#shared/text-version.ts';
 import type { Edit, OpenArchive } from '../ports/archive-reader.ts';
 import type { DraftRecord } from '../ports/store.ts';
 import { audit } from './context.ts';
@@ -57,7 +58,7 @@ export class Drafts {
     const state = this.#isLocked(projectId) ? 'locked' : drafts.length === 0 ? 'clean' : baseRev !== null && this.#follows(projectId, baseRev) ? 'pending' : 'review';
     return {
       projectId, baseRev, headRev: head?.rev ?? null, state,
-      drafts: drafts.map(({ path, text, updatedAt }) => ({ path, change: text === null ? 'removed' : 'changed', bytes: text === null ? 0 : Buffer.byteLength(text), updatedAt })),
+      drafts: drafts.map(({ path, text, updatedAt }) => ({ path, change: text === null ? 'removed' : 'changed', bytes: text === null ? 0 : Buffer.byteLength(text), updatedAt, version: text === null ? null : textVersion(text) })),
     };
   }
 
@@ -67,9 +68,17 @@ export class Drafts {
     return draft === null ? null : { path, text: draft.text, updatedAt: draft.updatedAt };
   }
 
-  /** Keeps one change. A text that is what the base has is no change. */
-  async put(projectId: string, path: string, text: string | null, baseRev: number): Promise<DraftsView> {
+  /**
+   * Keeps one change. A text that is what the base has is no change. With `seen` it is refused when the file is neither what was seen
+   * nor what it is to become: two windows then do not write over each other.
+   */
+  async put(projectId: string, path: string, text: string | null, baseRev: number, seen?: string | null): Promise<DraftsView> {
     const { store, runtime } = this.#tools.context;
+    this.#tools.projects.record(projectId);
+    for (let looked = ''; seen !== undefined && looked !== this.#stamp(projectId, path);) {
+      looked = this.#stamp(projectId, path);
+      await this.#checkSeen(projectId, path, text, baseRev, seen);
+    }
     const project = this.#tools.projects.record(projectId);
     if (project.deletedAt !== null) throw new VesselError('NOT_FOUND', 'This project is deleted', { hint: 'Undelete it first.' });
     if (this.#isLocked(projectId)) throw new VesselError('ILLEGAL_TRANSITION', 'The environment of this project runs: its files are changed in there', { hint: 'Edit in VS Code, or Save & Exit first.' });
@@ -93,6 +102,31 @@ export class Drafts {
       throw known;
     }
     return this.#changed(projectId);
+  }
+
+  /** What a file of a project is can only have changed when this did. */
+  #stamp(projectId: string, path: string): string {
+    return `${this.#tools.projects.record(projectId).head?.rev ?? 0}/${this.#tools.context.store.drafts.get(projectId, path)?.updatedAt ?? 0}`;
+  }
+
+  async #checkSeen(projectId: string, path: string, text: string | null, baseRev: number, seen: string | null): Promise<void> {
+    const { store, runtime } = this.#tools.context;
+    const { head } = this.#tools.projects.record(projectId);
+    const draft = store.drafts.get(projectId, path);
+    // Nothing happened since the editor read the file; an archive that is slow or away is not waited for.
+    if (draft === null && (head === null || (head.rev === baseRev && seen !== null))) return;
+    let now = draft?.text;
+    if (draft === null && head !== null) {
+      try {
+        now = await this.#textAt(projectId, head.rev, path);
+      } catch (error) {
+        const { code, message } = VesselError.from(error);
+        if (code !== 'BAD_REQUEST') runtime.log(`draft of ${projectId} is kept without a look at what it is over: ${message}`);
+        return; // a path that cannot be is refused below
+      }
+    }
+    if (now === text || (typeof now === 'string' ? textVersion(now) : now) === seen) return;
+    throw new VesselError('CONFLICT', `"${path}" was changed in another window`, { retryable: false, hint: 'Take the other text, keep this one, or keep both.', details: { path, changedElsewhere: true } });
   }
 
   discard(projectId: string, paths: readonly string[] | undefined): DraftsView {

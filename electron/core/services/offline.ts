@@ -13,12 +13,12 @@ import { audit, type ServiceContext } from './context.ts';
 import { DraftReviews } from './draft-review.ts';
 import { Drafts } from './drafts.ts';
 import { restoreFiles, type EditTools } from './edits.ts';
-import { checkStore, type CopySource } from './fsck.ts';
+import { checkStore, type CopySource, type FsckNeeds } from './fsck.ts';
 import type { History } from './history.ts';
 import { scanRevision } from './scan.ts';
 import type { Projects } from './projects.ts';
 
-export type OfflineParts = { readonly context: ServiceContext; readonly projects: Projects; readonly history: History; readonly reader: ArchiveReader; readonly texts: TextTools; readonly copies: SafeCopies; readonly sources: readonly CopySource[] };
+export type OfflineParts = { readonly context: ServiceContext; readonly projects: Projects; readonly history: History; readonly reader: ArchiveReader; readonly texts: TextTools; readonly copies: SafeCopies; readonly sources: readonly CopySource[]; readonly clouds?: FsckNeeds['clouds'] };
 type OfflineHandlers = { readonly calls: Pick<Handlers['calls'], keyof typeof offlineCalls>; readonly streams: Pick<Handlers['streams'], keyof typeof offlineStreams> };
 
 /** Recent heads that are fetched without being asked for; more than anybody opens in a week. */
@@ -117,10 +117,10 @@ export class Offline {
         'history.diffFile': async ({ projectId, from, to, path, context: lines }, { signal }) => ({ path, diff: await this.#compare.file(projectId, from, to, path, lines, signal) }),
         'history.restoreFiles': async ({ projectId, rev, paths }) => started(restoreFiles(this.#tools, projectId, rev, paths)),
         'history.pin': ({ projectId, rev, pinned }) => history.pin(projectId, rev, pinned),
-        'store.check': async ({ projectId, repair }) => started(checkStore({ context, sources }, projectId, repair)),
+        'store.check': async ({ projectId, repair, sweep }) => started(checkStore({ context, sources, clouds: this.#parts.clouds }, projectId, repair, sweep)),
         'drafts.list': async ({ projectId }) => this.drafts.list(projectId),
         'drafts.get': async ({ projectId, path }) => this.drafts.get(projectId, path),
-        'drafts.put': ({ projectId, path, text, baseRev }) => this.drafts.put(projectId, path, text, baseRev),
+        'drafts.put': ({ projectId, path, text, baseRev, seen }) => this.drafts.put(projectId, path, text, baseRev, seen),
         'drafts.discard': async ({ projectId, paths }) => this.drafts.discard(projectId, paths),
         'drafts.save': async ({ projectId }) => started(this.drafts.save(projectId)),
         'drafts.review': ({ projectId }, { signal }) => this.#reviews.review(projectId, signal),

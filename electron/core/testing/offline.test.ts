@@ -9,6 +9,7 @@ import type { StateEvent } from '#shared/contract.ts';
 import { VesselError } from '#shared/errors.ts';
 import type { Project, Revision } from '#shared/project.ts';
 import { DRAFT_SAVE_PAUSE_MS } from '#shared/draft-contract.ts';
+import { textVersion } from '#shared/text-version.ts';
 import { openLocalColdStore } from '../adapters/cold-local/cold-store.ts';
 import { checkStore, mirrorSource, siblingSource } from '../services/fsck.ts';
 import { fakeRemote, type FakeRemote } from '../adapters/safe-copies/fake-remote.fixture.ts';
@@ -248,6 +249,29 @@ describe('drafts', () => {
     expect(await text(id, 'both.txt')).toBe('A\nb\nc\nd\ne\nf\ng\nh\ni\nJ\n');
     expect(await text(id, 'clash.txt')).toBe('theirs\n');
     expect(await text(id, 'own.txt')).toBe('mine only\n');
+  });
+
+  it('of two windows never overwrite each other: the second is refused until it has seen the first', async () => {
+    const { id } = await create();
+    await put(id, 'a', 'start', 1);
+    await save(id);
+    const over = (typed: string | null, seen: string | null, baseRev = 2, path = 'a'): Promise<unknown> => world.offline.drafts.put(id, path, typed, baseRev, seen);
+    const elsewhere = expect.objectContaining({ code: 'CONFLICT', details: expect.objectContaining({ path: 'a', changedElsewhere: true }) as unknown }) as unknown;
+    const start = textVersion('start');
+    await over('one', start);
+    await expect(over('two', start)).rejects.toThrow(elsewhere);
+    await expect(over(null, start)).rejects.toThrow(elsewhere);
+    expect(world.offline.drafts.list(id).drafts).toMatchObject([{ path: 'a', version: textVersion('one') }]);
+    await save(id);
+    // The first one's change is a revision by now, and folded with later ones: overwriting it would lose it.
+    await expect(over('two', start)).rejects.toThrow(elsewhere);
+    await expect(over('two', null)).rejects.toThrow(elsewhere);
+    await over('one and two', textVersion('one'));
+    await over('one and two', start);
+    const race = await Promise.allSettled([over('x', textVersion('one and two')), over('y', textVersion('one and two')), over('new', null, 2, 'fresh'), over('newer', null, 2, 'fresh')]);
+    expect(race.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled', 'rejected']);
+    await save(id);
+    expect([await text(id, 'a'), await text(id, 'fresh')]).toEqual(['x', 'new']);
   });
 
   it('are saved by themselves after a pause, also those that an earlier run left', async () => {

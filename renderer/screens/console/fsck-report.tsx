@@ -2,7 +2,7 @@ import type { ReactNode } from 'react';
 import type { FsckReport } from '#shared/archive-contract.ts';
 import { formatBytes, formatCount } from '../../lib/format.ts';
 
-const INKS: Readonly<Record<FsckReport['findings'][number]['outcome'], string>> = { repaired: 'text-term-green', repairable: 'text-term-amber', kept: 'text-term-dim', lost: 'text-term-red' };
+const INKS: Readonly<Record<FsckReport['findings'][number]['outcome'], string>> = { repaired: 'text-term-green', repairable: 'text-term-amber', kept: 'text-term-dim', removed: 'text-term-green', lost: 'text-term-red' };
 
 /** What a check of the store read, found and mended. */
 export function FsckReportView({ report }: { readonly report: FsckReport }): ReactNode {

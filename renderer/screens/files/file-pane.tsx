@@ -5,6 +5,7 @@ import type { FromEditor } from '../../editor/protocol.ts';
 import { Button, IconButton } from '../../design/button.tsx';
 import { ErrorPanel } from '../../design/error-panel.tsx';
 import { formatBytes } from '../../lib/format.ts';
+import { ConflictBar } from './conflict-bar.tsx';
 import { EditorFrame, type EditorHandle } from './editor-frame.tsx';
 import { EditorTabs } from './editor-tabs.tsx';
 import type { OpenFile, OpenFiles } from './use-open-files.ts';
@@ -13,13 +14,15 @@ type Props = {
   readonly project: Project; readonly rev: number | null; readonly tabs: OpenFiles; readonly changed: ReadonlySet<string>; readonly editable: boolean;
   readonly editor: RefObject<EditorHandle | null>; readonly reveal: { readonly path: string; readonly line: number; readonly column: number; readonly length: number } | null;
   readonly onMessage: (message: FromEditor) => void; readonly onOpen: (path: string) => void; readonly onRemove: (path: string) => void; readonly onDiscard: (path: string) => void; readonly empty: ReactNode;
+  /** Files that another window changed at the same time. */ readonly conflicts: ReadonlySet<string>; readonly onDecide: (path: string, take: 'mine' | 'theirs' | 'both') => void;
 };
 
 /** The open files: tabs, what can be done with the one in front, and the editor or why it is not shown as text. */
-export function FilePane({ project, rev, tabs, changed, editable, editor, reveal, onMessage, onOpen, onRemove, onDiscard, empty }: Props): ReactNode {
+export function FilePane({ project, rev, tabs, changed, editable, editor, reveal, onMessage, onOpen, onRemove, onDiscard, empty, conflicts, onDecide }: Props): ReactNode {
   const { active, files } = tabs;
   const text = active?.state === 'ready' ? active.text : null;
   const version = active?.state === 'ready' ? active.version : 0;
+  const over = active?.state === 'ready' ? active.over : null;
   const path = active?.path ?? null;
   /** What the editor was given last of each file: coming back to a tab must not bring an older text. */
   const sent = useRef(new Map<string, number>());
@@ -27,7 +30,7 @@ export function FilePane({ project, rev, tabs, changed, editable, editor, reveal
     if (path === null || text === null) return;
     const replace = sent.current.get(path) !== version;
     sent.current.set(path, version);
-    editor.current?.send({ type: 'show', path, text, readOnly: !editable, replace });
+    editor.current?.send({ type: 'show', path, text, version, readOnly: !editable, replace, over });
     // The text of a version is fixed; while it is typed in, the editor holds what is newer.
     // eslint-disable-next-line react-hooks/exhaustive-deps
   }, [editor, path, version, editable, text === null]);
@@ -53,6 +56,7 @@ export function FilePane({ project, rev, tabs, changed, editable, editor, reveal
           )}
         </div>
       )}
+      {path !== null && conflicts.has(path) && <ConflictBar onTake={(take) => onDecide(path, take)} />}
       <div className="relative min-h-0 flex-1">
         {used && <EditorFrame handle={editor} title={path === null ? 'Editor' : `Editor: ${path}`} hidden={text === null} onMessage={onMessage} />}
         {active === null ? empty : text === null && <div className="absolute inset-0 overflow-y-auto bg-surface"><Instead file={active} project={project} rev={rev} onRetry={() => tabs.reload(active.path)} onDiscard={() => onDiscard(active.path)} /></div>}

@@ -22,6 +22,7 @@ import { FileTree } from './file-tree.tsx';
 import { NewFileDialog } from './new-file-dialog.tsx';
 import { ReviewDialog } from './review-dialog.tsx';
 import { SearchPanel } from './search-panel.tsx';
+import { useForeignChanges } from './use-foreign-changes.ts';
 import { useDraftWriter } from './use-draft-writer.ts';
 import { useFolders } from './use-folders.ts';
 import { useOpenFiles } from './use-open-files.ts';
@@ -44,8 +45,9 @@ export function FilesScreen({ project, rev: asked, path: first }: { readonly pro
   const tree = useFolders(id, rev);
   const rows = useMemo(() => visibleRows(tree.folders, tree.expanded, changes), [tree.folders, tree.expanded, changes]);
   const typed = useRef(new Set<string>());
-  const tabs = useOpenFiles(id, rev, isCurrent, first, (path) => head?.reason === 'offline-edit' && typed.current.has(path));
   const writer = useDraftWriter(id);
+  const tabs = useOpenFiles(id, rev, isCurrent, first, { keep: (path) => head?.reason === 'offline-edit' && typed.current.has(path), held: writer.held, read: writer.read });
+  useForeignChanges(isCurrent ? drafts : undefined, rev, tabs, writer);
   const editor = useRef<EditorHandle | null>(null);
   const [side, setSide] = useState<'files' | 'search'>('files');
   const [dialog, setDialog] = useState<'new' | 'review' | null>(null);
@@ -73,7 +75,7 @@ export function FilesScreen({ project, rev: asked, path: first }: { readonly pro
         const file = tabs.files.find(({ path }) => path === message.path);
         if (!editable || file?.state !== 'ready') return;
         typed.current.add(message.path);
-        writer.write(message.path, message.text, file.base);
+        writer.write(message.path, message.text, file.base, message.basis);
         return;
       }
       case 'command':
@@ -96,7 +98,7 @@ export function FilesScreen({ project, rev: asked, path: first }: { readonly pro
 
   const remove = (path: string): void => {
     if (active?.state !== 'ready') return;
-    writer.write(path, null, active.base);
+    writer.write(path, null, active.base, active.version);
     void writer.flush().then(() => tabs.close(path));
   };
   const discard = (path: string): void => void attempt(async () => {
@@ -105,6 +107,14 @@ export function FilesScreen({ project, rev: asked, path: first }: { readonly pro
     typed.current.delete(path);
     editor.current?.send({ type: 'forget', path });
     tabs.reload(path);
+  });
+
+  const decide = (path: string, take: 'mine' | 'theirs' | 'both'): void => void writer.decide(path, take).then((kept) => {
+    if (take !== 'mine') {
+      editor.current?.send({ type: 'forget', path });
+      tabs.reload(path);
+    }
+    if (take === 'both' && kept !== null) open(kept);
   });
 
   return (
@@ -134,13 +144,13 @@ export function FilesScreen({ project, rev: asked, path: first }: { readonly pro
           {tree.totals !== null && <p className="tabular flex items-center gap-2 border-t border-line px-4 py-2 text-xs text-ink-faint"><Files aria-hidden="true" size={13} />{formatCount(tree.totals.files, 'file')}, {formatBytes(tree.totals.bytes)} in revision {rev}</p>}
         </aside>
         <FilePane
-          project={project} rev={rev} tabs={tabs} changed={changed} editable={editable} editor={editor} reveal={reveal} onMessage={onMessage} onOpen={open} onRemove={remove} onDiscard={discard}
+          project={project} rev={rev} tabs={tabs} changed={changed} editable={editable} editor={editor} reveal={reveal} onMessage={onMessage} onOpen={open} onRemove={remove} onDiscard={discard} conflicts={writer.conflicts} onDecide={decide}
           empty={<EmptyHint editable={editable} onSearch={() => setSide('search')} />}
         />
       </div>
       {dialog === 'new' && <NewFileDialog onClose={() => setDialog(null)} taken={(path) => rows.some((row) => row.path === path && row.change !== 'removed')} onCreate={(path) => {
         setDialog(null);
-        writer.write(path, '', rev ?? 1);
+        writer.create(path, rev ?? 1);
         void writer.flush().then(() => open(path));
       }} />}
       {dialog === 'review' && <ReviewDialog projectId={id} onClose={() => setDialog(null)} onDone={() => { setDialog(null); typed.current.clear(); for (const file of tabs.files) tabs.reload(file.path); }} />}

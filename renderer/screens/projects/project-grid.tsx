@@ -6,8 +6,8 @@ import { ProjectCard } from './project-card.tsx';
 
 const CARD_MIN_WIDTH = 340;
 const GAP = 16;
-/** A card's height before it was measured; they are all alike. */
-const CARD_HEIGHT = 206;
+/** The height of a card with nothing special to say. A wrong estimate makes every row that comes into view a new layout of the whole list. */
+const CARD_HEIGHT = 207;
 const OVERSCAN_ROWS = 3;
 
 /** The cards, as many in a row as fit; of thousands only those in view exist. */

@@ -4,7 +4,7 @@ import type { CloudConnector } from '../../ports/cloud.ts';
 import type { SecretStore } from '../../ports/secret-store.ts';
 import { makeS3Backend } from '../cold-s3/backend.ts';
 import { makeSupabaseArchives } from '../cold-supabase/archives.ts';
-import { makeSupabaseIndex } from '../cold-supabase/index-tables.ts';
+import { makeSupabaseBackend } from '../cold-supabase/backend.ts';
 import { SupabaseSession } from '../cold-supabase/session.ts';
 import { StorageApi } from '../cold-supabase/storage-api.ts';
 import { makeKeyRing } from '../sealed/key-ring.ts';
@@ -22,7 +22,8 @@ export function makeCloudConnector({ home, secrets }: { readonly home: string; r
     sealed: (backend, names) => makeSealedBackend(backend, { ring, names, spool }),
     supabase(settings, device, journal) {
       const session = new SupabaseSession(settings, secrets, () => Date.now());
-      return { account: session, backend: { kind: 'supabase', archives: makeSupabaseArchives({ api: new StorageApi(session), journal, spool }), index: makeSupabaseIndex(session, device) } };
+      const api = new StorageApi(session);
+      return { account: session, backend: makeSupabaseBackend(api, makeSupabaseArchives({ api, journal, spool }), device) };
     },
     s3: (settings, secretAccessKey, device, journal) => makeS3Backend({ ...settings, secretAccessKey }, device, journal, spool),
   };

@@ -4,6 +4,7 @@ import { VesselError } from '#shared/errors.ts';
 import type { StoredArchive } from '../../ports/cold-store.ts';
 import type { RemoteArchives, TransferOptions, UploadJournal } from '../../ports/remote-store.ts';
 import { DEFAULT_RETRIES, downloadTo, hashRemote, pause, resumedRead, totalOf, type OpenRange, type RetryPolicy } from '../remote/resumed-read.ts';
+import { ageBy, type LyingObject } from '../remote/leftovers.ts';
 import { spooledPut } from '../remote/spooled-put.ts';
 import { elements, type S3Client } from './client.ts';
 
@@ -98,13 +99,22 @@ export function makeS3Archives({ client, journal, spool, retries = DEFAULT_RETRI
   return store;
 }
 
+/** Every archive of every project. */
+export async function* listArchives(client: S3Client): AsyncGenerator<LyingObject, void> {
+  for await (const { key, bytes, ageMs } of listKeys(client, 'projects/')) {
+    const [, projectId, sha256] = /^projects\/([^/]+)\/([0-9a-f]{64})\.zip$/.exec(key) ?? [];
+    if (projectId !== undefined && sha256 !== undefined) yield { projectId, sha256, key, bytes, ageMs };
+  }
+}
+
 /** Every object below a prefix, with its size and tag. */
-export async function* listKeys(client: S3Client, below: string): AsyncGenerator<{ readonly key: string; readonly bytes: number; readonly etag: string }, void> {
+export async function* listKeys(client: S3Client, below: string): AsyncGenerator<{ readonly key: string; readonly bytes: number; readonly etag: string; /** Milliseconds since it was written, by the clock of the server. */ readonly ageMs: number }, void> {
   for (let token: string | null = null, first = true; first || token !== null; first = false) {
     const query: Readonly<Record<string, string>> = { 'list-type': '2', prefix: `${client.prefix}${below}`, ...(token === null ? {} : { 'continuation-token': token }) };
-    const xml: string = await (await client.ask({ method: 'GET', key: '', query }, 'The bucket')).text();
+    const answer: Response = await client.ask({ method: 'GET', key: '', query }, 'The bucket');
+    const xml: string = await answer.text();
     for (const item of xml.split('<Contents>').slice(1)) {
-      yield { key: (elements(item, 'Key')[0] ?? '').slice(client.prefix.length), bytes: Number(elements(item, 'Size')[0]), etag: elements(item, 'ETag')[0] ?? '' };
+      yield { key: (elements(item, 'Key')[0] ?? '').slice(client.prefix.length), bytes: Number(elements(item, 'Size')[0]), etag: elements(item, 'ETag')[0] ?? '', ageMs: ageBy(answer, elements(item, 'LastModified')[0]) };
     }
     token = elements(xml, 'IsTruncated')[0] === 'true' ? elements(xml, 'NextContinuationToken')[0] ?? null : null;
   }

@@ -7,9 +7,11 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { storedZip } from '../archive/stored-zip.fixture.ts';
 import { makeTieredColdStore } from '../cold-tiered/cold-store.ts';
 import { memoryJournal } from '../cold-supabase/testing/signed-in.ts';
+import type { RemoteBackend } from '../../ports/remote-store.ts';
 import { CloudLimits } from '../../services/cloud/limits.ts';
 import { Sync } from '../../services/cloud/sync.ts';
 import { recordRevision } from '../../services/revisions.ts';
+import { leftoversContract } from '../../testing/leftovers.contract.ts';
 import { makeWorld, type World } from '../../testing/world.ts';
 import { makeS3Backend } from './backend.ts';
 import { startS3Double, type S3Double } from './testing/s3-double.ts';
@@ -20,7 +22,7 @@ let prefix: string;
 beforeAll(async () => { s3 = await startS3Double(); folder = mkdtempSync(join(tmpdir(), 'vessel-s3-sync-')); });
 afterAll(async () => { await s3.stop(); rmSync(folder, { recursive: true, force: true }); });
 
-type Computer = { readonly name: string; readonly world: World; readonly sync: Sync };
+type Computer = { readonly name: string; readonly world: World; readonly sync: Sync; readonly backend: RemoteBackend };
 const computers: Computer[] = [];
 beforeEach(() => { prefix = `${crypto.randomUUID()}/`; });
 afterEach(async () => { for (const { sync, world } of computers.splice(0)) { await sync.stop(); await world.dispose(); } });
@@ -33,7 +35,7 @@ async function computer(name: string): Promise<Computer> {
   world.context.store.sync.facts.put('defaultStore', 's3');
   Object.assign(world.cold, makeTieredColdStore({ ...world.cold }, (id) => world.context.store.sync.get(id) === null ? null : backend.archives, join(folder, name)));
   const limits = new CloudLimits(() => ({ maxFileBytes: null, totalBytes: null }), Date.now);
-  const made = { name, world, sync: new Sync({ context: world.context, device, backends: (kind) => (kind === 's3' ? backend : null), limits }) };
+  const made = { name, world, backend, sync: new Sync({ context: world.context, device, backends: (kind) => (kind === 's3' ? backend : null), limits }) };
   computers.push(made);
   return made;
 }
@@ -77,4 +79,14 @@ describe('sync over a bucket alone', () => {
       expect(revisions.filter(({ branch }) => branch !== undefined)).toHaveLength(30);
     }
   });
+});
+
+leftoversContract('S3', async () => {
+  const { backend, world, sync } = await computer('one');
+  return {
+    backend, world, sync: () => sync.now(),
+    age: async (key) => { s3.writtenAt.set(`${prefix}${key}`, Date.now() - 2 * 24 * 3_600_000); },
+    block: (on) => { if (on) s3.faults.set(() => ({ kind: 'cut-upload', afterBytes: 0 })); else s3.faults.clear(); },
+    has: async (key) => s3.objects.has(`${prefix}${key}`),
+  };
 });

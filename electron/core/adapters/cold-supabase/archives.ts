@@ -4,6 +4,7 @@ import { VesselError } from '#shared/errors.ts';
 import type { StoredArchive } from '../../ports/cold-store.ts';
 import type { RemoteArchives, UploadJournal } from '../../ports/remote-store.ts';
 import { DEFAULT_RETRIES, RANGE_NOT_SATISFIABLE, downloadTo, hashRemote, resumedRead, totalOf, type OpenRange, type RetryPolicy } from '../remote/resumed-read.ts';
+import { ageBy, type LyingObject } from '../remote/leftovers.ts';
 import { spooledPut } from '../remote/spooled-put.ts';
 import { linkError, meaning, readAnswer } from './failures.ts';
 import { CHUNK_BYTES, uploadResumably, type UploadFile } from './resumable-upload.ts';
@@ -22,6 +23,20 @@ export type SupabaseArchivesOptions = {
   readonly uploadDelaysMs?: readonly number[];
   readonly downloadRetries?: RetryPolicy;
 };
+
+/** Every archive of whoever is signed in. */
+export async function* listArchives(api: StorageApi, signal?: AbortSignal): AsyncGenerator<LyingObject, void> {
+  const { userId } = api.session.requireUser();
+  for (let offset = 0; ; offset += PAGE) {
+    const response = await api.ask({ method: 'POST', path: `object/list/${BUCKET}`, json: { prefix: userId, limit: PAGE, offset, sortBy: { column: 'name', order: 'asc' } }, signal }, 'The archives');
+    const page = await response.json() as readonly { readonly name: string; readonly created_at?: string; readonly metadata: { readonly size?: number } | null }[];
+    for (const { name, created_at: createdAt, metadata } of page) {
+      const [, projectId, sha256] = /^project-([^.]+)\.([0-9a-f]{64})\.zip$/.exec(name) ?? [];
+      if (projectId !== undefined && sha256 !== undefined) yield { projectId, sha256, key: `${userId}/${name}`, bytes: metadata?.size ?? 0, ageMs: ageBy(response, createdAt) };
+    }
+    if (page.length < PAGE) return;
+  }
+}
 
 /** Archives in the bucket `user-projects`: `<user id>/project-<id>.<sha256>.zip`, an object for each content, never overwritten. */
 export function makeSupabaseArchives({ api, journal, spool, uploadDelaysMs = UPLOAD_DELAYS_MS, downloadRetries = DEFAULT_RETRIES }: SupabaseArchivesOptions): RemoteArchives {

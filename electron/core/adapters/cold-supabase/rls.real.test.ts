@@ -186,6 +186,14 @@ describe('objects', () => {
     await asUser(cluster.pool, ada, async (client) => { await client.query(`set local storage.allow_delete_query = 'true'`); await client.query('delete from storage.objects'); });
     expect(await root('select name from storage.objects')).toEqual([]);
   });
+  it('are not removed while a revision names them, not even by their owner', async () => {
+    await object(ada, path(ada, 'shop'));
+    const id = await archive(ada, 'shop');
+    const remove = (): Promise<number | null> => asUser(cluster.pool, ada, async (client) => { await client.query(`set local storage.allow_delete_query = 'true'`); return (await client.query('delete from storage.objects')).rowCount; });
+    expect(await remove()).toBe(0);
+    await as(ada, 'delete from archives where id = $1', [id]);
+    expect(await remove()).toBe(1);
+  });
   it('of another are not seen, not even by their exact name', async () => {
     await object(ada, path(ada, 'shop'));
     expect(await as(bob, 'select * from storage.objects where name = $1', [path(ada, 'shop')])).toEqual([]);

@@ -10,8 +10,10 @@ import type { RemoteBackend } from '../../ports/remote-store.ts';
 import { CloudLimits } from '../../services/cloud/limits.ts';
 import { Sync, type SyncReport } from '../../services/cloud/sync.ts';
 import { recordRevision, verifyStored } from '../../services/revisions.ts';
+import { leftoversContract } from '../../testing/leftovers.contract.ts';
 import { makeWorld, type World } from '../../testing/world.ts';
-import { makeSupabaseIndex } from './index-tables.ts';
+import { makeSupabaseBackend } from './backend.ts';
+import { StorageApi } from './storage-api.ts';
 import { signedIn, type TestUser } from './testing/signed-in.ts';
 import { startStack, type Stack } from './testing/stack.ts';
 
@@ -30,7 +32,7 @@ async function computer(name: string): Promise<Computer> {
   const user = await signedIn(stack, account.user.email);
   const make = async (world: World): Promise<Omit<Computer, 'step' | 'restart'>> => {
     const device = { id: crypto.randomUUID(), name };
-    const backend: RemoteBackend = { kind: 'supabase', archives: user.archives, index: makeSupabaseIndex(user.session, device) };
+    const backend = makeSupabaseBackend(new StorageApi(user.session), user.archives, device);
     world.context.store.sync.facts.put('defaultStore', 'supabase');
     Object.assign(world.cold, makeTieredColdStore({ ...world.cold }, (id) => world.context.store.sync.get(id) === null ? null : backend.archives, join(user.folder, 'down')));
     const limits = new CloudLimits(() => ({ maxFileBytes: 1_000_000, totalBytes: null }), world.context.runtime.now);
@@ -315,4 +317,29 @@ describe('what goes wrong on the way', () => {
     expect(kept).toHaveLength(201);
     expect((await rows('select count(distinct sha256)::int as n from archives where user_id = $me'))[0]).toEqual({ n: 201 });
   });
+});
+
+leftoversContract('Supabase', async () => {
+  const one = await computer('one');
+  return {
+    backend: one.backend, world: one.world, sync: one.step,
+    age: async (key) => { await stack.cluster.pool.query(`update storage.objects set created_at = created_at - interval '2 days' where name = $1`, [key]); },
+    block: (on) => { if (on) stack.faults.set(() => ({ kind: 'cut-upload', afterBytes: 0 })); else stack.faults.clear(); },
+    has: async (key) => (await stack.cluster.pool.query('select from storage.objects where name = $1', [key])).rowCount === 1,
+  };
+});
+
+it('sends again what a sweep took away between the upload and its row', async () => {
+  const one = await computer('one');
+  const { id } = await create(one);
+  await one.step();
+  await save(one, id, 'swept');
+  const key = `project-${id}.${get(one, id).head?.sha256 ?? ''}.zip`;
+  const { insertArchive } = one.backend.index;
+  Object.assign(one.backend.index, { insertArchive: async (...given: Parameters<typeof insertArchive>) => {
+    await one.user.archives.remove(id, get(one, id).head?.sha256 ?? '');
+    return insertArchive(...given);
+  } });
+  expect(await one.step()).toMatchObject({ pending: 0, error: null });
+  expect((await rows('select name from storage.objects')).map(({ name }) => String(name).endsWith(key))).toContain(true);
 });

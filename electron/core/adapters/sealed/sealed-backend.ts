@@ -18,6 +18,8 @@ export function makeSealedBackend(inner: RemoteBackend, options: SealedOptions):
   };
   return {
     kind: inner.kind, archives, index: makeSealedIndex(view),
+    // Objects and rows as they lie there: an encrypted one that no row names is left over like any other.
+    ...(inner.leftovers === undefined ? {} : { leftovers: inner.leftovers }),
     encryption: {
       locked: view.locked,
       takeMixed() { const { mixed } = view; view.mixed = false; return mixed; },

@@ -27,6 +27,7 @@ export function makeProjectTables(database: Database): Pick<Store, 'projects' | 
   return {
     projects: {
       list: (includeDeleted) => database.all(`${SELECT} ${includeDeleted ? '' : 'WHERE p.deletedAt IS NULL'} ORDER BY p.updatedAt DESC, p.id`).map(toProject),
+      isEmpty: () => database.get('SELECT 1 AS one FROM projects LIMIT 1') === undefined,
       get: (id) => { const row = database.get(`${SELECT} WHERE p.id = ?`, id); return row === undefined ? null : toProject(row); },
       insert: (project) => {
         database.run('INSERT INTO projects (id, name, template, hostId, createdAt, updatedAt, settings) VALUES (?,?,?,?,?,?,?)',

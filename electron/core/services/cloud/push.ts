@@ -71,7 +71,7 @@ async function pushSave(needs: PushNeeds, backend: RemoteBackend, record: SyncRe
   if (project === null || revision === null) return; // pruned before it was sent
   const id = await archiveId(revision);
   await ensureRow(backend, project);
-  await sendContent(needs, backend, revision, signal);
+  const sent = await sendContent(needs, backend, revision, signal);
 
   const { parentId, onMainLine } = await placeOf(needs, record, revision);
   const row = { id, projectId, parentId, device: needs.device.name, sha256: revision.sha256, bytes: revision.bytes, files: revision.files, contentBytes: revision.contentBytes, leftOut: revision.leftOut, reason: revision.reason, savedAt: revision.createdAt };
@@ -83,13 +83,19 @@ async function pushSave(needs: PushNeeds, backend: RemoteBackend, record: SyncRe
     const elsewhere = remote.archiveId !== null && remote.archiveId !== record.baseArchiveId;
     if (record.branch !== null || !onMainLine || elsewhere) {
       await keepAsBranch(needs, record, revision, async (branch) => {
-        if (!recorded) await backend.index.insertArchive({ ...row, branch });
+        if (!recorded) {
+          await backend.index.insertArchive({ ...row, branch });
+          if (sent) await ensureContent(needs, backend, revision, signal);
+        }
         // An earlier attempt may have recorded it for the main line.
         await backend.index.branchArchive(projectId, id, branch);
       });
       return;
     }
-    if (!recorded) await backend.index.insertArchive({ ...row, branch: null });
+    if (!recorded) {
+      await backend.index.insertArchive({ ...row, branch: null });
+      if (sent) await ensureContent(needs, backend, revision, signal);
+    }
     recorded = true;
     needs.context.runtime.fault('sync.recorded');
     if (await backend.index.swapProject(projectId, remote.rev, { archiveId: id }) !== null) {
@@ -100,10 +106,18 @@ async function pushSave(needs: PushNeeds, backend: RemoteBackend, record: SyncRe
   throw tooManyWriters();
 }
 
-/** Uploads unless an equal archive lies there verified, then reads it back. */
-async function sendContent({ context, limits, beforeUpload }: PushNeeds, { archives, index, kind }: RemoteBackend, revision: Revision, signal: AbortSignal): Promise<void> {
+/** An object that had lain there unnamed for long may have been swept away just before its row was written; once it is named it stays. */
+async function ensureContent(needs: PushNeeds, { archives }: RemoteBackend, { projectId, sha256, bytes }: Revision, signal: AbortSignal): Promise<void> {
+  if ((await archives.list(projectId)).some((stored) => stored.sha256 === sha256)) return;
+  const path = needs.context.cold.localPath(projectId, sha256);
+  if (path === null) throw new VesselError('INTERNAL', 'An archive that is to be sent is not a file here');
+  await archives.upload(projectId, { path, sha256, bytes }, { signal });
+}
+
+/** Uploads unless an equal archive lies there verified, then reads it back. False when nothing had to be sent. */
+async function sendContent({ context, limits, beforeUpload }: PushNeeds, { archives, index, kind }: RemoteBackend, revision: Revision, signal: AbortSignal): Promise<boolean> {
   const { projectId, sha256, bytes } = revision;
-  if (await index.hasContent(projectId, sha256)) return;
+  if (await index.hasContent(projectId, sha256)) return false;
   const path = context.cold.localPath(projectId, sha256);
   if (path === null) throw new VesselError('INTERNAL', 'An archive that is to be sent is not a file here');
   await limits.check(kind, index, bytes);
@@ -118,6 +132,7 @@ async function sendContent({ context, limits, beforeUpload }: PushNeeds, { archi
     throw new VesselError('CLOUD_FAILED', 'The archive did not read back the same from the cloud', { details: { expected: sha256, found: there.sha256, bytes: there.bytes } });
   }
   limits.added(kind, bytes);
+  return true;
 }
 
 /** Where a revision hangs: below its local parent, and on the main line if the present head descends from it. */

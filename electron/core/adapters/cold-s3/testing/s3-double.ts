@@ -8,6 +8,8 @@ export type S3Double = {
   readonly endpoint: string; readonly region: string; readonly bucket: string; readonly accessKeyId: string; readonly secretAccessKey: string;
   readonly faults: Faults;
   readonly objects: Map<string, Buffer>;
+  /** When an object was written, by the server's clock; tests may make it older. */
+  readonly writtenAt: Map<string, number>;
   /** Off: conditions are ignored, as old servers do. */
   readonly features: { conditional: boolean };
   /** Milliseconds that the server's clock is ahead of ours. */
@@ -36,6 +38,7 @@ const escape = (text: string): string => text.replaceAll('&', '&amp;').replaceAl
 
 export async function startS3Double(): Promise<S3Double> {
   const objects = new Map<string, Buffer>();
+  const writtenAt = new Map<string, number>();
   const uploads = new Map<string, { readonly key: string; readonly parts: Map<number, Buffer> }>();
   const faults = new Faults();
   const features = { conditional: true };
@@ -72,7 +75,7 @@ export async function startS3Double(): Promise<S3Double> {
       const prefix = query.get('prefix') ?? '';
       const names = [...objects.keys()].filter((name) => name.startsWith(prefix) && name > (query.get('continuation-token') ?? '')).sort();
       const page = names.slice(0, PAGE);
-      const items = page.map((name) => { const data = objects.get(name) ?? Buffer.alloc(0); return `<Contents><Key>${escape(name)}</Key><ETag>${escape(tagOf(data))}</ETag><Size>${data.length}</Size></Contents>`; });
+      const items = page.map((name) => { const data = objects.get(name) ?? Buffer.alloc(0); return `<Contents><Key>${escape(name)}</Key><ETag>${escape(tagOf(data))}</ETag><LastModified>${new Date(writtenAt.get(name) ?? now()).toISOString()}</LastModified><Size>${data.length}</Size></Contents>`; });
       const more = names.length > page.length;
       send(200, { 'content-type': 'application/xml' }, `<ListBucketResult><IsTruncated>${more}</IsTruncated>${more ? `<NextContinuationToken>${escape(page.at(-1) ?? '')}</NextContinuationToken>` : ''}${items.join('')}</ListBucketResult>`);
     } else if (method === 'POST' && query.has('uploads')) {
@@ -98,11 +101,13 @@ export async function startS3Double(): Promise<S3Double> {
         });
         uploads.delete(query.get('uploadId') ?? '');
         objects.set(key, Buffer.concat(parts));
+        writtenAt.set(key, now());
         send(200, {}, '<CompleteMultipartUploadResult/>');
       }
     } else if (method === 'PUT') {
       meetConditions(request, key);
       objects.set(key, body);
+      writtenAt.set(key, now());
       send(200, { etag: tagOf(body) });
     } else if (method === 'DELETE') {
       objects.delete(key);
@@ -128,7 +133,7 @@ export async function startS3Double(): Promise<S3Double> {
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {
-    endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, region: REGION, bucket: BUCKET, accessKeyId: KEY, secretAccessKey: SECRET, faults, objects, features, skew,
+    endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, region: REGION, bucket: BUCKET, accessKeyId: KEY, secretAccessKey: SECRET, faults, objects, writtenAt, features, skew,
     async stop() { server.closeAllConnections(); await new Promise((resolve) => server.close(resolve)); },
   };
 }

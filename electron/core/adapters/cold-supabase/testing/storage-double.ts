@@ -19,7 +19,7 @@ export type StorageOptions = {
   /** Tokens that are over, whatever they say. */
   readonly revoked: ReadonlySet<string>;
 };
-type ObjectRow = { readonly name: string; readonly version: string; readonly metadata: { readonly size: number } };
+type ObjectRow = { readonly name: string; readonly version: string; readonly created_at?: Date; readonly metadata: { readonly size: number } };
 const ROOT = '/storage/v1';
 const MAX_LIST = 1000;
 
@@ -134,8 +134,8 @@ export function makeStorageDouble({ pool, folder, secret, now, limits, revoked }
       const { prefix, search, limit, offset } = await readJson<{ prefix: string; search?: string; limit?: number; offset?: number }>(request);
       if (user === null) throw noBucket();
       const folderName = prefix === '' || prefix.endsWith('/') ? prefix : `${prefix}/`;
-      const { rows } = await asUser(pool, user, (client) => client.query<ObjectRow>(`select name, version, metadata from storage.objects where bucket_id = $1 and starts_with(name, $2) and position($5 in name) > 0 order by name limit $3 offset $4`, [rest[0], folderName, Math.min(limit ?? 100, MAX_LIST), offset ?? 0, search ?? '']));
-      json(rows.map((row) => ({ name: row.name.slice(folderName.length), id: row.version, metadata: row.metadata })));
+      const { rows } = await asUser(pool, user, (client) => client.query<ObjectRow>(`select name, version, created_at, metadata from storage.objects where bucket_id = $1 and starts_with(name, $2) and position($5 in name) > 0 order by name limit $3 offset $4`, [rest[0], folderName, Math.min(limit ?? 100, MAX_LIST), offset ?? 0, search ?? '']));
+      json(rows.map((row) => ({ name: row.name.slice(folderName.length), id: row.version, created_at: row.created_at?.toISOString(), metadata: row.metadata })));
     } else if (method === 'DELETE') {
       const { prefixes } = await readJson<{ prefixes: string[] }>(request);
       const bucket = path.split('/')[2] ?? '';
