@@ -15,6 +15,7 @@ import { writeInitrd } from './initrd.ts';
 import { goldenImageKey, readImageInputs } from './inputs.ts';
 import type { ImageInputs } from './inputs.ts';
 import { leanManifests } from './lean-manifests.ts';
+import { quickServerFiles } from './quick-server.ts';
 import { withLock } from './lock.ts';
 import { NODE_VERSION } from './pins.ts';
 import { buildProgress } from './progress.ts';
@@ -89,7 +90,11 @@ async function build(inputs: ImageInputs, key: string, root: boolean, options: B
     await writeIdeStatic({ ide: inputs.ide, ideTree: join(tree, IDE_ROOT), guestRoot: IDE_ROOT, commit, output: join(output, 'ide-static') });
 
     say('VESSEL 70 packing the root disk');
-    const files = [...topFiles(inputs.ide, inputs.guestAgentSource, agentConfig(inputs.ide, commit)), ...await leanManifests(join(tree, IDE_ROOT), inputs.ide.productPath, IDE_ROOT)];
+    const files = [
+      ...topFiles(inputs.ide, inputs.guestAgentSource, agentConfig(inputs.ide, commit)),
+      ...await leanManifests(join(tree, IDE_ROOT), inputs.ide.productPath, IDE_ROOT),
+      ...await quickServerFiles(join(tree, IDE_ROOT), inputs.ide.productPath, IDE_ROOT),
+    ];
     await rootImage.pack(scratch, files, uuidOf(key), join(output, 'root.img'), root, signal);
 
     const json: ImageJson = {

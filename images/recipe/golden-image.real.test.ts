@@ -54,6 +54,10 @@ describe('the golden image', () => {
     expect(await sh('sudo -n touch /usr/bin/written && test -e /usr/bin/written && echo yes')).toBe('yes');
   });
 
+  it('carries VS Code\'s server with both changes that make it quick', async () => {
+    expect(await sh('grep -l vesselLists /usr/lib/vessel/ide/node_modules/code-server/lib/vscode/out/server-main.js | xargs grep -c "stackTraceLimit=10;"')).toBe('1');
+  });
+
   it('runs the IDE as the unprivileged user on loopback only, in one process tree', async () => {
     expect(await sh('ps -eo user:12,args | grep [s]tart-ide | awk \'{print $1}\' | sort -u')).toBe('workspace');
     expect(await sh('ss -ltnH | awk \'{print $4}\' | grep 3001')).toBe('127.0.0.1:3001');
