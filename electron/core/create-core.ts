@@ -149,7 +149,7 @@ async function assemble(options: CoreOptions, undo: (() => Promise<void> | void)
   const imports = new Imports(context, projects);
   const history = new History(context, projects);
   const copies = await openCopies({ cold, root: join(home, 'copies'), policy: () => copiesPolicy(store), now: runtime.now });
-  const offline = new Offline({ context, projects, history, reader: archiveReader, texts: textTools, copies, sources: [copiesSource(copies), siblingSource(context), mirrorSource('its copy in the cloud', (projectId) => cloud?.archivesOf(projectId) ?? null)], clouds: () => cloud?.leftovers() ?? [] });
+  const offline = new Offline({ context, projects, history, reader: archiveReader, texts: textTools, copies, sources: [copiesSource(copies), siblingSource(context), mirrorSource('its copy in the cloud', (projectId) => cloud?.archivesOf(projectId) ?? null)], clouds: () => cloud?.reachable() ?? [] });
   gateway = await createGateway({ routes: environments.routes, home, cache, port: options.port, log: runtime.log });
   undo.push(() => theGateway().close());
   undo.push(async () => { await operations.close(); await environments.dispose(); feed.close(); });

@@ -27,8 +27,8 @@ export const offlineCalls = {
   'history.restoreFiles': call(project.extend({ rev: z.number().int().positive(), paths: z.array(z.string().min(1)).min(1).max(1000) }), started),
   'history.pin': call(project.extend({ rev: z.number().int().positive(), pinned: z.boolean() }), RevisionSchema),
 
-  /** Reads every archive of the store back and compares; with `repair`, damaged ones are replaced by a sound copy where there is one. Names what uploads left in a cloud for more than a day; `sweep` removes that. */
-  'store.check': call(z.object({ projectId: ProjectIdSchema.optional(), repair: z.boolean().default(true), sweep: z.boolean().default(false) }), started),
+  /** Reads every archive of the store back and compares; with `repair`, damaged ones are replaced by a sound copy where there is one. Names what uploads left in a cloud for more than a day; `sweep` removes that. `copies` also fetches what the clouds hold, compares it, and sends damaged ones again. */
+  'store.check': call(z.object({ projectId: ProjectIdSchema.optional(), repair: z.boolean().default(true), sweep: z.boolean().default(false), copies: z.boolean().default(false) }), started),
 
   'drafts.list': call(project, DraftsSchema),
   'drafts.get': call(project.extend({ path: z.string() }), DraftGetOutput),

@@ -10,14 +10,15 @@ import { renderTable } from '../table.ts';
 
 export function registerFsck(program: Command, use: Use): void {
   program.command('fsck').summary('check everything in cold storage, and repair what can be')
-    .description('Reads every archive back, compares its hash, and replaces damaged ones from another copy where there is one. Names what uploads left in a cloud and no revision needs; nothing is removed without --sweep. Exit code 1 when a revision cannot be restored.')
+    .description('Reads every archive back, compares its hash, and replaces damaged ones from another copy where there is one. With --cloud it also fetches every copy in a cloud, compares it, and sends damaged ones again. Names what uploads left in a cloud and no revision needs; nothing is removed without --sweep. Exit code 1 when a revision cannot be restored.')
     .argument('[project]', `${PROJECT_HELP}; all unless told`)
     .option('--no-repair', 'only report')
+    .option('--cloud', 'also fetch and compare every copy in a cloud (as many bytes as lie there)')
     .option('--sweep', 'remove what lies in a cloud for more than a day and no revision names')
     .option(...DETACH)
-    .action(use(async (context, [query]: [string | undefined], options: { readonly repair: boolean; readonly sweep?: boolean; readonly detach?: boolean }) => {
+    .action(use(async (context, [query]: [string | undefined], options: { readonly repair: boolean; readonly sweep?: boolean; readonly cloud?: boolean; readonly detach?: boolean }) => {
       const project = query === undefined ? null : await anyProject(context, query);
-      const operation = await runOperation(context, () => context.session.call('store.check', { repair: options.repair, sweep: options.sweep === true, ...(project === null ? {} : { projectId: project.id }) }), options);
+      const operation = await runOperation(context, () => context.session.call('store.check', { repair: options.repair, sweep: options.sweep === true, copies: options.cloud === true, ...(project === null ? {} : { projectId: project.id }) }), options);
       if (operation === null) return EXIT.ok;
       const report = FsckReportSchema.parse(operation.result);
       const { style } = context.output;

@@ -3,9 +3,10 @@ import type { FsckFinding, FsckReport } from '#shared/archive-contract.ts';
 import { VesselError } from '#shared/errors.ts';
 import type { Revision } from '#shared/project.ts';
 import type { ArchiveStore } from '../ports/cold-store.ts';
-import type { Leftovers, RemoteKind } from '../ports/remote-store.ts';
+import type { RemoteBackend, RemoteKind } from '../ports/remote-store.ts';
 import type { ProjectRecord } from '../ports/store.ts';
 import { audit, type ServiceContext } from './context.ts';
+import { checkCopies } from './fsck-copies.ts';
 import type { StepContext } from './operations/definition.ts';
 import type { StartedOperation } from './operations/operations.ts';
 import { throwIfAborted } from './operations/run-steps.ts';
@@ -16,7 +17,7 @@ export type CopySource = { readonly name: string; find(projectId: string, sha256
 /** What of a store is needed to read an archive back. */
 type Mirror = Pick<ArchiveStore, 'readBack' | 'open' | 'list'>;
 /** `clouds`: those that can be asked now. */
-export type FsckNeeds = { readonly context: ServiceContext; readonly sources: readonly CopySource[]; readonly clouds?: (() => readonly { readonly kind: RemoteKind; readonly leftovers: Leftovers }[]) | undefined };
+export type FsckNeeds = { readonly context: ServiceContext; readonly sources: readonly CopySource[]; readonly clouds?: (() => readonly RemoteBackend[]) | undefined };
 
 /** An object that no row names for so long is no upload that still goes on: the longest that one is continued for without its row. */
 const LEFTOVER_MS = 24 * 60 * 60 * 1000;
@@ -27,18 +28,19 @@ type State = { readonly findings: FsckFinding[]; projects: number; revisions: nu
 /**
  * Reads every archive of the cold store back and compares it with the hash of its revisions. What is damaged or missing is put
  * again from another copy; without one it is named and left as it is. No archive of this computer is ever removed, and none of a
- * cloud but those that no row has named for a day, when `sweep` says so.
+ * cloud but those that no row has named for a day, when `sweep` says so. With `copies`, what the clouds hold is fetched and compared too.
  */
-export function checkStore(needs: FsckNeeds, projectId: string | undefined, repair: boolean, sweep = false): StartedOperation {
+export function checkStore(needs: FsckNeeds, projectId: string | undefined, repair: boolean, { sweep = false, copies = false }: { readonly sweep?: boolean; readonly copies?: boolean } = {}): StartedOperation {
   const { context } = needs;
   const chosen = projectId === undefined ? null : context.store.projects.get(projectId);
   if (projectId !== undefined && chosen === null) throw new VesselError('NOT_FOUND', `There is no project "${projectId}"`);
   const state: State = { findings: [], projects: 0, revisions: 0, archives: 0, bytes: 0, began: context.runtime.now(), report: null };
   return context.operations.start<State>({
     kind: 'fsck', title: chosen === null ? 'Check everything in the cold store' : `Check what is stored of ${chosen.name}`, projectId: null, hostId: null, cancellable: true, exclusive: false,
-    request: { call: 'store.check', input: { ...(projectId === undefined ? {} : { projectId }), repair, sweep } }, state, result: ({ report }) => report,
+    request: { call: 'store.check', input: { ...(projectId === undefined ? {} : { projectId }), repair, sweep, copies } }, state, result: ({ report }) => report,
     steps: [
       { id: 'archives', title: 'Read every archive back and compare', weight: 95, run: (step) => checkArchives(needs, chosen, repair, step) },
+      { id: 'copies', title: 'Fetch every copy in the cloud and compare', weight: 95, needed: () => copies && (needs.clouds?.().length ?? 0) > 0, run: (step) => readCopies(needs, chosen, repair, step) },
       { id: 'clouds', title: 'Look for what uploads left in the cloud', weight: 5, needed: () => (needs.clouds?.().length ?? 0) > 0, run: (step) => checkClouds(needs, projectId, sweep, step) },
       { id: 'manifests', title: 'Compare the manifests beside them', weight: 5, run: (step) => checkManifests(needs, chosen, repair, step) },
     ],
@@ -104,27 +106,43 @@ async function mend({ context, sources }: FsckNeeds, project: ProjectRecord, sha
   return { ...finding, outcome: 'lost', text: `${what}, and there is no other copy; it is left as it is` };
 }
 
-async function checkClouds(needs: FsckNeeds, projectId: string | undefined, sweep: boolean, step: StepContext<State>): Promise<string> {
+/** Asks each cloud. The check of what is here does not fail because the network is off. */
+async function inClouds({ clouds }: FsckNeeds, step: StepContext<State>, ask: (backend: RemoteBackend, name: string) => Promise<number>): Promise<string> {
   let count = 0;
-  for (const { kind, leftovers } of needs.clouds?.() ?? []) {
+  for (const backend of clouds?.() ?? []) {
+    const name = CLOUDS[backend.kind];
     try {
-      for (const object of await leftovers.find(LEFTOVER_MS, step.signal)) {
-        throwIfAborted(step.signal);
-        if (projectId !== undefined && object.projectId !== projectId) continue;
-        const removed = sweep && await leftovers.remove(object);
-        if (sweep && !removed) continue; // a computer has recorded it meanwhile
-        count += 1;
-        tell(needs, step, { projectId: object.projectId, revs: [], sha256: object.sha256, problem: 'leftover', outcome: removed ? 'removed' : 'kept', text: `${object.bytes} bytes in ${CLOUDS[kind]} that no revision of any computer names${removed ? '; removed' : ', for more than a day'}` });
-      }
+      count += await ask(backend, name);
     } catch (error) {
-      // The check of what is here does not fail because the network is off.
       const { code, message } = VesselError.from(error);
       if (!code.startsWith('CLOUD_')) throw error;
-      step.log(`${CLOUDS[kind]} was not looked at: ${message}`, 'warn');
-      return `${CLOUDS[kind]} cannot be reached`;
+      step.log(`${name} was not looked at: ${message}`, 'warn');
+      return `${name} cannot be reached`;
     }
   }
   return count === 0 ? 'Nothing' : `${count} archives`;
+}
+
+function readCopies(needs: FsckNeeds, chosen: ProjectRecord | null, repair: boolean, step: StepContext<State>): Promise<string> {
+  return inClouds(needs, step, (backend, name) => checkCopies(backend, name, {
+    context: needs.context, projects: chosen === null ? needs.context.store.projects.list(true) : [chosen], repair, signal: step.signal,
+    progress: (fraction, detail) => step.progress(fraction, detail), found: (finding) => tell(needs, step, finding), passed: (text) => step.log(text, 'warn'),
+  }));
+}
+
+function checkClouds(needs: FsckNeeds, projectId: string | undefined, sweep: boolean, step: StepContext<State>): Promise<string> {
+  return inClouds(needs, step, async ({ leftovers }, name) => {
+    let count = 0;
+    for (const object of await leftovers?.find(LEFTOVER_MS, step.signal) ?? []) {
+      throwIfAborted(step.signal);
+      if (projectId !== undefined && object.projectId !== projectId) continue;
+      const removed = sweep && await leftovers?.remove(object) === true;
+      if (sweep && !removed) continue; // a computer has recorded it meanwhile
+      count += 1;
+      tell(needs, step, { projectId: object.projectId, revs: [], sha256: object.sha256, problem: 'leftover', outcome: removed ? 'removed' : 'kept', text: `${object.bytes} bytes in ${name} that no revision of any computer names${removed ? '; removed' : ', for more than a day'}` });
+    }
+    return count;
+  });
 }
 
 async function checkManifests(needs: FsckNeeds, chosen: ProjectRecord | null, repair: boolean, step: StepContext<State>): Promise<string> {

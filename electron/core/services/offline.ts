@@ -117,7 +117,7 @@ export class Offline {
         'history.diffFile': async ({ projectId, from, to, path, context: lines }, { signal }) => ({ path, diff: await this.#compare.file(projectId, from, to, path, lines, signal) }),
         'history.restoreFiles': async ({ projectId, rev, paths }) => started(restoreFiles(this.#tools, projectId, rev, paths)),
         'history.pin': ({ projectId, rev, pinned }) => history.pin(projectId, rev, pinned),
-        'store.check': async ({ projectId, repair, sweep }) => started(checkStore({ context, sources, clouds: this.#parts.clouds }, projectId, repair, sweep)),
+        'store.check': async ({ projectId, repair, sweep, copies }) => started(checkStore({ context, sources, clouds: this.#parts.clouds }, projectId, repair, { sweep, copies })),
         'drafts.list': async ({ projectId }) => this.drafts.list(projectId),
         'drafts.get': async ({ projectId, path }) => this.drafts.get(projectId, path),
         'drafts.put': ({ projectId, path, text, baseRev, seen }) => this.drafts.put(projectId, path, text, baseRev, seen),

@@ -8,8 +8,8 @@ import type { RemoteBackend } from '../ports/remote-store.ts';
 import { checkStore } from '../services/fsck.ts';
 import type { World } from './world.ts';
 
-/** What a store must be able to for these tests. `age` makes an object two days old; `block` takes the network away. */
-export type LeftoversBench = { readonly backend: RemoteBackend; readonly world: World; sync(): Promise<unknown>; age(key: string): Promise<void>; block(on: boolean): void; has(key: string): Promise<boolean> };
+/** What a store must be able to for these tests. `age` makes an object two days old; `block` takes the network away; `damage` changes an object behind the server's back. */
+export type LeftoversBench = { readonly backend: RemoteBackend; readonly world: World; sync(): Promise<unknown>; age(key: string): Promise<void>; block(on: boolean): void; damage(key: string): Promise<void>; has(key: string): Promise<boolean> };
 
 /** Any cloud: what nobody needs is found and removed, and nothing else ever is. */
 export function leftoversContract(name: string, setUp: () => Promise<LeftoversBench>): void {
@@ -35,7 +35,7 @@ export function leftoversContract(name: string, setUp: () => Promise<LeftoversBe
     };
     const check = async (sweep: boolean, leftovers = bench.backend.leftovers): Promise<FsckReport> => {
       if (leftovers === undefined) throw new Error('this back end tells no leftovers');
-      const { error, result } = await checkStore({ context: bench.world.context, sources: [], clouds: () => [{ kind: bench.backend.kind, leftovers }] }, undefined, true, sweep).done;
+      const { error, result } = await checkStore({ context: bench.world.context, sources: [], clouds: () => [{ ...bench.backend, leftovers }] }, undefined, true, { sweep }).done;
       expect(error).toBeNull();
       return result as FsckReport;
     };
@@ -76,6 +76,46 @@ export function leftoversContract(name: string, setUp: () => Promise<LeftoversBe
       bench.block(true);
       const report = await check(true).finally(() => bench.block(false));
       expect(report).toMatchObject({ sound: true, findings: [], archives: 1 });
+    });
+  });
+
+  describe(`copies in ${name}`, () => {
+    let bench: LeftoversBench;
+    let projectId: string;
+    let key: string;
+    beforeEach(async () => {
+      bench = await setUp();
+      ({ id: projectId } = await bench.world.projects.create({ name: 'Shop', template: 'blank', hostId: 'local', settings: {} }));
+      await bench.sync();
+      key = (await bench.backend.archives.list(projectId))[0]?.key ?? '';
+    });
+    const check = async (repair: boolean): Promise<FsckReport> => {
+      const { error, result } = await checkStore({ context: bench.world.context, sources: [], clouds: () => [bench.backend] }, undefined, repair, { copies: true }).done;
+      expect(error).toBeNull();
+      return result as FsckReport;
+    };
+
+    it('are fetched and compared, and a damaged one is sent again though a revision names it', async () => {
+      expect((await check(true)).findings).toEqual([]);
+      await bench.damage(key);
+      expect(await check(false)).toMatchObject({ sound: false, findings: [{ problem: 'damaged', outcome: 'repairable', revs: [1], projectId }] });
+      expect(await check(true)).toMatchObject({ sound: true, findings: [{ problem: 'damaged', outcome: 'repaired', revs: [1] }] });
+      expect((await check(true)).findings).toEqual([]);
+    });
+
+    it('are lost when this computer has no sound one either, and that is said', async () => {
+      await bench.damage(key);
+      const { sha256 = '' } = bench.world.projects.get(projectId).head ?? {};
+      await bench.world.cold.remove(projectId, sha256);
+      const { findings, sound } = await check(true);
+      expect(sound).toBe(false);
+      expect(findings.map(({ problem, outcome }) => `${problem} ${outcome}`)).toEqual(['missing lost', 'damaged lost']);
+    });
+
+    it('are not looked at while the network is off', async () => {
+      await bench.damage(key);
+      bench.block(true);
+      expect(await check(true).finally(() => bench.block(false))).toMatchObject({ sound: true, findings: [] });
     });
   });
 }

@@ -135,6 +135,15 @@ it('lets an encrypted project move between clouds and home, be exported, checked
   const [name, object] = [...s3.objects].find(([key]) => key.includes(`projects/${id}/`)) ?? [];
   expect(object?.toString('latin1')).toMatch(/^age-encryption\.org\/v1\n/);
   expect(name).not.toContain(head?.sha256);
+  const damaged = Buffer.from(object ?? '');
+  damaged.writeUInt8(damaged.readUInt8(damaged.length - 40) ^ 1, damaged.length - 40);
+  // It is taken up again from the cloud first: what is repaired there comes from here.
+  expect((await checkStore({ context: world.context, sources: [mirrorSource('its copy in the cloud', (projectId) => cloud.archivesOf(projectId))] }, id, true).done).result).toMatchObject({ sound: true });
+  s3.objects.set(name ?? '', damaged);
+  const copies = async (): Promise<unknown> => (await checkStore({ context: world.context, sources: [], clouds: () => cloud.reachable() }, id, true, { copies: true }).done).result;
+  expect(await copies()).toMatchObject({ sound: true, findings: [{ problem: 'damaged', outcome: 'repaired' }] });
+  expect(s3.objects.get(name ?? '')).toEqual(object);
+  expect(await copies()).toMatchObject({ sound: true, findings: [] });
   rmSync(path);
   expect(await ended(await call('projects.moveToStore', { projectId: id, store: 'local' }))).toBe('succeeded');
   expect(await world.history.verify(id, undefined)).toMatchObject({ ok: true });

@@ -87,6 +87,7 @@ leftoversContract('S3', async () => {
     backend, world, sync: () => sync.now(),
     age: async (key) => { s3.writtenAt.set(`${prefix}${key}`, Date.now() - 2 * 24 * 3_600_000); },
     block: (on) => { if (on) s3.faults.set(() => ({ kind: 'cut-upload', afterBytes: 0 })); else s3.faults.clear(); },
+    damage: async (key) => { s3.objects.set(`${prefix}${key}`, Buffer.from('damaged')); },
     has: async (key) => s3.objects.has(`${prefix}${key}`),
   };
 });

@@ -92,6 +92,7 @@ export function makeSupabaseArchives({ api, journal, spool, uploadDelaysMs = UPL
         // Equal name means equal content, unless the medium lost it: then the fresh copy takes its place.
         const there = await hashed(projectId, file.sha256, options.signal).catch((failure: unknown) => { if (VesselError.from(failure).code === 'NOT_FOUND') return null; throw failure; });
         if (there?.sha256 !== file.sha256) {
+          await api.allowReplacement(name, options.signal);
           await remove([name]);
           await send(name, file, options).catch((failure: unknown) => { if (VesselError.from(failure).code !== 'CONFLICT') throw failure; });
         }

@@ -17,6 +17,7 @@ Row: {
 "path": string,
 "project_id": string,
 "reason": string,
+"replaced_until": string | null,
 "saved_at": string,
 "sealed": string | null,"sha256": string,
 "user_id": string
@@ -35,6 +36,7 @@ Insert: {
 "path": string,
 "project_id": string,
 "reason": string,
+"replaced_until"?: string | null,
 "saved_at": string,
 "sealed"?: string | null,"sha256": string,
 "user_id"?: string
@@ -52,6 +54,7 @@ Update: {
 "path"?: string,
 "project_id"?: string,
 "reason"?: string,
+"replaced_until"?: string | null,
 "saved_at"?: string,
 "sealed"?: string | null,"sha256"?: string,
 "user_id"?: string
@@ -205,6 +208,9 @@ Views: {
 [_ in never]: never
 }
 Functions: {
+"allow_replacement":
+{ Args: { "p_path": string }; Returns: number
+},
 "claim_session":
 { Args: { "p_device": string,
 "p_device_id": string,

@@ -194,6 +194,20 @@ describe('objects', () => {
     await as(ada, 'delete from archives where id = $1', [id]);
     expect(await remove()).toBe(1);
   });
+  it('that are damaged are removed by their owner alone, once that was said, and only for ten minutes', async () => {
+    await object(ada, path(ada, 'shop'));
+    await archive(ada, 'shop');
+    const allow = (who: string): Promise<readonly Record<string, unknown>[]> => as(who, 'select allow_replacement($1) as rows', [path(ada, 'shop')]);
+    const remove = (): Promise<number | null> => asUser(cluster.pool, ada, async (client) => { await client.query(`set local storage.allow_delete_query = 'true'`); return (await client.query('delete from storage.objects')).rowCount; });
+    await expect(as(null, 'select allow_replacement($1)', [path(ada, 'shop')])).rejects.toThrow(refused(DENIED));
+    expect(await allow(bob)).toEqual([{ rows: 0 }]);
+    expect(await remove()).toBe(0);
+    expect(await allow(ada)).toEqual([{ rows: 1 }]);
+    await root(`update archives set replaced_until = now() - interval '1 second'`);
+    expect(await remove()).toBe(0);
+    expect(await allow(ada)).toEqual([{ rows: 1 }]);
+    expect(await remove()).toBe(1);
+  });
   it('of another are not seen, not even by their exact name', async () => {
     await object(ada, path(ada, 'shop'));
     expect(await as(bob, 'select * from storage.objects where name = $1', [path(ada, 'shop')])).toEqual([]);

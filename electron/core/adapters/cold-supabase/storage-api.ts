@@ -8,6 +8,7 @@ const ASK_TIMEOUT_MS = 20_000;
 /** Signed addresses live as long as the slowest download between two cuts. */
 const SIGNED_SECONDS = 3600;
 
+/** `path` is below the Storage API, or with a slash in front below the project. */
 export type StorageRequest = { readonly method: string; readonly path: string; readonly json?: unknown; readonly body?: Uint8Array; readonly headers?: Readonly<Record<string, string>>; readonly signal?: AbortSignal | undefined };
 
 /** The Storage API under the session of whoever is signed in. */
@@ -44,11 +45,17 @@ export class StorageApi {
     return `${this.root}${signedURL}`;
   }
 
+  /** Lets the owner remove an object that revisions name, for ten minutes: a damaged one, to send its content again. */
+  async allowReplacement(name: string, signal: AbortSignal | undefined): Promise<void> {
+    const response = await this.ask({ method: 'POST', path: '/rest/v1/rpc/allow_replacement', json: { p_path: name }, signal }, 'The revision');
+    await response.body?.cancel();
+  }
+
   async #send({ method, path, json, body, headers, signal }: StorageRequest, token: string): Promise<Response> {
     const limit = body === undefined ? AbortSignal.timeout(ASK_TIMEOUT_MS) : undefined;
     const signals = [signal, limit].filter((one) => one !== undefined);
     try {
-      return await fetch(`${this.root}/${path}`, {
+      return await fetch(path.startsWith('/') ? `${this.session.url}${path}` : `${this.root}/${path}`, {
         method, headers: { apikey: this.session.publishableKey, authorization: `Bearer ${token}`, ...(json === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
         ...(json === undefined ? {} : { body: JSON.stringify(json) }), ...(body === undefined ? {} : { body: body as Uint8Array<ArrayBuffer> }),
         ...(signals.length === 0 ? {} : { signal: AbortSignal.any(signals) }),

@@ -15,7 +15,7 @@ import { makeWorld, type World } from '../../testing/world.ts';
 import { makeSupabaseBackend } from './backend.ts';
 import { StorageApi } from './storage-api.ts';
 import { signedIn, type TestUser } from './testing/signed-in.ts';
-import { startStack, type Stack } from './testing/stack.ts';
+import { overwriteObject, startStack, type Stack } from './testing/stack.ts';
 
 let stack: Stack;
 beforeAll(async () => { stack = await startStack(); });
@@ -325,6 +325,7 @@ leftoversContract('Supabase', async () => {
     backend: one.backend, world: one.world, sync: one.step,
     age: async (key) => { await stack.cluster.pool.query(`update storage.objects set created_at = created_at - interval '2 days' where name = $1`, [key]); },
     block: (on) => { if (on) stack.faults.set(() => ({ kind: 'cut-upload', afterBytes: 0 })); else stack.faults.clear(); },
+    damage: (key) => overwriteObject(stack, key, 'damaged'),
     has: async (key) => (await stack.cluster.pool.query('select from storage.objects where name = $1', [key])).rowCount === 1,
   };
 });

@@ -2,7 +2,7 @@ import { VesselError } from '#shared/errors.ts';
 import { BucketSchema, PlanSchema, type AccountStatus, type StoreKind } from '#shared/cloud-contract.ts';
 import { z } from 'zod';
 import type { CloudAccount, CloudConnector, CloudUser, Device, S3Settings } from '../../ports/cloud.ts';
-import type { Leftovers, RemoteArchives, RemoteBackend, RemoteKind } from '../../ports/remote-store.ts';
+import type { RemoteArchives, RemoteBackend, RemoteKind } from '../../ports/remote-store.ts';
 import { audit, type ServiceContext } from '../context.ts';
 import { CloudLimits, FREE_PLAN, type PlanLimits } from './limits.ts';
 import type { BeforeUpload } from './secret-warner.ts';
@@ -63,9 +63,9 @@ export class Cloud {
     return record === null ? null : this.backend(record.store)?.archives ?? null;
   }
 
-  /** The stores that can be asked for what uploads left behind. */
-  leftovers(): readonly { readonly kind: RemoteKind; readonly leftovers: Leftovers }[] {
-    return [...this.#backends.keys()].flatMap((kind) => { const leftovers = this.backend(kind)?.leftovers; return leftovers === undefined ? [] : [{ kind, leftovers }]; });
+  /** Those that can be asked now. */
+  reachable(): readonly RemoteBackend[] {
+    return [...this.#backends.keys()].flatMap((kind) => this.backend(kind) ?? []);
   }
 
   get plan(): PlanLimits {
