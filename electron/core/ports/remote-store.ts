@@ -8,7 +8,9 @@ export type RemoteKind = 'supabase' | 's3';
 export type TransferOptions = { readonly signal?: AbortSignal; readonly onProgress?: (bytes: number) => void };
 
 /** A cold store behind a network: moves whole files, resumes what a cut link interrupted, never holds an archive in memory. */
-export type RemoteArchives = Omit<ArchiveStore, 'readBack'> & {
+export type RemoteArchives = Omit<ArchiveStore, 'readBack' | 'remove'> & {
+  /** `named`: also where a row names it, which the caller removes next; without that a store may keep such an object. */
+  remove(projectId: string, sha256: string, options?: { readonly named?: boolean }): Promise<void>;
   /** As every store's, and can be given up: over a network it takes its time. */
   readBack(projectId: string, sha256: string, options?: TransferOptions): Promise<{ readonly sha256: string; readonly bytes: number }>;
   /**

@@ -123,7 +123,11 @@ export function makeSupabaseArchives({ api, journal, spool, uploadDelaysMs = UPL
     download: async (projectId, sha256, path, options) => ({ key: nameOf(projectId, sha256), ...(await downloadTo(path, sha256, (from) => read(projectId, sha256, from, options.signal), options)) }),
 
     localPath: () => null,
-    remove: (projectId, sha256) => remove([nameOf(projectId, sha256)]),
+    async remove(projectId, sha256, options = {}) {
+      const name = nameOf(projectId, sha256);
+      if (options.named === true) await api.allowReplacement(name, undefined);
+      await remove([name]);
+    },
 
     async list(projectId) {
       const { userId } = api.session.requireUser();

@@ -110,7 +110,8 @@ async function removeOther(view: SealedView, toSealed: boolean, projectId: strin
   if (old.some(({ archive }) => !ready.has(archive.id))) return false;
   for (const name of new Set(old.map(({ row }) => row.sha256))) {
     signal.throwIfAborted();
-    await archives.remove(projectId, name);
+    // The rows go last: as long as they are there, a crash leaves something that tells of unfinished work.
+    await archives.remove(projectId, name, { named: true });
   }
   fault('encrypt.objects-removed');
   for (const { row } of old) if (!await index.removeArchive(projectId, row.id)) return false;
