@@ -1,6 +1,6 @@
 import { VesselError } from '#shared/errors.ts';
 import type { FsckFinding } from '#shared/archive-contract.ts';
-import type { RemoteBackend } from '../ports/remote-store.ts';
+import type { RemoteArchives, RemoteBackend } from '../ports/remote-store.ts';
 import type { ProjectRecord } from '../ports/store.ts';
 import type { ServiceContext } from './context.ts';
 import { throwIfAborted } from './operations/run-steps.ts';
@@ -38,19 +38,21 @@ export async function checkCopies(backend: RemoteBackend, name: string, given: C
     for (const sha256 of contents) {
       throwIfAborted(signal);
       read += 1;
-      const problem = await problemThere(backend, project.id, sha256, signal);
-      if (problem !== null) given.found(await sendAgain(backend, name, given, project, sha256, problem));
+      const problem = await problemOf(backend.archives, project.id, sha256, signal);
+      if (typeof problem === 'string') given.found(await sendAgain(backend, name, given, project, sha256, problem));
     }
   }
   return read;
 }
 
-async function problemThere({ archives }: Pick<RemoteBackend, 'archives'>, projectId: string, sha256: string, signal: AbortSignal): Promise<'damaged' | 'missing' | null> {
+/** What is wrong with an archive in any store, or how large it is. Reads all of it. */
+export async function problemOf(store: Pick<RemoteArchives, 'readBack' | 'list'>, projectId: string, sha256: string, signal?: AbortSignal): Promise<'damaged' | 'missing' | { readonly bytes: number }> {
   try {
-    return (await archives.readBack(projectId, sha256, { signal })).sha256 === sha256 ? null : 'damaged';
+    const found = await store.readBack(projectId, sha256, signal === undefined ? {} : { signal });
+    return found.sha256 === sha256 ? found : 'damaged';
   } catch (error) {
     if (VesselError.from(error).code !== 'ARCHIVE_CORRUPT') throw error;
-    return (await archives.list(projectId)).some((archive) => archive.sha256 === sha256) ? 'damaged' : 'missing';
+    return (await store.list(projectId)).some((archive) => archive.sha256 === sha256) ? 'damaged' : 'missing';
   }
 }
 
@@ -59,13 +61,10 @@ async function sendAgain({ archives }: Pick<RemoteBackend, 'archives'>, name: st
   const finding = { projectId: project.id, revs, sha256, problem };
   const what = `${revs.length === 0 ? 'A revision' : `Revision ${revs.join(', ')}`} of ${project.name} is ${problem} in ${name}`;
   const path = cold.localPath(project.id, sha256);
-  const local = path === null ? null : await cold.readBack(project.id, sha256).catch((error: unknown) => {
-    if (VesselError.from(error).code === 'ARCHIVE_CORRUPT') return null;
-    throw error;
-  });
-  if (path === null || local?.sha256 !== sha256) return { ...finding, outcome: 'lost', text: `${what}, and there is no sound copy of it on this computer` };
+  const local = await problemOf(cold, project.id, sha256);
+  if (path === null || typeof local === 'string') return { ...finding, outcome: 'lost', text: `${what}, and there is no sound copy of it on this computer` };
   if (!repair) return { ...finding, outcome: 'repairable', text: `${what}; the copy on this computer is sound` };
   await archives.upload(project.id, { path, sha256, bytes: local.bytes }, { signal });
-  if (await problemThere({ archives }, project.id, sha256, signal) !== null) return { ...finding, outcome: 'lost', text: `${what}, and stays so after it was sent again; the copy on this computer is sound` };
+  if (typeof await problemOf(archives, project.id, sha256, signal) === 'string') return { ...finding, outcome: 'lost', text: `${what}, and stays so after it was sent again; the copy on this computer is sound` };
   return { ...finding, outcome: 'repaired', text: `${what}; sent again from this computer and read back` };
 }

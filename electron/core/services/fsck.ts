@@ -6,7 +6,7 @@ import type { ArchiveStore } from '../ports/cold-store.ts';
 import type { RemoteBackend, RemoteKind } from '../ports/remote-store.ts';
 import type { ProjectRecord } from '../ports/store.ts';
 import { audit, type ServiceContext } from './context.ts';
-import { checkCopies } from './fsck-copies.ts';
+import { checkCopies, problemOf } from './fsck-copies.ts';
 import type { StepContext } from './operations/definition.ts';
 import type { StartedOperation } from './operations/operations.ts';
 import { throwIfAborted } from './operations/run-steps.ts';
@@ -78,16 +78,6 @@ async function checkArchives(needs: FsckNeeds, chosen: ProjectRecord | null, rep
     }
   }
   return `${state.archives} archives, ${state.bytes} bytes`;
-}
-
-async function problemOf(cold: Mirror, projectId: string, sha256: string): Promise<'damaged' | 'missing' | { readonly bytes: number }> {
-  try {
-    const found = await cold.readBack(projectId, sha256);
-    return found.sha256 === sha256 ? found : 'damaged';
-  } catch (error) {
-    if (VesselError.from(error).code !== 'ARCHIVE_CORRUPT') throw error;
-    return (await cold.list(projectId)).some((archive) => archive.sha256 === sha256) ? 'damaged' : 'missing';
-  }
 }
 
 async function mend({ context, sources }: FsckNeeds, project: ProjectRecord, sha256: string, revs: readonly number[], problem: 'damaged' | 'missing', repair: boolean, signal: AbortSignal): Promise<FsckFinding> {
