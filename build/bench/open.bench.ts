@@ -6,7 +6,8 @@ import { note, rounds } from './host.ts';
 import { repeat, stats } from './stats.ts';
 
 const EDITOR_DEADLINE_MS = 120_000;
-const POLL_MS = 20;
+/** Each question costs the guest, whose processors the editor needs meanwhile. */
+const POLL_MS = 100;
 const READY_POLL_MS = 1_000;
 
 async function inGuest(vessel: RunningVessel, projectId: string, argv: readonly string[]): Promise<string> {

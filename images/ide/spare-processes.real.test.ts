@@ -58,6 +58,28 @@ it('hands out a process that was started before it was asked for, with all it sa
   expect(children.split(' ')).toContain(String(second.pid));
 });
 
+it('says that a spare is ready once the server has time to spare, and no later than it must', () => {
+  const [beforeCalm, waitedMs] = server(`
+    await session(start());
+    await pause(400);
+    const began = performance.now();
+    const BUSY_MS = 900;
+    const spin = () => {
+      const until = performance.now() + 30;
+      while (performance.now() < until);
+      if (performance.now() - began < BUSY_MS) setImmediate(spin);
+    };
+    setImmediate(spin);
+    const spare = start();
+    await new Promise((resolve) => spare.once('message', resolve));
+    const waited = performance.now() - began;
+    spare.send('end');
+    print([waited < BUSY_MS, waited]);
+  `) as readonly [boolean, number];
+  expect(beforeCalm).toBe(false);
+  expect(waitedMs).toBeLessThan(4_500);
+});
+
 it('gives no process of another environment away, and still forks', () => {
   const [pids, name] = server(`
     await session(start({ NAME: 'one' }));

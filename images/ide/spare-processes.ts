@@ -1,3 +1,5 @@
+import { WHEN_CALM } from './when-calm.ts';
+
 /**
  * Program text, run inside VS Code's server before anything else: keeps one started process of each kind ready that the server forks
  * while a workbench loads. Measured in emulation, an extension host takes 4 s of processor until it listens, in the very seconds in
@@ -7,13 +9,16 @@
  *   else is a fork as ever, and nothing but time is lost. What an extension host is told later comes over its connection, but for the
  *   environment's address, which is a variable of its process and is handed to a spare as a message.
  * - A spare is made when the last one of its kind has ended, so that a reload finds one and nothing is started beside a loading editor.
+ * - A spare extension host is said to be ready only when the server has time to spare: until it is told so it loads no extension, and the workbench
+ *   with its files, which a person waits for, has the processors to itself.
  * - An extension host gives up when no connection comes within a minute (`VSCODE_EXTHOST_IPC_SOCKET timeout`), which a spare must not:
  *   its one timer of that length is stretched until the first message comes.
  */
 export const SPARE_PROCESSES = `import childProcess from 'node:child_process';
 import { syncBuiltinESMExports } from 'node:module';
 
-const KINDS = ['--type=extensionHost', '--type=fileWatcher'];
+const EXTENSION_HOST = '--type=extensionHost';
+const KINDS = [EXTENSION_HOST, '--type=fileWatcher'];
 const PATIENCE = 'data:text/javascript,' + encodeURIComponent([
   'const arm = globalThis.setTimeout;',
   'globalThis.setTimeout = (callback, ms, ...rest) => arm(callback, ms === 60000 ? 2147483647 : ms, ...rest);',
@@ -28,6 +33,7 @@ const PATIENCE = 'data:text/javascript,' + encodeURIComponent([
 ].join('\\n'));
 // Each environment has an address of its own, which the workbench tells when it connects; an extension host reads it only on behalf of extensions.
 const LATE = ['VSCODE_PROXY_URI'];
+${WHEN_CALM}
 const fork = childProcess.fork;
 const spares = new Map();
 
@@ -61,8 +67,10 @@ function take(kind, script, args, options) {
   }
   if (late.length > 0) spare.child.send({ type: 'VESSEL_ENVIRONMENT', variables: Object.fromEntries(late.map((name) => [name, options.env[name]])) });
   spare.child.off('message', spare.hold);
-  // After the caller has attached its listeners.
-  setImmediate(() => { for (const [message, handle] of spare.messages) spare.child.emit('message', message, handle); });
+  const speak = () => { for (const [message, handle] of spare.messages) if (spare.child.connected) spare.child.emit('message', message, handle); };
+  // In any case after the caller has attached its listeners.
+  if (kind === EXTENSION_HOST) whenCalm(100, 4000, speak);
+  else setImmediate(speak);
   return spare.child;
 }
 

@@ -14,7 +14,7 @@ import { hashInputs } from './layer.ts';
 import { hostRegistry } from './npm-packages.ts';
 import { INITRD_MODULES } from './packages.ts';
 import { LEAN_MANIFESTS } from './lean-manifests.ts';
-import { QUICK_SERVER } from './quick-server.ts';
+import { quickServerInputs } from './quick-server.ts';
 import { RECIPE_VERSION } from './pins.ts';
 import { topFiles } from './root-image.ts';
 import { systemLayerKey } from './system-layer.ts';
@@ -48,7 +48,7 @@ export function goldenImageKey(inputs: ImageInputs): string {
     init: initramfsInit(),
     modules: INITRD_MODULES,
     manifests: LEAN_MANIFESTS,
-    server: QUICK_SERVER,
+    server: quickServerInputs(),
     commandLine: KERNEL_COMMAND_LINE,
     static: [inputs.ide.staticPrefixes(''), inputs.ide.staticAbsent, inputs.ide.remoteResourcePath('')],
     top: topFiles(inputs.ide, createHash('sha256').update(inputs.guestAgentSource).digest('hex'), agentConfig(inputs.ide, null)),

@@ -1,79 +1,167 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { quickServer, quickServerFiles } from './quick-server.ts';
 
-/** VS Code's channel of extensions, in the form in which its minifier leaves it. */
-const SERVER = `Error.stackTraceLimit=100;let Ei=(r,t)=>r,ef=(r,t)=>({...r,for:t});
-export class Channel{constructor(t){this.service=t}async call(t,e,n){let o=t.remoteAuthority;switch(e){case"uninstall":return this.service.uninstall();case"getInstalled":return(await this.service.getInstalled(n[0],Ei(n[1],o),n[2],n[3])).map(s=>ef(s,o));case"other":return 1}}}`;
+/** The places of VS Code's server that are changed, in the form in which its minifier leaves them, with a server around them. */
+const SERVER = `import*as De from"node:fs";Error.stackTraceLimit=100;
+let Ei=(r,t)=>r,ef=(r,t)=>({...r,for:t}),Fr=ef,S={revive:r=>r},L={fromString:r=>Buffer.from(r),wrap:r=>r};
+let gc={Undefined:"u",String:"s",Array:"a",Object:"o"};let vu=(r,t)=>r.write("#"+t);
+function Ng(r,t){if(typeof t>"u")r.write(gc.Undefined);else if(typeof t=="string")r.write(gc.String);else if(Array.isArray(t)){r.write(gc.Array),vu(r,t.length);for(let e of t)Ng(r,e)}else{let e=L.fromString(JSON.stringify(t));r.write(gc.Object),vu(r,e.byteLength),r.write(e)}}
+export let write=t=>{let r=[];Ng({write:e=>r.push(String(e))},t);return r.join(" ")};
+class Base{constructor(t){this.service=t}getUriTransformer(t){return t.remoteAuthority}}
+export class Channel extends Base{async call(t,e,n){let o=this.getUriTransformer(t);switch(e){case"uninstall":return this.service.uninstall();case"getInstalled":return(await this.service.getInstalled(n[0],Ei(n[1],o),n[2],n[3])).map(s=>ef(s,o));case"other":return 1}}}
+export class Scanner extends Base{async call(t,e,n){let o=this.getUriTransformer(t);switch(e){case"scanExtensions":{let i=n[0],s=n[1]?S.revive(o.transformIncoming(n[1])):void 0,a=n[2],l=n[3],c=n[4];return(await this.service.scanExtensions(i,s,a,l,c)).map(p=>Fr(p,o))}}throw new Error("Invalid call")}}
+export let bo={};(n=>{async function r(o){let i;try{if(i=await De.promises.lstat(o),!i.isSymbolicLink())return{stat:i}}catch{}return{stat:await De.promises.stat(o),link:true}}n.stat=r})(bo);
+export class Disk{toFilePath(e){return e}openFileForRead(e){return De.promises.open(e)}async readFile(e){let i=this.toFilePath(e),s=await this.openFileForRead(i);try{return await s.readFile("utf8")}finally{await s.close()}}}`;
 
+type Service = { readonly asked: unknown[]; fail: boolean };
 type Channel = { call(context: { readonly remoteAuthority: string }, command: string, given: readonly unknown[]): Promise<unknown> };
+type Changed = {
+  readonly Channel: new (service: unknown) => Channel;
+  readonly Scanner: new (service: unknown) => Channel;
+  readonly write: (value: unknown) => string;
+  readonly bo: { readonly stat: (path: string) => Promise<{ readonly stat: { readonly size: number }; readonly link?: boolean }> };
+  readonly Disk: new () => { readFile(path: string): Promise<string> };
+};
 
 let folder: string;
-let Quick: new (service: unknown) => Channel;
+let extensions: string;
+let changed: Changed;
 let limit: number;
+
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'vessel-quick-'));
-  await writeFile(join(folder, 'server.mjs'), quickServer(SERVER) ?? '');
+  extensions = join(folder, 'extensions');
+  await mkdir(join(folder, 'ide/vs/out'), { recursive: true });
+  await mkdir(extensions);
+  await writeFile(join(folder, 'ide/vs/out/server-main.js'), SERVER);
+  await writeFile(join(folder, 'package.json'), '{"type":"module"}');
+  const files = await quickServerFiles(join(folder, 'ide'), 'vs/product.json', join(folder, 'guest'));
+  await mkdir(join(folder, 'guest/vs/out'), { recursive: true });
+  for (const { path, text } of files) await writeFile(path, text);
   const before = Error.stackTraceLimit;
-  ({ Channel: Quick } = await import(/* @vite-ignore */ pathToFileURL(join(folder, 'server.mjs')).href) as { Channel: typeof Quick });
+  process.argv.push('--extensions-dir', extensions);
+  changed = await import(/* @vite-ignore */ pathToFileURL(join(folder, 'guest/vs/out/server-main.js')).href) as Changed;
+  process.argv.splice(-2);
   limit = Error.stackTraceLimit;
   Error.stackTraceLimit = before;
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-function service(): { readonly asked: unknown[][]; readonly listeners: (() => void)[]; fail: boolean; getInstalled(...given: unknown[]): Promise<unknown>; onDidInstallExtensions(listener: () => void): void; onDidUninstallExtension(listener: () => void): void } {
-  const asked: unknown[][] = [];
-  const listeners: (() => void)[] = [];
-  return {
-    asked, listeners, fail: false,
-    async getInstalled(...given) {
-      const id = asked.push(given);
-      await new Promise((resolve) => { setTimeout(resolve, 20); });
-      if (this.fail) throw new Error('cannot be listed');
-      return [{ id }];
-    },
-    onDidInstallExtensions: (listener) => { listeners.push(listener); },
-    onDidUninstallExtension: (listener) => { listeners.push(listener); },
-  };
+function service(): Service & { getInstalled(...given: unknown[]): Promise<unknown>; scanExtensions(...given: unknown[]): Promise<unknown> } {
+  const asked: unknown[] = [];
+  async function list(this: Service, ...given: unknown[]): Promise<unknown> {
+    const id = asked.push(given);
+    await new Promise((resolve) => { setTimeout(resolve, 20); });
+    if (this.fail) throw new Error('cannot be listed');
+    return [{ id, name: 'é' }, { id: 'other' }];
+  }
+  return { asked, fail: false, getInstalled: list, scanExtensions: list };
 }
-const one = { remoteAuthority: 'one' };
+const one = { remoteAuthority: 'one.localhost:80' };
+const two = { remoteAuthority: 'two.localhost:80' };
+const plain = [null, null, undefined, 'en'];
+let nextLanguage = 0;
+/** Lists are kept as long as the server lives: each test asks for its own. */
+const installed = (): readonly unknown[] => [null, null, undefined, `language ${nextLanguage += 1}`];
+const written = (id: unknown, authority: string): string => changed.write([{ id, name: 'é', for: authority }, { id: 'other', for: authority }]);
 
-it('gives those who ask at the same time the same list, whichever version they name', async () => {
-  const extensions = service();
-  const channel = new Quick(extensions);
-  const lists = await Promise.all([channel.call(one, 'getInstalled', [null, null, undefined, 'en']), channel.call(one, 'getInstalled', [null, null, { version: '1' }, 'en'])]);
-  expect(lists).toEqual([[{ id: 1, for: 'one' }], [{ id: 1, for: 'one' }]]);
-  expect(await channel.call(one, 'getInstalled', [null, null, undefined, 'en'])).toEqual([{ id: 2, for: 'one' }]);
+it('makes a list once, and writes for each who asks what VS Code would have written', async () => {
+  const vscode = service();
+  const channel = new changed.Channel(vscode);
+  const given = installed();
+  const [first, second] = await Promise.all([channel.call(one, 'getInstalled', given), channel.call(one, 'getInstalled', [null, null, { version: '1' }, given[3]])]);
+  expect([changed.write(first), changed.write(second)]).toEqual([written(1, one.remoteAuthority), written(1, one.remoteAuthority)]);
+  expect(changed.write(await channel.call(two, 'getInstalled', given))).toBe(written(1, two.remoteAuthority));
+  expect(changed.write(await channel.call(one, 'getInstalled', given))).toBe(written(1, one.remoteAuthority));
+  expect(vscode.asked).toEqual([given]);
   expect(limit).toBe(10);
 });
 
-it('tells apart who asks, what for, and what was before a change', async () => {
-  const extensions = service();
-  const channel = new Quick(extensions);
-  const first = channel.call(one, 'getInstalled', [null, null, undefined, 'en']);
-  const others = [channel.call({ remoteAuthority: 'two' }, 'getInstalled', [null, null, undefined, 'en']), channel.call(one, 'getInstalled', [1, null, undefined, 'en'])];
-  for (const changed of extensions.listeners) changed();
-  expect(await Promise.all([first, ...others, channel.call(one, 'getInstalled', [null, null, undefined, 'en'])]))
-    .toEqual([[{ id: 1, for: 'one' }], [{ id: 2, for: 'two' }], [{ id: 3, for: 'one' }], [{ id: 4, for: 'one' }]]);
+it('lets other work go first while there is any, for a second at most', async () => {
+  const channel = new changed.Channel(service());
+  const given = installed();
+  await channel.call(one, 'getInstalled', given);
+  const began = performance.now();
+  let busy = true;
+  const spin = (): void => {
+    const until = performance.now() + 20;
+    while (performance.now() < until);
+    busy = performance.now() - began < 400;
+    if (busy) setImmediate(spin);
+  };
+  setImmediate(spin);
+  await channel.call(one, 'getInstalled', given);
+  expect(busy).toBe(false);
+  expect(performance.now() - began).toBeLessThan(1_500);
+});
+
+it('scans once too, but not together with what is installed', async () => {
+  const vscode = service();
+  const given = ['en', undefined, [], undefined, undefined];
+  const scanner = new changed.Scanner(vscode);
+  expect(changed.write(await scanner.call(one, 'scanExtensions', given))).toBe(written(1, one.remoteAuthority));
+  expect(changed.write(await scanner.call(two, 'scanExtensions', given))).toBe(written(1, two.remoteAuthority));
+  expect(vscode.asked).toEqual([given]);
+});
+
+it.each([
+  ['the list of extensions', () => writeFile(join(extensions, 'extensions.json'), `[${' '.repeat(nextLanguage)}]`)],
+  ['what is to be removed', () => writeFile(join(extensions, '.obsolete'), `{${' '.repeat(nextLanguage)}}`)],
+  ['the folder', () => mkdir(join(extensions, `publisher.name-${nextLanguage}`))],
+])('makes the list anew after a change of %s', async (_what, change) => {
+  const channel = new changed.Channel(service());
+  const given = installed();
+  await channel.call(one, 'getInstalled', given);
+  await change();
+  expect(changed.write(await channel.call(one, 'getInstalled', given))).toBe(written(2, one.remoteAuthority));
+  expect(changed.write(await channel.call(one, 'getInstalled', given))).toBe(written(2, one.remoteAuthority));
+});
+
+it('answers as ever for another profile, another kind, or an address that JSON writes otherwise', async () => {
+  const vscode = service();
+  const channel = new changed.Channel(vscode);
+  const profile = [null, { path: '/profiles/1/extensions.json' }, undefined, 'en'];
+  const odd = { remoteAuthority: 'a"b' };
+  expect(await channel.call(one, 'getInstalled', profile)).toEqual([{ id: 1, name: 'é', for: one.remoteAuthority }, { id: 'other', for: one.remoteAuthority }]);
+  expect(await channel.call(odd, 'getInstalled', plain)).toEqual([{ id: 2, name: 'é', for: 'a"b' }, { id: 'other', for: 'a"b' }]);
+  const given = installed();
+  await channel.call(one, 'getInstalled', given);
+  expect(changed.write(await channel.call(one, 'getInstalled', [1, ...given.slice(1)]))).toBe(written(4, one.remoteAuthority));
 });
 
 it('passes a failure on to all who wait, and asks again after it', async () => {
-  const extensions = service();
-  const channel = new Quick(extensions);
-  extensions.fail = true;
-  const both = await Promise.allSettled([channel.call(one, 'getInstalled', []), channel.call(one, 'getInstalled', [])]);
+  const vscode = service();
+  const channel = new changed.Channel(vscode);
+  const given = installed();
+  vscode.fail = true;
+  const both = await Promise.allSettled([channel.call(one, 'getInstalled', given), channel.call(one, 'getInstalled', given)]);
   expect(both.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
-  extensions.fail = false;
-  expect(await channel.call(one, 'getInstalled', [])).toEqual([{ id: 2, for: 'one' }]);
+  vscode.fail = false;
+  expect(changed.write(await channel.call(one, 'getInstalled', given))).toBe(written(2, one.remoteAuthority));
+});
+
+it('finds files and links, and says of a missing file what VS Code understands', async () => {
+  const [file, link, dangling] = ['file', 'link', 'dangling'].map((name) => join(folder, name)) as [string, string, string];
+  await writeFile(file, 'text');
+  await symlink(file, link);
+  await symlink(join(folder, 'nowhere'), dangling);
+  expect(await changed.bo.stat(file)).toEqual({ stat: expect.objectContaining({ size: 4 }) });
+  expect(await changed.bo.stat(link)).toMatchObject({ stat: { size: 4 }, link: true });
+  const missing = { code: 'ENOENT', errno: -2, syscall: 'stat', path: join(folder, 'none'), message: `ENOENT: no such file or directory, stat '${join(folder, 'none')}'` };
+  await expect(changed.bo.stat(join(folder, 'none'))).rejects.toMatchObject(missing);
+  await expect(changed.bo.stat(join(file, 'below'))).rejects.toMatchObject({ code: 'ENOTDIR' });
+  const disk = new changed.Disk();
+  expect(await disk.readFile(link)).toBe('text');
+  await expect(disk.readFile(join(folder, 'none'))).rejects.toMatchObject(missing);
+  await expect(disk.readFile(dangling)).rejects.toMatchObject({ code: 'ENOENT' });
 });
 
 it('leaves a server of another form as it is', async () => {
   expect(quickServer('case"getInstalled":return this.x(n);')).toBeNull();
   expect(await quickServerFiles(folder, 'product.json', '/ide')).toEqual([]);
-  await mkdir(join(folder, 'vs/out'), { recursive: true });
-  await writeFile(join(folder, 'vs/out/server-main.js'), SERVER);
-  expect((await quickServerFiles(folder, 'vs/product.json', '/ide')).map(({ path }) => path)).toEqual(['/ide/vs/out/server-main.js']);
+  expect((await quickServerFiles(join(folder, 'ide'), 'vs/product.json', '/ide')).map(({ path }) => path)).toEqual(['/ide/vs/out/server-main.js', '/ide/vs/out/vessel-shortcuts.mjs']);
 });
