@@ -1,6 +1,8 @@
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { existsSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer, request as httpRequest } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
@@ -79,6 +81,41 @@ test.each(['/socket', 'PORT'])('a WebSocket through %s is spliced without the be
   await new Promise((resolve, reject) => { socket.on('close', resolve); socket.on('error', reject); });
   expect(JSON.parse(received[0] ?? '')).toEqual({ authorization: null, host: 'demo.localhost', url: '/socket' });
   expect(received[1]).toBe('hello');
+});
+
+test('what a WebSocket is sent faster than it reads arrives whole and in order', async () => {
+  const messages = Array.from({ length: 24 }, (_, index) => randomBytes(1_000_000 + index));
+  const socket = new WebSocket(`ws://127.0.0.1:${agent.port}/socket`, { headers: { authorization: `Bearer ${TEST_TOKEN}` }, maxPayload: 2e6 });
+  const received: Buffer[] = [];
+  socket.on('message', (data: Buffer, binary) => {
+    if (!binary) {
+      for (const message of messages) socket.send(message);
+      return;
+    }
+    received.push(data);
+    if (received.length === messages.length) socket.close();
+    // The first ones slowly, so that the way back fills up.
+    if (received.length > 4) return;
+    socket.pause();
+    setTimeout(() => socket.resume(), 100);
+  });
+  await new Promise((resolve, reject) => { socket.on('close', resolve); socket.on('error', reject); });
+  expect(received.map((data, index) => data.equals(messages[index] ?? Buffer.alloc(0)))).toEqual(messages.map(() => true));
+});
+
+test('what a server sent before it closed an upgrade still arrives', async () => {
+  const content = randomBytes(3_000_000);
+  const server = createServer().on('upgrade', (_request, socket) => {
+    socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: own\r\n\r\n');
+    socket.end(content);
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const asked = httpRequest({ port: agent.port, path: `/_vessel/port/${(server.address() as AddressInfo).port}/`, headers: { authorization: `Bearer ${TEST_TOKEN}`, connection: 'Upgrade', upgrade: 'own' } }).end();
+  const [, socket, head] = await once(asked, 'upgrade') as unknown as readonly [unknown, Socket, Buffer];
+  const chunks = [head];
+  for await (const chunk of socket) chunks.push(chunk as Buffer);
+  expect(Buffer.concat(chunks).equals(content)).toBe(true);
+  server.close();
 });
 
 test('a guest port that listens on IPv6 only is reached, with the path after its number', async () => {

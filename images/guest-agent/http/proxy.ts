@@ -82,9 +82,25 @@ export function proxyRequest(request: IncomingMessage, response: ServerResponse,
   attempt(loopbackOfPort.get(target.port) ?? LOOPBACKS[0], true);
 }
 
-function connectLoopback(port: number): Promise<Socket> {
+/** Room for one read: what loopback delivers at once. */
+const READ_BYTES = 64 * 1024;
+
+/**
+ * Connects to a port on loopback; what arrives is passed to `client`. All reads share one buffer: a new one for each would cost an emulated guest more
+ * than the copying itself, in collecting them. Nothing is read before the last of it was written.
+ */
+function connectLoopback(port: number, client: Duplex): Promise<Socket> {
   const dial = (host: string): Promise<Socket> => new Promise((resolve, reject) => {
-    const socket = connect({ host, port, noDelay: true });
+    const onread = {
+      buffer: Buffer.allocUnsafeSlow(READ_BYTES),
+      callback(bytes: number, buffer: Uint8Array): boolean {
+        client.write(buffer.subarray(0, bytes));
+        const written = client.writableLength === 0;
+        if (!written) client.write('', () => { socket.resume(); });
+        return written;
+      },
+    };
+    const socket = connect({ host, port, noDelay: true, onread });
     socket.once('connect', () => {
       socket.removeListener('error', reject);
       loopbackOfPort.set(port, host);
@@ -102,7 +118,7 @@ export async function proxyUpgrade(request: IncomingMessage, client: Duplex, hea
   client.on('error', () => client.destroy());
   let upstream: Socket;
   try {
-    upstream = await connectLoopback(target.port);
+    upstream = await connectLoopback(target.port, client);
   } catch {
     // Whatever the errno: nothing usable listens there.
     refuseUpgrade(client, target.closed());
@@ -121,6 +137,6 @@ export async function proxyUpgrade(request: IncomingMessage, client: Duplex, hea
   client.on('close', () => upstream.destroy());
   upstream.on('error', () => client.destroy());
   upstream.on('close', () => client.destroy());
+  upstream.on('end', () => client.end());
   client.pipe(upstream);
-  upstream.pipe(client);
 }
