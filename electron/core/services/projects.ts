@@ -12,6 +12,8 @@ export type NewProject = { readonly name: string; readonly template: TemplateId 
 /** Projects: created, renamed, deleted softly, brought back, purged. */
 export class Projects {
   readonly #context: ServiceContext;
+  /** Without a revision yet, but on the way to one. */
+  readonly #making = new Set<string>();
 
   constructor(context: ServiceContext) { this.#context = context; }
 
@@ -31,11 +33,14 @@ export class Projects {
   /** A new project with its first verified revision. Nothing is left when that fails. */
   async create(input: NewProject & { readonly template: TemplateId }): Promise<Project> {
     const id = this.insert(input);
+    this.#making.add(id);
     try {
       await this.firstRevision(id, await this.#context.archiver.template(input.template, input.name), 'create', AbortSignal.any([]));
     } catch (error) {
       await this.#forget(id);
       throw error;
+    } finally {
+      this.#making.delete(id);
     }
     audit(this.#context, { kind: 'project.created', projectId: id, text: `Created "${input.name}" from ${input.template}` });
     return this.get(id);
@@ -103,7 +108,7 @@ export class Projects {
     for (const record of this.#context.store.projects.list(true)) {
       const unborn = record.head === null && record.environment === null;
       if (!unborn && !isPurgeable(record.deletedAt, this.#context.runtime.now())) continue;
-      if (unborn && this.#context.operations.active(record.id, null) !== null) continue;
+      if (unborn && (this.#making.has(record.id) || this.#context.operations.active(record.id, null) !== null)) continue;
       await this.#forget(record.id);
       audit(this.#context, { kind: 'project.purged', projectId: record.id, text: unborn ? `"${record.name}" was never finished` : `"${record.name}" was deleted over 30 days ago` });
       purged.push(record.id);

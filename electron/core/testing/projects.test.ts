@@ -37,6 +37,19 @@ describe('projects', () => {
     expect(world.projects.list(true)).toEqual([]);
   });
 
+  it('are not taken for unfinished ones while they are made', async () => {
+    const made = create();
+    await world.projects.purge();
+    const { id } = await made;
+    expect(await world.projects.purge()).toEqual([]);
+    expect(await world.history.verify(id, 1)).toMatchObject({ ok: true });
+  });
+
+  it('are removed when a Vessel that ended left them without a first revision', async () => {
+    const id = world.projects.insert({ name: 'Unborn', template: null, hostId: 'local', settings: {} });
+    expect(await world.projects.purge()).toEqual([id]);
+  });
+
   it('refuse a host that does not exist', async () => {
     await expect(world.projects.create({ name: 'A', template: 'node', hostId: 'mars', settings: {} })).rejects.toThrow(code('NOT_FOUND'));
   });
