@@ -1,5 +1,9 @@
 import { WHEN_CALM } from './when-calm.ts';
 
+const LOOK_MS = 50;
+/** Text has no colours before the lists are there: longer would be seen. */
+const LONGEST_MS = 1_000;
+
 /**
  * Program text, put beside VS Code's server and called from the places where `quickServer` changes it.
  *
@@ -47,7 +51,7 @@ export async function kept(call, given, asker, make) {
     made.texts.catch(() => { if (lists.get(key) === made) lists.delete(key); });
   }
   const texts = await list.texts;
-  await new Promise((go) => whenCalm(50, 1000, go));
+  await new Promise((go) => whenCalm(${LOOK_MS}, ${LONGEST_MS}, go));
   if (list.authority !== authority) {
     list.written = new Written(texts.map((text) => Buffer.from(text.replaceAll(ANYBODY, authority))));
     list.authority = authority;

@@ -1,5 +1,9 @@
 import { WHEN_CALM } from './when-calm.ts';
 
+const LOOK_MS = 100;
+/** A browser complains of an extension host after ten seconds. */
+const LONGEST_MS = 4_000;
+
 /**
  * Program text, run inside VS Code's server before anything else: keeps one started process of each kind ready that the server forks
  * while a workbench loads. Measured in emulation, an extension host takes 4 s of processor until it listens, in the very seconds in
@@ -69,7 +73,7 @@ function take(kind, script, args, options) {
   spare.child.off('message', spare.hold);
   const speak = () => { for (const [message, handle] of spare.messages) if (spare.child.connected) spare.child.emit('message', message, handle); };
   // In any case after the caller has attached its listeners.
-  if (kind === EXTENSION_HOST) whenCalm(100, 4000, speak);
+  if (kind === EXTENSION_HOST) whenCalm(${LOOK_MS}, ${LONGEST_MS}, speak);
   else setImmediate(speak);
   return spare.child;
 }

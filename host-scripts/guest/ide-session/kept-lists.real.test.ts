@@ -52,6 +52,15 @@ describeUnless(cannotRunMachines(), 'the lists of extensions that VS Code\'s cha
   const byId = (list: readonly Extension[]): readonly Extension[] => list.toSorted((a, b) => JSON.stringify(a.identifier).localeCompare(JSON.stringify(b.identifier)));
   const installed = (): Promise<readonly Extension[]> => ask('extensions', 'getInstalled', [undefined, undefined, undefined, 'en']);
 
+  it('hold while nothing changes in the folder of extensions, whatever lies elsewhere', async () => {
+    const builtIn = `${IDE_ROOT}/node_modules/code-server/lib/vscode/extensions`;
+    const move = async (from: string, to: string): Promise<void> => { expect(await execInGuest(vm, ['sudo', '-n', 'mv', from, to])).toMatchObject({ code: 0 }); };
+    await move(builtIn, `${builtIn}.away`);
+    expect((await installed()).length).toBeGreaterThan(80);
+    expect((await ask('remoteExtensionsScanner', 'scanExtensions', ['en', undefined, [], undefined, undefined])).length).toBeGreaterThan(80);
+    await move(`${builtIn}.away`, builtIn);
+  }, 120_000);
+
   it('are what VS Code itself answers', async () => {
     const kept = await installed();
     expect(kept.length).toBeGreaterThan(80);
