@@ -1,28 +1,28 @@
 import type { Client } from '#shared/contract.ts';
 import type { Project } from '#shared/project.ts';
-import { navigate } from './navigate.ts';
+import { navigate, stillHere } from './navigate.ts';
 import { toastError, useStore } from './store.ts';
 
 /** Calls that answer with the id of an operation and need nothing but a project. */
 type ProjectOperation = 'environments.open' | 'environments.save' | 'environments.close';
 
-/** Starts long work and shows its console; what refuses to start is said in a toast. */
-export async function startAndShow(start: () => Promise<{ readonly operationId: string }>): Promise<void> {
+/** Starts long work and shows its console, unless the user has gone elsewhere by then; what refuses to start is said in a toast. */
+export async function startAndShow(start: () => Promise<{ readonly operationId: string }>, here: () => boolean = stillHere()): Promise<void> {
   try {
     const { operationId } = await start();
-    navigate({ screen: 'console', operationId });
+    if (here()) navigate({ screen: 'console', operationId });
   } catch (error) {
     toastError(error);
   }
 }
 
-export function startProjectOperation(client: Client, name: ProjectOperation, projectId: string): Promise<void> {
+export function startProjectOperation(client: Client, name: ProjectOperation, projectId: string, here: () => boolean = stillHere()): Promise<void> {
   return startAndShow(async () => {
     const started = await client.call(name, { projectId });
     // The browser loads and compiles VS Code behind the console while the machine comes up.
     if (name === 'environments.open') void loadIde(client, projectId).catch(() => undefined); // the IDE's screen asks again, and says what is wrong
     return started;
-  });
+  }, here);
 }
 
 /** Opens a resting project on the host that was chosen; it stays there. */

@@ -5,7 +5,7 @@ import { Card, EmptyState, Page } from '../../design/surface.tsx';
 import { formatCount } from '../../lib/format.ts';
 import { hostStanding, sortedHosts } from '../../lib/host-view.ts';
 import type { Route } from '../../lib/routes.ts';
-import { navigate, replaceRoute } from '../../state/navigate.ts';
+import { leaveRoute, navigate } from '../../state/navigate.ts';
 import { useStore } from '../../state/store.ts';
 import { AddHostDialog } from './add-host-dialog.tsx';
 import { HostRow } from './host-row.tsx';
@@ -32,7 +32,7 @@ export function HostsScreen({ route }: { readonly route: Extract<Route, { readon
           <p>Any Debian or Ubuntu machine that you reach over SSH can run your environments, and feels like this one. Nothing is installed there before you have seen the plan.</p>
         </EmptyState>
       )}
-      {route.panel === 'add' && <AddHostDialog onClose={() => replaceRoute({ screen: 'hosts', panel: 'none' })} />}
+      {route.panel === 'add' && <AddHostDialog onClose={() => leaveRoute(route, { screen: 'hosts', panel: 'none' })} />}
     </Page>
   );
 }

@@ -6,7 +6,7 @@ import { ErrorPanel } from '../../design/error-panel.tsx';
 import { formatCount } from '../../lib/format.ts';
 import { projectsOn } from '../../lib/host-view.ts';
 import { useClient } from '../../state/client-context.ts';
-import { navigate } from '../../state/navigate.ts';
+import { navigate, stillHere } from '../../state/navigate.ts';
 import { toShape, useStore } from '../../state/store.ts';
 
 /** More than this is a list to look at on the projects' own screen. */
@@ -24,11 +24,12 @@ export function RemoveHostDialog({ hostId, onClose }: { readonly hostId: string;
   const remove = async (): Promise<void> => {
     setBusy(true);
     setError(null);
+    const here = stillHere();
     try {
       await client.call('hosts.remove', { hostId });
       useStore.getState().toast('ok', `${name} was removed`);
       onClose();
-      navigate({ screen: 'hosts', panel: 'none' });
+      if (here()) navigate({ screen: 'hosts', panel: 'none' });
     } catch (caught) {
       setError(toShape(caught));
       setBusy(false);

@@ -6,6 +6,7 @@ import { Choice, Field, TextInput } from '../../design/field.tsx';
 import { defaultHost } from '../../lib/host-view.ts';
 import { attempt, startProjectOperation } from '../../state/actions.ts';
 import { useClient } from '../../state/client-context.ts';
+import { stillHere } from '../../state/navigate.ts';
 import { useStore } from '../../state/store.ts';
 import { HostField } from './host-field.tsx';
 import { TEMPLATES, TIER_OPTIONS } from './templates.tsx';
@@ -24,11 +25,14 @@ export function CreateDialog({ onClose }: { readonly onClose: () => void }): Rea
 
   const create = async (andOpen: boolean): Promise<void> => {
     setBusy(true);
+    const here = stillHere();
     const done = await attempt(async () => {
       const project = await client.call('projects.create', { name: name.trim(), template, hostId, settings: { tier } });
       useStore.getState().apply({ kind: 'project', project });
+      // Whoever left meanwhile stays where they are; the card shows the rest.
+      const stays = here();
       onClose();
-      if (andOpen) await startProjectOperation(client, 'environments.open', project.id);
+      if (andOpen) await startProjectOperation(client, 'environments.open', project.id, stays ? stillHere() : here);
     });
     if (!done) setBusy(false);
   };

@@ -48,6 +48,7 @@ export function ImportDialog({ file: dropped, onClose }: { readonly file: File |
         ? await uploadZip(file, { name: name.trim(), hostId }, setSent, controller.signal)
         : await client.call('projects.import', { path: path.trim(), name: name.trim(), hostId }, { signal: controller.signal });
       upload.current = null;
+      if (controller.signal.aborted) return; // the dialog is gone, and the user with it
       onClose();
       navigate({ screen: 'console', operationId: started.operationId });
     } catch (caught) {

@@ -7,7 +7,7 @@ import { EmptyState, Page } from '../../design/surface.tsx';
 import { formatCount } from '../../lib/format.ts';
 import { SORT_ORDERS, visibleProjects } from '../../lib/project-status.ts';
 import type { Route } from '../../lib/routes.ts';
-import { navigate, replaceRoute } from '../../state/navigate.ts';
+import { leaveRoute, navigate } from '../../state/navigate.ts';
 import { useStore } from '../../state/store.ts';
 import { Banners } from './banners.tsx';
 import { ProjectGrid } from './project-grid.tsx';
@@ -41,7 +41,7 @@ export function ProjectsScreen({ route }: { readonly route: Extract<Route, { rea
       {loaded && living.length > 0 && visible.length === 0 && (
         <EmptyState icon={<SearchX size={24} />} title="No project matches" actions={<Button onClick={() => useStore.getState().setQuery('')}>Clear the search</Button>}>Nothing is called “{query}”.</EmptyState>
       )}
-      <ProjectPanels route={route} onClose={() => replaceRoute({ screen: 'projects', panel: 'none' })} />
+      <ProjectPanels route={route} onClose={() => leaveRoute(route, { screen: 'projects', panel: 'none' })} />
     </Page>
   );
 }
