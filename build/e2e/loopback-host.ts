@@ -8,6 +8,8 @@ import { endHome } from './home.ts';
 import { processesTouching } from './processes.ts';
 import { makeHome } from './vessel.ts';
 
+/** What a page that was closed leaves to do in an emulated guest is done by then. */
+const SLEEP_MS = 30_000;
 /** The built agent, as provisioning would put it on a host. */
 const AGENT = fileURLToPath(new URL('../../out/host/infra-agent.mjs', import.meta.url));
 
@@ -37,8 +39,8 @@ export type LoopbackHost = {
   addTo(client: Client, name?: string): Promise<Host>;
   /** The `infra-agent serve` processes there. */
   agents(): Promise<readonly number[]>;
-  /** One round of the host's own timer, for which everything that is not in use at this moment is idle. */
-  timer(): Promise<{ readonly desktopAway: boolean; readonly hibernated: readonly string[] }>;
+  /** Rounds of the host's own timer, for which everything that is not in use at this moment is idle, until it has put this environment to sleep with no desktop there. */
+  sleeps(projectId: string): Promise<void>;
   stop(): Promise<void>;
 };
 
@@ -65,9 +67,15 @@ export async function startLoopbackHost(options: LoopbackOptions): Promise<Loopb
       return client.call('hosts.refresh', { hostId: id });
     },
     agents: async () => (await processesTouching([home])).filter(({ command: line }) => line.includes('infra-agent.mjs') && / serve( |$)/.test(line)).map(({ pid }) => pid),
-    async timer() {
-      const { stdout } = await promisify(execFile)(process.execPath, [AGENT, 'idle', '--idle-minutes', '0.001', '--home', home], { env: { ...process.env, ...settings, VESSEL_FAULT: '' } });
-      return JSON.parse(stdout) as Awaited<ReturnType<LoopbackHost['timer']>>;
+    async sleeps(projectId) {
+      const deadline = Date.now() + SLEEP_MS;
+      for (;;) {
+        const { stdout } = await promisify(execFile)(process.execPath, [AGENT, 'idle', '--idle-minutes', '0.001', '--home', home], { env: { ...process.env, ...settings, VESSEL_FAULT: '' } });
+        const round = JSON.parse(stdout) as { readonly desktopAway: boolean; readonly hibernated: readonly string[] };
+        if (round.desktopAway && round.hibernated.includes(projectId)) return;
+        // What a page or a command left to do in a busy guest may still be going on; a host asks again too.
+        if (Date.now() > deadline) throw new Error(`${projectId} was not put to sleep: ${stdout}`);
+      }
     },
     async stop() {
       await other?.close();

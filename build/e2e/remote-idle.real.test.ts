@@ -31,7 +31,7 @@ describeUnless(whyNoSshd(), 'an environment on a host over SSH that nobody uses'
   async function away(projectId: string): Promise<void> {
     far.wire.cut();
     await until(async () => (await far.agents()).length === 0, 'the agent to leave');
-    expect((await far.timer()).hibernated).toContain(projectId);
+    await far.sleeps(projectId);
   }
 
   beforeAll(async () => {

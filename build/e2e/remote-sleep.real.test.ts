@@ -50,7 +50,7 @@ describeUnless(whyNoSshd(), 'VS Code in an environment that its host puts to sle
     const { home, file: { port } } = vessel;
     await vessel.kill9();
     await until(async () => (await far.agents()).length === 0, 'the agent of the killed desktop to end');
-    expect(await far.timer()).toMatchObject({ desktopAway: true, hibernated: [projectId] });
+    await far.sleeps(projectId);
     vessel = await startVessel({ home, port, env: far.env });
     await until(async () => await state() === 'hibernated', 'it to be found asleep', 60_000);
     await run('open');
