@@ -17,6 +17,12 @@ const TOTAL_MS = 80 * 60_000;
 /** The golden image from nothing takes about 6 minutes there; a slow mirror some more. */
 const PROVISION_MS = 30 * 60_000;
 
+/** Files that take less are not worth a line. */
+const LISTED_MS = 10_000;
+/** A failure is told whole where it happened; at the end, where a record that keeps only the last lines still has it, this much of it. */
+const RETOLD_LINES = 12;
+const RETOLD = 20;
+
 const started = Date.now();
 const deadline = started + TOTAL_MS;
 const total = { passed: 0, failed: 0, skipped: 0 };
@@ -78,9 +84,14 @@ async function everything() {
   const real = await runReal({ filters, deadline, signal: interrupted.signal, say });
   add(real);
   say('\n── time per file');
-  for (const { file, ms, passed, failed, skipped } of real.files.toSorted((one, other) => other.ms - one.ms)) {
+  const listed = real.files.filter(({ ms, failed }) => ms >= LISTED_MS || failed > 0);
+  for (const { file, ms, passed, failed, skipped } of listed.toSorted((one, other) => other.ms - one.ms)) {
     say(`${(ms / 1000).toFixed(1).padStart(8)} s  ${file}  (${countsLine({ passed, failed, skipped })})`);
   }
+  say(`${real.files.length - listed.length} more took less than ${LISTED_MS / 1000} s each`);
+  if (real.failures.length > 0) say('\n── what failed');
+  for (const { where, lines } of real.failures.slice(0, RETOLD)) say([`✗ ${where}`, ...lines.slice(0, RETOLD_LINES).map((line) => `    ${line}`)].join('\n'));
+  if (real.failures.length > RETOLD) say(`and ${real.failures.length - RETOLD} more, above`);
 }
 
 try {

@@ -10,7 +10,7 @@ const NOISE = /^\s+at .*(node_modules\/|new Promise|node:internal)/;
 const seconds = (ms) => `${(ms / 1000).toFixed(1)} s`;
 
 export default class VesselReporter {
-  summary = { passed: 0, failed: 0, skipped: 0, files: [], finished: false };
+  summary = { passed: 0, failed: 0, skipped: 0, files: [], failures: [], finished: false };
   started = new Map();
 
   write() {
@@ -63,11 +63,12 @@ export default class VesselReporter {
   }
 
   failure(where, errors = []) {
-    this.say(`✗ ${where}`);
-    for (const error of errors) {
+    const lines = errors.flatMap((error) => {
       const text = [error.stack ?? `${error.name ?? 'Error'}: ${error.message}`, error.diff].filter(Boolean).join('\n');
-      this.say(text.split('\n').filter((line) => !NOISE.test(line)).slice(0, FAILURE_LINES).map((line) => `    ${line}`).join('\n'));
-    }
+      return text.split('\n').filter((line) => !NOISE.test(line)).slice(0, FAILURE_LINES);
+    });
+    this.summary.failures.push({ where, lines });
+    this.say([`✗ ${where}`, ...lines.map((line) => `    ${line}`)].join('\n'));
   }
 
   onTestRunEnd(modules, errors) {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { node24, out, root } from './paths.mjs';
 import { run } from './run.mjs';
 
-export const EMPTY_SUMMARY = { passed: 0, failed: 0, skipped: 0, files: [], finished: false };
+export const EMPTY_SUMMARY = { passed: 0, failed: 0, skipped: 0, files: [], failures: [], finished: false };
 
 /** Where one project's counts are kept. */
 export const summaryFile = (project) => join(out, 'test-results', `${project}.json`);
