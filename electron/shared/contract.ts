@@ -188,8 +188,10 @@ export const calls = {
   'environments.activity': call(project, GuestActivitySchema.extend({ idleStopAt: z.number().nullable(), reasons: z.array(z.string()) })),
   'environments.metrics': call(project, GuestMetricsSchema),
   'environments.ports': call(project, z.object({ ports: z.array(z.object({ port: z.number().int(), process: z.string().nullable(), url: z.string() })) })),
-  /** An address with a fresh ticket; `frame` asks for the same-site `<id>.vessel.localhost`. */
-  'environments.url': call(project.extend({ port: z.number().int().min(1).max(65535).optional(), frame: z.boolean().default(false) }), z.object({ url: z.string(), origin: z.string() })),
+  /** An address with a fresh ticket; `frame` asks for the same-site `<id>.vessel.localhost`. `gate` of a page that was loaded ahead: `opened` says that it goes on, and needs no other. */
+  'environments.url': call(project.extend({ port: z.number().int().min(1).max(65535).optional(), frame: z.boolean().default(false), gate: z.string().optional() }), z.object({ url: z.string(), origin: z.string(), opened: z.boolean() })),
+  /** VS Code's page for a frame, to be loaded before the project is opened: it waits at its gate. Null where there is none (a host that is not set up, an image of another form). */
+  'environments.ahead': call(project, z.object({ page: z.object({ url: z.string(), gate: z.string() }).nullable() })),
   'environments.logs': call(project.extend({ lines: z.number().int().positive().max(5000).default(200) }), z.object({ lines: z.array(z.string()) })),
   'environments.orphans': call(z.object({}), z.object({ orphans: z.array(OrphanSchema) })),
   /** Saves an orphan's workspace as a new revision (of a new project when unknown), then ends the VM. */

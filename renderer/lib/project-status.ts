@@ -59,7 +59,7 @@ export const SORT_ORDERS: readonly { readonly value: SortOrder; readonly label: 
 ];
 
 const TONE_ORDER: Readonly<Record<Tone, number>> = { bad: 0, busy: 1, live: 2, warn: 3, idle: 4 };
-const lastUsed = (project: Project): number => Math.max(project.lastOpenedAt ?? 0, project.updatedAt, project.createdAt);
+export const lastUsed = (project: Project): number => Math.max(project.lastOpenedAt ?? 0, project.updatedAt, project.createdAt);
 
 /** The cards to show: those whose name, id or template holds every word of `query`, in the wanted order. Deleted ones are left out. */
 export function visibleProjects(projects: readonly Project[], query: string, order: SortOrder): readonly Project[] {

@@ -34,10 +34,21 @@ export function openProjectOn(client: Client, projectId: string, hostId: string)
   });
 }
 
-/** Asks for a way into the environment and lets VS Code's frame load it. */
+/** Asks for a way into the environment and lets VS Code's frame load it; a frame that waits for this project goes on as it is. */
 export async function loadIde(client: Client, projectId: string, signal?: AbortSignal): Promise<void> {
-  const { url } = await client.call('environments.url', { projectId, frame: window.vessel?.shell !== 'electron' }, signal === undefined ? {} : { signal });
-  useStore.getState().setIdeFrame({ projectId, url, askedAt: Date.now(), shown: false });
+  const ahead = useStore.getState().ideFrame;
+  const gate = ahead?.projectId === projectId ? ahead.gate : null;
+  const { url, opened } = await client.call('environments.url', { projectId, frame: window.vessel?.shell !== 'electron', ...(gate === null ? {} : { gate }) }, signal === undefined ? {} : { signal });
+  const { ideFrame, setIdeFrame } = useStore.getState();
+  const stays = opened && ideFrame?.gate === gate ? ideFrame : null;
+  setIdeFrame(stays === null ? { projectId, url, askedAt: Date.now(), shown: false, gate: null } : { ...stays, askedAt: Date.now(), gate: null });
+}
+
+/** Loads VS Code for a project that will probably be opened next, up to its gate. False when there is nothing to load. */
+export async function loadAhead(client: Client, projectId: string, signal: AbortSignal): Promise<boolean> {
+  const { page } = await client.call('environments.ahead', { projectId }, { signal });
+  if (page !== null && !signal.aborted) useStore.getState().setIdeFrame({ projectId, ...page, askedAt: Date.now(), shown: false });
+  return page !== null;
 }
 
 /** The card's big button. A project that something works on leads to that work instead. */

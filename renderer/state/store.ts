@@ -19,13 +19,15 @@ export type Modal =
   | null;
 
 /** VS Code's frame of one project, perhaps still behind the console. */
-export type IdeFrame = { readonly projectId: string; /** Carries a ticket for one entry: a later one would load the frame again. */ readonly url: string; readonly askedAt: number; readonly shown: boolean };
+export type IdeFrame = { readonly projectId: string; /** Carries a ticket for one entry: a later one would load the frame again. */ readonly url: string; readonly askedAt: number; readonly shown: boolean; /** Where it waits, when it was loaded before anybody opened its project. */ readonly gate: string | null };
 
 export type AppStore = AppData & {
   readonly connection: ConnectionState;
   readonly route: Route;
   readonly modal: Modal;
   readonly ideFrame: IdeFrame | null;
+  /** The project that somebody points at to open it. */
+  readonly expected: string | null;
   readonly toasts: readonly Toast[];
   /** Open questions of this page's calls, oldest first. */
   readonly prompts: readonly Prompt[];
@@ -37,6 +39,7 @@ export type AppStore = AppData & {
   setRoute(hash: string): void;
   setModal(modal: Modal): void;
   setIdeFrame(frame: IdeFrame | null): void;
+  expect(projectId: string): void;
   setPrompts(prompts: readonly Prompt[]): void;
   setQuery(query: string): void;
   setSort(sort: SortOrder): void;
@@ -54,6 +57,7 @@ export const useStore = create<AppStore>()((set) => ({
   route: HOME,
   modal: null,
   ideFrame: null,
+  expected: null,
   toasts: [],
   prompts: [],
   query: '',
@@ -64,6 +68,7 @@ export const useStore = create<AppStore>()((set) => ({
   setRoute: (hash) => set({ route: parseRoute(hash), modal: null }),
   setModal: (modal) => set({ modal }),
   setIdeFrame: (ideFrame) => set({ ideFrame }),
+  expect: (expected) => set({ expected }),
   setPrompts: (prompts) => set({ prompts }),
   setQuery: (query) => set({ query }),
   setSort: (sort) => set({ sort }),

@@ -56,7 +56,8 @@ export function createFixtureClient(scenario: Scenario, theme: 'light' | 'dark')
     'history.verify': ({ projectId }) => ({ ok: true, verifiedAt: Date.now(), sha256: revision(projectId, 12, now).sha256 }),
     'environments.activity': () => ({ now: Date.now(), ide: now - 60_000, terminal: null, http: now - 240_000, file: now - 60_000, exec: null, open: { ide: 1, exec: 0, terminal: 1 }, changeCounter: 9, idleStopAt: now + 24 * 60_000, reasons: ['A file was written 1 min ago', 'A terminal is open'] }),
     'environments.ports': () => ({ ports: [{ port: 5173, process: 'node (vite)', url: 'http://5173--shop-api-k3f9.localhost:7420/' }, { port: 8080, process: 'python3 -m http.server', url: 'http://8080--shop-api-k3f9.localhost:7420/' }] }),
-    'environments.url': () => ({ url: '/ide-stand-in.html', origin: '/' }),
+    'environments.url': () => ({ url: '/ide-stand-in.html', origin: '/', opened: false }),
+    'environments.ahead': () => ({ page: null }),
     'exclude.preview': ({ paths, exclude }) => ({ leftOut: exclude.preset === 'everything' ? [] : paths.filter((path) => path.startsWith('node_modules')).map((path) => ({ path, reason: 'beside package.json' })) }),
     'hosts.plan': () => ({
       status: 'planned', changed: 0, steps: [

@@ -9,7 +9,7 @@ export type Route =
   | { readonly kind: 'unreachable'; readonly name: string; readonly hostName: string; readonly waits: boolean }
   /** It is being saved and ended. */
   | { readonly kind: 'stopping'; readonly name: string }
-  | { readonly kind: 'not-running'; readonly name: string }
+  | { readonly kind: 'not-running'; readonly name: string; /** Of the image it would run; null when unknown. */ readonly ideStaticDir: string | null }
   | { readonly kind: 'unknown' };
 
 /** Answered by the environment service from memory: asked on every request, so it must not block. */
@@ -38,8 +38,13 @@ export type Gateway = {
   authenticate(request: IncomingMessage): void;
   /** The address a person opens first: carries a one-time ticket that becomes a cookie. */
   appUrl(): string;
-  /** An address into an environment (or one of its ports) with a short-lived ticket; `frame` → `<id>.vessel.localhost`. */
-  urlFor(target: { readonly projectId: string; readonly port?: number | undefined; readonly frame: boolean }): { readonly url: string; readonly origin: string };
+  /**
+   * An address into an environment (or one of its ports) with a short-lived ticket; `frame` → `<id>.vessel.localhost`. `gate` lets the workbench go on that
+   * `aheadFor` loaded; `opened` is false when it cannot, and the address is needed.
+   */
+  urlFor(target: { readonly projectId: string; readonly port?: number | undefined; readonly frame: boolean; readonly gate?: string | undefined }): { readonly url: string; readonly origin: string; readonly opened: boolean };
+  /** The address of a workbench that loads before its project is opened, and then waits at its gate; null where that cannot be (docs/adr/0073-the-next-editor-is-loaded.md). */
+  aheadFor(projectId: string): Promise<{ readonly url: string; readonly gate: string } | null>;
   mount(door: AppDoor): void;
   close(): Promise<void>;
 };

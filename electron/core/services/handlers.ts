@@ -87,9 +87,13 @@ export function makeHandlers(services: Services): Handlers {
       const unique = new Map(ports.map((found) => [found.port, found.process]));
       return { ports: [...unique].map(([port, process]) => ({ port, process, url: context.gateway().urlFor({ projectId, port, frame: false }).url })) };
     },
-    'environments.url': async ({ projectId, port, frame }) => {
+    'environments.url': async ({ projectId, port, frame, gate }) => {
       projects.record(projectId);
-      return context.gateway().urlFor({ projectId, port, frame });
+      return context.gateway().urlFor({ projectId, port, frame, gate });
+    },
+    'environments.ahead': async ({ projectId }) => {
+      projects.record(projectId);
+      return { page: await context.gateway().aheadFor(projectId) };
     },
     'environments.logs': async ({ projectId, lines }, { signal }) => {
       const found = await hosts.link(projects.record(projectId).environment?.hostId ?? projects.record(projectId).hostId).request('logs', { id: projectId, lines }, { signal });

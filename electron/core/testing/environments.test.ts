@@ -149,7 +149,7 @@ describe('Save & Exit', () => {
     expect((await world.environments.close(id).done).result).toMatchObject({ changed: true, archive: { rev: 2 } });
     expect(world.host.vms.size).toBe(0);
     expect(world.state(id)).toEqual({ state: 'destroyed', code: undefined, head: 2 });
-    expect(world.environments.routes.resolve(id)).toEqual({ kind: 'not-running', name: 'A' });
+    expect(world.environments.routes.resolve(id)).toEqual({ kind: 'not-running', name: 'A', ideStaticDir: null });
   });
 
   it('keeps the VM and opens the way in again when the save fails', async () => {

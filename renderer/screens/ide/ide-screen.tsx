@@ -24,11 +24,11 @@ export function IdeScreen({ projectId }: { readonly projectId: string }): ReactN
   const known = useStore((state) => state.loaded);
   const host = useStore((state) => (project === undefined ? undefined : state.hosts[hostOf(project)]));
   const away = project === undefined ? null : awayHost(project, host);
-  const frame = useStore((state) => (state.ideFrame?.projectId === projectId ? state.ideFrame : null));
+  const frame = useStore((state) => (state.ideFrame?.projectId === projectId && state.ideFrame.gate === null ? state.ideFrame : null));
   // Asked for once: whether what was loaded behind the console will do is known when this screen appears.
   const { loaded, reload } = useCall(async (signal) => {
     const ahead = useStore.getState().ideFrame;
-    if (ahead?.projectId === projectId && Date.now() - ahead.askedAt < STALE_MS) return;
+    if (ahead?.projectId === projectId && ahead.gate === null && Date.now() - ahead.askedAt < STALE_MS) return;
     // Nothing would answer: a frame that is loaded now would show that, and stay so.
     if (!answersNow(projectId)) return;
     await loadIde(client, projectId, signal);

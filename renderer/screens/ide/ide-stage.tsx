@@ -1,7 +1,9 @@
 import { type ReactNode, useEffect, useRef } from 'react';
 import type { EnvironmentState } from '#shared/project.ts';
 import { environmentPartition } from '#shared/shell.ts';
+import { useEditorAhead } from '../../state/use-editor-ahead.ts';
 import { classes } from '../../design/classes.ts';
+import { mayWait } from '../../lib/editor-ahead.ts';
 import { type AppStore, type IdeFrame, useStore } from '../../state/store.ts';
 
 /**
@@ -12,22 +14,31 @@ export function IdeStage(): ReactNode {
   const frame = useStore((state) => state.ideFrame);
   const place = useStore(placeOf);
   const setFrame = useStore((state) => state.setIdeFrame);
+  useEditorAhead();
   useEffect(() => { if (frame !== null && place === 'gone') setFrame(null); }, [frame, place, setFrame]);
   if (frame === null || place === 'gone') return null;
   const hidden = place === 'behind';
   return (
     <div inert={hidden} className={classes('fixed inset-0', hidden && 'invisible')}>
-      <Frame key={frame.url} frame={frame} onShown={() => setFrame({ ...frame, shown: true })} />
+      <Frame key={frame.url} frame={frame} onShown={() => markShown(frame.url)} />
     </div>
   );
+}
+
+/** The frame may have passed its gate since it was rendered. */
+function markShown(url: string): void {
+  const { ideFrame, setIdeFrame } = useStore.getState();
+  if (ideFrame?.url === url) setIdeFrame({ ...ideFrame, shown: true });
 }
 
 const COMING: ReadonlySet<EnvironmentState> = new Set(['requested', 'provisioning', 'starting']);
 
 /** Where the frame belongs now; gone as soon as nobody is on the way to it. */
-function placeOf({ ideFrame, route, operations, projects }: AppStore): 'shown' | 'behind' | 'gone' {
+function placeOf(store: AppStore): 'shown' | 'behind' | 'gone' {
+  const { ideFrame, route, operations, projects } = store;
   if (ideFrame === null) return 'gone';
   const { projectId } = ideFrame;
+  if (ideFrame.gate !== null) return mayWait(store, projectId) ? 'behind' : 'gone';
   const state = projects[projectId]?.environment?.state;
   if (route.screen === 'ide' && route.projectId === projectId) return state === 'running' ? 'shown' : state !== undefined && COMING.has(state) ? 'behind' : 'gone';
   const operation = route.screen === 'console' ? operations[route.operationId] : undefined;

@@ -62,9 +62,10 @@ export const ProjectCard = memo(function ProjectCard({ project }: { readonly pro
 
 function PrimaryButton({ project, status }: { readonly project: Project; readonly status: ProjectStatus }): ReactNode {
   const client = useClient();
+  const expect = useStore((state) => state.expect);
   const act = (): void => void openProject(client, project);
   switch (status.primary) {
-    case 'open': return <Button variant="primary" icon={<Play size={14} />} onClick={act} data-testid="open" data-primary="" aria-label={`Open ${project.name}`}>Open</Button>;
+    case 'open': return <Button variant="primary" icon={<Play size={14} />} onClick={act} onPointerEnter={() => expect(project.id)} data-testid="open" data-primary="" aria-label={`Open ${project.name}`}>Open</Button>;
     case 'resume': return <Button variant="primary" icon={<Play size={14} />} onClick={act} data-testid="resume" data-primary="" aria-label={`Resume ${project.name}`}>Resume</Button>;
     case 'console': return <Button icon={<SquareTerminal size={14} />} onClick={act} data-testid="show-console" data-primary="" aria-label={`Show the console of ${project.name}`}>Console</Button>;
     case 'none': return <Button disabled data-primary="">Open</Button>;

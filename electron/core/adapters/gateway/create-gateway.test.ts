@@ -224,7 +224,7 @@ describe('what the guest and the browser learn of each other', () => {
 
 describe('an environment that cannot answer', () => {
   it('that does not run is offered to be opened', async () => {
-    door.routes.set(ID, { kind: 'not-running', name: 'Shop <API>' });
+    door.routes.set(ID, { kind: 'not-running', name: 'Shop <API>', ideStaticDir: null });
     const answer = await send(port, `${ID}.vessel.localhost:${port}`, '/', { headers: { ...HTML, cookie: await cookieOf(true) } });
     expect(answer.status).toBe(503);
     expect(answer.body).toContain(`http://vessel.localhost:${port}/#/open/${ID}`);

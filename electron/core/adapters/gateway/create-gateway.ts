@@ -7,6 +7,7 @@ import { hasEntered, requireAccess, type Proof } from './access.ts';
 import { enter, enterUrl, goTo, isEnter } from './enter.ts';
 import { framePolicy, framers } from './headers.ts';
 import { APP_HOST, ASSETS_HOST, environmentHost, originOf, parseHost, type EnvironmentTarget, type Target } from './hosts.ts';
+import { gateOf, Gates, isGate } from './gates.ts';
 import { createIdeStatic, type IdeStatic } from './ide-static/ide-static.ts';
 import { listenOnLoopback } from './listen.ts';
 import { pageHeaders, renderPage, type Page } from './page-html.ts';
@@ -49,6 +50,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     options, secret, upstreams, state,
     tickets: createTickets(secret),
     proxy: createProxy(upstreams, () => state.port),
+    gates: new Gates(),
     ideStatic: createIdeStatic({ cache: options.cache, log: options.log }),
   };
   const servers = { v4: listener(parts), v6: listener(parts) };
@@ -61,9 +63,18 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     bearer: secret.bearer,
     authenticate: (request) => { requireAccess(request, requireTarget(request, state.port), secret, request.headers.upgrade !== undefined); },
     appUrl: () => enterUrl(parts.tickets, APP_HOST, state.port, '/'),
-    urlFor({ projectId, port, frame }) {
+    urlFor({ projectId, port, frame, gate }) {
       const host = environmentHost(projectId, port, frame);
-      return { url: enterUrl(parts.tickets, host, state.port, '/'), origin: originOf(host, state.port) };
+      const opened = gate !== undefined && parts.gates.open(gate, projectId, staticDirOf(options.routes.resolve(projectId)));
+      return { url: enterUrl(parts.tickets, host, state.port, '/'), origin: originOf(host, state.port), opened };
+    },
+    async aheadFor(projectId) {
+      const ideStaticDir = staticDirOf(options.routes.resolve(projectId));
+      const host = environmentHost(projectId, undefined, true);
+      const page = ideStaticDir === null ? null : await parts.ideStatic.aheadPage(ideStaticDir, host, originOf(ASSETS_HOST, state.port));
+      if (ideStaticDir === null || page === null) return null;
+      const gate = parts.gates.make(projectId, ideStaticDir);
+      return { url: enterUrl(parts.tickets, host, state.port, `${page.url}&vessel-ahead=${gate}`), gate };
     },
     mount(door) { state.door = door; },
     async close() {
@@ -79,6 +90,7 @@ type Parts = {
   readonly tickets: Tickets;
   readonly upstreams: Upstreams;
   readonly proxy: Proxy;
+  readonly gates: Gates;
   readonly ideStatic: IdeStatic;
   readonly state: { port: number; door: AppDoor | null };
 };
@@ -156,7 +168,24 @@ async function answer(request: IncomingMessage, response: ServerResponse, parts:
     sendBody(response, 302, { location: destination, 'cache-control': 'no-store', 'referrer-policy': 'no-referrer' }, '');
     return;
   }
-  await answerFromEnvironment(request, response, target, proof, parts);
+  if (target.kind === 'ide' && isGate(url)) parts.gates.wait(request, response, target.projectId);
+  else if (!await answerAhead(request, response, target, parts)) await answerFromEnvironment(request, response, target, proof, parts);
+}
+
+/** Of the image that an environment has, or would have. */
+const staticDirOf = (route: Route): string | null => ('ideStaticDir' in route ? route.ideStaticDir : null);
+
+/** The page of a workbench that waits for its project to be opened. True when the request has been answered. */
+async function answerAhead(request: IncomingMessage, response: ServerResponse, target: EnvironmentTarget, parts: Parts): Promise<boolean> {
+  const gate = gateOf(request.url ?? '');
+  const ideStaticDir = gate === null || target.kind !== 'ide' || !target.frame ? null : parts.gates.find(gate, target.projectId);
+  const page = ideStaticDir === null ? null : await parts.ideStatic.aheadPage(ideStaticDir, request.headers.host ?? '', originOf(ASSETS_HOST, parts.state.port));
+  if (page !== null) sendWorkbench(response, page, target, parts);
+  return page !== null;
+}
+
+function sendWorkbench(response: ServerResponse, { html, policy }: { readonly html: string; readonly policy: string }, target: EnvironmentTarget, { state }: Parts): void {
+  sendBody(response, 200, { 'content-type': 'text/html; charset=utf-8', 'cache-control': 'no-store', 'content-security-policy': framePolicy(policy, target, state.port) }, html);
 }
 
 async function answerFromEnvironment(request: IncomingMessage, response: ServerResponse, target: EnvironmentTarget, proof: Proof, parts: Parts, isSecond = false): Promise<void> {
@@ -217,8 +246,7 @@ async function whileStarting(request: IncomingMessage, response: ServerResponse,
     return true;
   }
   if (page !== null && request.url === page.url) {
-    const policy = framePolicy(page.policy, target, parts.state.port);
-    sendBody(response, 200, { 'content-type': 'text/html; charset=utf-8', 'cache-control': 'no-store', 'content-security-policy': policy }, page.html);
+    sendWorkbench(response, page, target, parts);
     return true;
   }
   const known = await untilReachable(() => parts.options.routes.resolve(target.projectId), holdMs(request), () => response.destroyed);

@@ -121,7 +121,7 @@ it('opens new connections after the environment was started anew', async () => {
   const second = await startTestGuest();
   second.handler = (_request, response) => response.end('second');
   const token = 'guest-token-guest-token-guest-token-0123';
-  door.routes.set(ID, { kind: 'not-running', name: 'x' });
+  door.routes.set(ID, { kind: 'not-running', name: 'x', ideStaticDir: null });
   await send(door.gateway.port, host, '/', { headers: { cookie } });
   door.routes.set(ID, second.route({ token }));
   expect((await send(door.gateway.port, host, '/', { headers: { cookie } })).body).toBe('second');

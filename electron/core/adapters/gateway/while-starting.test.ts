@@ -42,7 +42,7 @@ describe('an environment that starts', () => {
     const page = await two('/?folder=/w');
     const shared = `http://ide.vessel.localhost:${door.gateway.port}`;
     expect(page.body).toContain(`&quot;remoteAuthority&quot;:&quot;${hostOf('two')}&quot;`);
-    expect(page.body).toMatch(new RegExp(`<script crossorigin type="module" src="${shared}/[0-9a-f]{16}/0/out/workbench.js">`));
+    expect(page.body).toMatch(new RegExp(`<script crossorigin type="module" src="${shared}/[0-9a-f]{16}/0/out/workbench.js\\?gate">`));
     const nonce = /<script nonce="([\w-]{22})">/.exec(page.body)?.[1] ?? 'none';
     expect((await two('/?folder=/w')).body).not.toContain(nonce);
     expect(page.headers['content-security-policy']).toBe(`script-src 'self' 'nonce-${nonce}' ${shared}; connect-src ws://${hostOf('two')}, frame-ancestors 'self' http://vessel.localhost:${door.gateway.port}`);
@@ -74,7 +74,7 @@ describe('an environment that starts', () => {
     door.routes.set('two', starting);
     const answer = (await visit('two'))('/other', { 'sec-fetch-dest': 'iframe' });
     await delay(30);
-    door.routes.set('two', { kind: 'not-running', name: 'Two' });
+    door.routes.set('two', { kind: 'not-running', name: 'Two', ideStaticDir: null });
     expect(await answer).toMatchObject({ status: 503, body: expect.stringContaining('Two is not running') as string });
   });
 

@@ -131,7 +131,7 @@ export class LiveEnvironments implements RouteTable {
       return { kind: 'starting', operationId: active?.id ?? null, ideStaticDir: this.#hosts.ideStaticDir(project.hostId) };
     }
     if (state === 'stopping' || state === 'destroying') return { kind: 'stopping', name: project.name };
-    return { kind: 'not-running', name: project.name };
+    return { kind: 'not-running', name: project.name, ideStaticDir: this.#hosts.ideStaticDir(project.hostId) };
   }
 
   noteWaiting(projectId: string): void {

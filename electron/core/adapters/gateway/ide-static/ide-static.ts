@@ -5,6 +5,7 @@ import type { RunningRoute } from '../upstream.ts';
 import { createContentStore } from './content.ts';
 import { contentTypeOf } from './content-types.ts';
 import { fetchFromGuest } from './fetch-from-guest.ts';
+import { gateWorkbench, hasGate, isGated, withGate } from './gated-workbench.ts';
 import { belongsTo, fileByKey, filledFolder, findFile, manifestId, readManifest, type Manifest, type StaticFile } from './manifest.ts';
 import { pageFor, readRecordedPage } from './recorded-page.ts';
 import { rewriteWorkbenchPage, type SharedFiles } from './workbench-page.ts';
@@ -27,13 +28,17 @@ export type IdeStatic = {
    * The workbench's page for an environment of an image whose machine still starts, under the environment's `host`; null when
    * the image has none.
    */
-  startingPage(ideStaticDir: string, host: string, sharedOrigin: string | null): Promise<{ readonly url: string; readonly html: string; readonly policy: string } | null>;
+  startingPage(ideStaticDir: string, host: string, sharedOrigin: string | null): Promise<WorkbenchPage | null>;
+  /** The same page for an environment that nobody has opened yet: its workbench is loaded, and waits at its gate. Null as well when that workbench has none. */
+  aheadPage(ideStaticDir: string, host: string, sharedOrigin: string): Promise<WorkbenchPage | null>;
   /** Answers on the origin that all environments share: `/<manifest id>/<key>`. */
   serveShared(request: IncomingMessage, response: ServerResponse): Promise<void>;
 };
 
 type Image = { readonly directory: string; readonly manifest: Manifest; readonly id: string };
-type Body = { readonly file: StaticFile; readonly content: Buffer };
+type WorkbenchPage = { readonly url: string; readonly html: string; readonly policy: string };
+/** `parts` is what is sent instead of `content`. */
+type Body = { readonly file: StaticFile; readonly content: Buffer; readonly parts?: ReturnType<typeof gateWorkbench> };
 
 const FOREVER = 'public, max-age=31536000, immutable';
 
@@ -49,6 +54,8 @@ export function createIdeStatic({ cache, log }: { readonly cache: string; readon
   const images = new Map<string, Promise<Image | null>>();
   const byId = new Map<string, Image>();
   const complained = new Set<string>();
+  /** Of workbenches by their hash: whether they have a place for a gate. */
+  const gated = new Map<string, boolean>();
 
   const readImage = async (directory: string): Promise<Image | null> => {
     try {
@@ -85,6 +92,23 @@ export function createIdeStatic({ cache, log }: { readonly cache: string; readon
     return { image: null, file: null };
   };
 
+  const own = ({ directory, manifest }: Image): Parameters<typeof content.read>[1] => ({ directory, filled: filledFolder(cache, manifest), fetch: () => Promise.resolve(null) });
+  const workbenchPage: (image: Image, host: string, sharedOrigin: string | null) => Promise<WorkbenchPage | null> = async ({ directory, manifest, id }, host, sharedOrigin) => {
+    const recorded = await readRecordedPage(directory);
+    if (recorded === null) return null;
+    const page = pageFor(recorded, host);
+    return { ...page, ...rewriteWorkbenchPage(page.html, page.policy, sharedOrigin === null ? null : { manifest, id, origin: sharedOrigin }) };
+  };
+  const hasWorkingGate = async (image: Image): Promise<boolean> => {
+    const file = fileByKey(image.manifest, Object.keys(image.manifest.files).find(hasGate) ?? '');
+    const known = file === null ? false : gated.get(file.sha256);
+    if (file === null || known !== undefined) return known === true;
+    const workbench = await content.read(file, own(image));
+    const works = workbench !== null && gateWorkbench(workbench) !== null;
+    if (workbench !== null) gated.set(file.sha256, works);
+    return works;
+  };
+
   return {
     async serve({ request, response, route, agent, framers }) {
       const { method, url } = request;
@@ -109,11 +133,15 @@ export function createIdeStatic({ cache, log }: { readonly cache: string; readon
 
     async startingPage(ideStaticDir, host, sharedOrigin) {
       const image = await imageAt(ideStaticDir);
-      const recorded = image === null ? null : await readRecordedPage(ideStaticDir);
-      if (image === null || recorded === null) return null;
-      const page = pageFor(recorded, host);
-      const shared = sharedOrigin === null ? null : { manifest: image.manifest, id: image.id, origin: sharedOrigin };
-      return { ...page, ...rewriteWorkbenchPage(page.html, page.policy, shared) };
+      return image === null ? null : workbenchPage(image, host, sharedOrigin);
+    },
+
+    async aheadPage(ideStaticDir, host, sharedOrigin) {
+      const image = await imageAt(ideStaticDir);
+      if (image === null || !await hasWorkingGate(image)) return null;
+      const page = await workbenchPage(image, host, sharedOrigin);
+      const html = page === null ? null : withGate(page.html, page.policy);
+      return page === null || html === null ? null : { ...page, html };
     },
 
     async serveShared(request, response) {
@@ -121,22 +149,24 @@ export function createIdeStatic({ cache, log }: { readonly cache: string; readon
       // Public files of a public program, but whether and which Vessel runs here is no other site's business.
       const isForeign = request.headers['sec-fetch-site'] === 'cross-site';
       const body = image === null || file === null || isForeign || (request.method !== 'GET' && request.method !== 'HEAD') ? null
-        : await content.read(file, { directory: image.directory, filled: filledFolder(cache, image.manifest), fetch: () => Promise.resolve(null) });
+        : await content.read(file, own(image));
       if (file === null || body === null) sendError(response, new VesselError('NOT_FOUND', 'There is no such file'));
       // The same answer for every environment (no Vary): only then the browser uses its copy for all of them.
-      else send(request, response, { file, content: body }, { 'access-control-allow-origin': '*', 'cross-origin-resource-policy': 'same-site', 'content-security-policy': "default-src 'none'; frame-ancestors 'none'", 'timing-allow-origin': '*' });
+      else send(request, response, { file, content: body, parts: isGated(request.url ?? '') && hasGate(file.key) ? gateWorkbench(body) : null }, { 'access-control-allow-origin': '*', 'cross-origin-resource-policy': 'same-site', 'content-security-policy': "default-src 'none'; frame-ancestors 'none'", 'timing-allow-origin': '*' });
     },
   };
 }
 
-function send(request: IncomingMessage, response: ServerResponse, { file, content }: Body, extra: OutgoingHttpHeaders): void {
+function send(request: IncomingMessage, response: ServerResponse, { file, content, parts = null }: Body, extra: OutgoingHttpHeaders): void {
   const headers: OutgoingHttpHeaders = {
-    ...extra, 'content-type': contentTypeOf(file.key), etag: `"${file.sha256}"`, 'cache-control': file.isVersioned ? FOREVER : 'no-cache', 'x-content-type-options': 'nosniff',
+    ...extra, 'content-type': contentTypeOf(file.key), etag: `"${file.sha256}${parts === null ? '' : '-gate'}"`, 'cache-control': file.isVersioned ? FOREVER : 'no-cache', 'x-content-type-options': 'nosniff',
   };
   if (request.headers['if-none-match'] === headers['etag']) {
     response.writeHead(304, headers).end();
     return;
   }
-  response.writeHead(200, { ...headers, 'content-length': content.length });
-  response.end(request.method === 'HEAD' ? undefined : content);
+  const sent = parts === null ? [content] : [parts.before, parts.gate, parts.after];
+  response.writeHead(200, { ...headers, 'content-length': sent.reduce((sum, part) => sum + part.length, 0) });
+  if (request.method !== 'HEAD') for (const part of sent) response.write(part);
+  response.end();
 }

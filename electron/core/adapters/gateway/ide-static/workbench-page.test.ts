@@ -15,7 +15,7 @@ const POLICY = "default-src 'self'; script-src 'self' 'nonce-x'; style-src 'self
 it('the big files of the workbench come from the shared origin, and only listed ones', () => {
   const changed = rewriteWorkbenchPage(PAGE, POLICY, shared);
   expect(changed?.html).toContain('<link crossorigin rel="stylesheet" href="http://ide.vessel.localhost:8080/0123456789abcdef/0/out/workbench.css">');
-  expect(changed?.html).toContain('<script crossorigin type="module" src="http://ide.vessel.localhost:8080/0123456789abcdef/0/out/workbench.js">');
+  expect(changed?.html).toContain('<script crossorigin type="module" src="http://ide.vessel.localhost:8080/0123456789abcdef/0/out/workbench.js?gate">');
   expect(changed?.html).toContain('src="stable-abc/static/out/unlisted.js"');
   expect(changed?.html).toContain('https://elsewhere.example/x.css');
   expect(changed?.policy).toBe("default-src 'self'; script-src 'self' 'nonce-x' http://ide.vessel.localhost:8080; style-src 'self' http://ide.vessel.localhost:8080; connect-src 'self'; font-src 'self' blob: http://ide.vessel.localhost:8080");

@@ -1,3 +1,4 @@
+import { GATE_QUERY, hasGate } from './gated-workbench.ts';
 import type { Manifest } from './manifest.ts';
 
 /** What the page must hold to be VS Code's workbench and not any other page of the guest. */
@@ -22,7 +23,7 @@ export function rewriteWorkbenchPage(html: string, policy: string, shared: Share
     const key = keyOf(shared.manifest, href);
     if (key === null) return whole;
     moved += 1;
-    return `${start.replace('<link ', '<link crossorigin ').replace('<script ', '<script crossorigin ')}${shared.origin}/${shared.id}/${key}"`;
+    return `${start.replace('<link ', '<link crossorigin ').replace('<script ', '<script crossorigin ')}${shared.origin}/${shared.id}/${key}${hasGate(key) ? GATE_QUERY : ''}"`;
   });
   const page = withFiles.replace(SERVICE_WORKER, '');
   return { html: page, policy: moved === 0 || shared === null ? policy : widen(policy, shared.origin) };
