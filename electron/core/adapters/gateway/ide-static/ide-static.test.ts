@@ -23,7 +23,7 @@ async function writeImage(files: Readonly<Record<string, string>>, absent: Reado
   const listed = Object.entries({ ...files, ...absent }).map(([key, text]) => [key, { sha256: sha(text), bytes: Buffer.byteLength(text) }]);
   await writeFile(join(directory, 'manifest.json'), JSON.stringify({
     format: 1, ide: 'code-server', version: '4.0.0', commit: COMMIT, prefixes: [{ urlPrefix: PREFIX, dir: '0/' }, { urlPrefix: '/_static/', dir: '1/' }],
-    remoteResource: { urlPath: `/stable-${COMMIT}/vscode-remote-resource`, guestRoot: '/usr/lib/code-server/', dir: '0/' }, files: Object.fromEntries(listed),
+    remoteResource: { urlPath: `/stable-${COMMIT}/vscode-remote-resource`, guestRoot: '/usr/lib/code-server/', dir: '0/' }, absent: ['0/node_modules/none.js'], files: Object.fromEntries(listed),
   }));
 }
 const get = (path: string, headers: Record<string, string> = {}): Promise<Answer> => send(door.gateway.port, `${ID}.localhost:${door.gateway.port}`, path, { headers: { cookie, ...headers } });
@@ -55,6 +55,13 @@ it('answers for listed files without the guest, for ever where the address names
 it('asks for the session like everything else of that host', async () => {
   await writeImage({ '0/a.js': 'a' });
   expect((await send(door.gateway.port, `${ID}.localhost:${door.gateway.port}`, `${PREFIX}a.js`)).status).toBe(401);
+});
+
+it('answers that nobody has a file, where the image says so, without the guest', async () => {
+  await writeImage({ '0/a.js': 'a' });
+  expect((await get(`${PREFIX}node_modules/none.js?x`)).status).toBe(404);
+  expect((await get('/_static/node_modules/none.js')).status).toBe(200);
+  expect(guest.seen.map(({ url }) => url)).toEqual(['/_static/node_modules/none.js']);
 });
 
 it('leaves what is not listed to the guest', async () => {

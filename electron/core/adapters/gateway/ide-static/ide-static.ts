@@ -6,7 +6,7 @@ import { createContentStore } from './content.ts';
 import { contentTypeOf } from './content-types.ts';
 import { fetchFromGuest } from './fetch-from-guest.ts';
 import { gateWorkbench, hasGate, isGated, withGate } from './gated-workbench.ts';
-import { belongsTo, fileByKey, filledFolder, findFile, manifestId, readManifest, type Manifest, type StaticFile } from './manifest.ts';
+import { belongsTo, fileByKey, filledFolder, findFile, isAbsent, manifestId, readManifest, type Manifest, type StaticFile } from './manifest.ts';
 import { pageFor, readRecordedPage } from './recorded-page.ts';
 import { rewriteWorkbenchPage, type SharedFiles } from './workbench-page.ts';
 
@@ -20,7 +20,7 @@ export type StaticRequest = {
   readonly framers: readonly string[];
 };
 export type IdeStatic = {
-  /** True when the request was for a static file of the IDE that the desktop has, and has been answered. */
+  /** True when the request was for a static file of the IDE that the desktop has, or nobody has, and has been answered. */
   serve(request: StaticRequest): Promise<boolean>;
   /** How the workbench's page of this environment is changed; `sharedOrigin` null leaves its files where they are. */
   pageRewriter(route: RunningRoute, sharedOrigin: string | null): Promise<(html: string, policy: string) => { readonly html: string; readonly policy: string } | null>;
@@ -114,6 +114,10 @@ export function createIdeStatic({ cache, log }: { readonly cache: string; readon
       const { method, url } = request;
       if (url === undefined || (method !== 'GET' && method !== 'HEAD')) return false;
       const image = await imageOf(route);
+      if (image !== null && isAbsent(image.manifest, url)) {
+        sendError(response, new VesselError('NOT_FOUND', 'There is no such file'));
+        return true;
+      }
       const file = image === null ? null : findFile(image.manifest, url);
       if (image === null || file === null) return false;
       const body = await content.read(file, {

@@ -12,6 +12,7 @@ const ManifestSchema = z.object({
   commit: z.string().nullable(),
   prefixes: z.array(z.object({ urlPrefix: z.string().startsWith('/'), dir: z.string() })),
   remoteResource: z.object({ urlPath: z.string().startsWith('/'), guestRoot: z.string(), dir: z.string() }).nullable().default(null),
+  absent: z.array(z.string()).default([]),
   files: z.record(z.string(), z.object({ sha256: z.string().regex(/^[0-9a-f]{64}$/), bytes: z.number().int().nonnegative() })),
 });
 export type Manifest = z.infer<typeof ManifestSchema>;
@@ -37,10 +38,20 @@ export const filledFolder = (cache: string, { ide, version, commit }: Manifest):
 export const belongsTo = (manifest: Manifest, ide: RunningRoute['ide']): boolean =>
   manifest.ide === ide.name && manifest.version === ide.version && (manifest.commit === null || ide.commit === null || manifest.commit === ide.commit);
 
+/** Whether browsers ask for this and nobody has it: VS Code waits for such an answer, and an emulated guest takes a quarter of a second for it. */
+export function isAbsent(manifest: Manifest, url: string): boolean {
+  const path = pathOf(url);
+  return manifest.prefixes.some(({ urlPrefix, dir }) => path.startsWith(urlPrefix) && manifest.absent.includes(dir + path.slice(urlPrefix.length)));
+}
+
+function pathOf(url: string): string {
+  const questionMark = url.indexOf('?');
+  return questionMark === -1 ? url : url.slice(0, questionMark);
+}
+
 /** The file behind a request target, or null when the guest has to answer. */
 export function findFile(manifest: Manifest, url: string): StaticFile | null {
-  const questionMark = url.indexOf('?');
-  const path = questionMark === -1 ? url : url.slice(0, questionMark);
+  const path = pathOf(url);
   const remote = manifest.remoteResource;
   if (remote !== null && path === remote.urlPath) {
     const guestPath = new URLSearchParams(url.slice(path.length + 1)).get('path');

@@ -3,7 +3,7 @@ import type { Manifest } from './manifest.ts';
 import { rewriteWorkbenchPage } from './workbench-page.ts';
 
 const manifest: Manifest = {
-  format: 1, ide: 'code-server', version: '1', commit: 'abc', prefixes: [{ urlPrefix: '/stable-abc/static/', dir: '0/' }], remoteResource: null,
+  format: 1, ide: 'code-server', version: '1', commit: 'abc', prefixes: [{ urlPrefix: '/stable-abc/static/', dir: '0/' }], remoteResource: null, absent: [],
   files: { '0/out/workbench.js': { sha256: 'a'.repeat(64), bytes: 1 }, '0/out/workbench.css': { sha256: 'b'.repeat(64), bytes: 1 } },
 };
 const shared = { manifest, id: '0123456789abcdef', origin: 'http://ide.vessel.localhost:8080' };
