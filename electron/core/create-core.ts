@@ -123,7 +123,7 @@ async function assemble(options: CoreOptions, undo: (() => Promise<void> | void)
     files: makeLocalFiles(join(home, 'spool')),
     ideMirror: makeIdeMirror({ cache, log: runtime.log }),
     gateway: theGateway,
-    probeIde: (projectId, signal) => probeIde(theGateway(), projectId, signal),
+    probeIde: (projectId, signal) => probeIde(theGateway(), projectId, environments.context.live.find(projectId)?.ide?.name ?? null, signal),
   };
   if (corruption !== null || store.projects.isEmpty()) await reindex(context);
   if (corruption !== null) {
