@@ -63,6 +63,24 @@ async function page({ address, token }: IdeEndpoint, paths: readonly string[], s
   }
 }
 
+/**
+ * The first calls of a workbench, once, in a machine that is kept ready: it then has their code translated by its own hypervisor when a window that has already
+ * loaded its editor connects. False when the server gave no answer that a workbench could use, or is one that we do not know. Throws as the connection does.
+ */
+export async function greetIde(address: GuestAddress, token: string, ide: GuestHealth['ide'], signal: AbortSignal): Promise<boolean> {
+  const adapter = ADAPTERS.find(({ name }) => name === ide.name);
+  if (adapter === undefined || ide.commit === null) return false;
+  const folder = posix.join(GUEST_USER.home, posix.dirname(adapter.settingsPath));
+  const connection = await IdeConnection.open({ address, token, commit: ide.commit }, { kind: 'management' }, signal);
+  const client = new ChannelClient(connection, { remoteAuthority: AUTHORITY, clientId: 'renderer' });
+  const uri = (path: string): unknown => ({ $mid: 1, path, scheme: 'vscode-remote', authority: AUTHORITY });
+  const answered = await client.call('remoteextensionsenvironment', 'getEnvironmentData', { remoteAuthority: AUTHORITY });
+  await Promise.all(['settings.json', 'tasks.json', 'launch.json', 'mcp.json'].flatMap((name) => [client.call(FILES, 'stat', [uri(`${folder}/${name}`)]), client.call(FILES, 'readFile', [uri(`${folder}/${name}`), { atomic: false }])]));
+  await Promise.all([client.call(FILES, 'stat', [uri(WORKSPACE_DIR)]), client.call(FILES, 'readdir', [uri(WORKSPACE_DIR)])]);
+  connection.close();
+  return answered;
+}
+
 async function managementSession(endpoint: IdeEndpoint, userFolder: string, signal: AbortSignal): Promise<void> {
   const connection = await IdeConnection.open(endpoint, { kind: 'management' }, signal);
   const client = new ChannelClient(connection, { remoteAuthority: AUTHORITY, clientId: 'renderer' });

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { describeUnless } from '../../build/testing/describe-unless.ts';
 import type { StartResult } from '#shared/host-protocol.ts';
-import { guestHealth } from '../guest/guest-client.ts';
+import { guestActivity, guestHealth } from '../guest/guest-client.ts';
+import { greetIde } from '../guest/rehearse-ide.ts';
 import { AgentProcess } from './agent-process.test-helper.ts';
 import { cannotRunMachines, quietContext, realHost } from '../real-host.test-helper.ts';
 import type { RealHost } from '../real-host.test-helper.ts';
@@ -55,7 +56,12 @@ describeUnless(why, 'an environment that is kept ready', () => {
     const { address, token } = started.vm;
     if (address === null || token === null) throw new Error('it has no address');
     const attempt = { signal: AbortSignal.timeout(20_000), attemptMs: 20_000 };
-    expect(await guestHealth(address, token, attempt)).toMatchObject({ hostname: 'sb-one', ideReady: true });
+    const health = await guestHealth(address, token, attempt);
+    expect(health).toMatchObject({ hostname: 'sb-one', ideReady: true });
+    // The greeting that it had already, as whoever it is now; nobody is counted as still connected.
+    expect(await greetIde(address, token, health.ide, attempt.signal)).toBe(true);
+    await expect.poll(async () => (await guestActivity(address, token, attempt)).open.ide, { timeout: 10_000 }).toBe(0);
+    expect(one.output).not.toContain('without having been greeted');
     await expect(guestHealth(address, 'x'.repeat(64), attempt)).rejects.toMatchObject({ code: 'GUEST_UNAUTHORIZED' });
     expect(kept()).not.toContain(record);
     await one.ready();

@@ -7,6 +7,7 @@ import type { HostFacts } from '#shared/host-protocol.ts';
 import type { Tier } from '#shared/project.ts';
 import { GUEST_NETWORK } from '../../../images/recipe/guest-layout.ts';
 import { introduceGuest, makeToken } from '../../guest/introduce.ts';
+import { greetIde } from '../../guest/rehearse-ide.ts';
 import { newRecord } from '../../records/new-record.ts';
 import type { RecordStore } from '../../records/record-store.ts';
 import type { VmRecord } from '../../records/vm-record.ts';
@@ -32,6 +33,9 @@ const LEAST_FREE_BYTES = 2 * 1024 ** 3;
 const DEADLINE_MS = 60_000;
 
 export type StandbyState = HostFacts['standby'];
+
+/** A workbench's first calls take a second of an emulated machine. */
+const GREETING_MS = 10_000;
 
 /** A clone that runs nobody's environment yet: restored, once introduced, paused. */
 export type Standby = {
@@ -181,10 +185,16 @@ export class StandbyKeeper {
     }, template, context);
     const bootstrapToken = makeToken();
     // What waking up is made of, once through: the identity it gets here is replaced by that of whoever takes it.
-    await introduceGuest({
+    const { ide } = await introduceGuest({
       address: { host: '127.0.0.1', port: machine.port }, bootstrapToken: template.meta.bootstrapToken, token: bootstrapToken, nameservers: [GUEST_NETWORK.nameserver],
       spec: { id: 'standby', timezone: 'UTC', env: {}, deadlineMs: DEADLINE_MS }, booting: false, alive: () => machineLives(machine),
     }, context, Date.now());
+    // It only makes the first window's editor faster: a machine that could not be greeted is kept all the same.
+    const greeted = await greetIde({ host: '127.0.0.1', port: machine.port }, bootstrapToken, ide, AbortSignal.any([signal, AbortSignal.timeout(GREETING_MS)])).catch((error: unknown) => {
+      log(`its VS Code: ${VesselError.from(error).message}`);
+      return false;
+    });
+    if (!greeted) log('it is kept ready without having been greeted as by a workbench');
     await machine.qmp.execute('stop');
     signal.throwIfAborted();
     return { id, record, machine, template, bootstrapToken };
