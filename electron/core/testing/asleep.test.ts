@@ -83,6 +83,19 @@ describe('an environment that its host put to sleep', () => {
     expect(world.state(id)).toEqual({ state: 'hibernated', code: undefined, head: 2 });
   });
 
+  it('is left to whoever opens it while its host is being asked', async () => {
+    const id = await asleep(true);
+    let opening: ReturnType<typeof world.environments.open> | null = null;
+    world.host.before = (method) => {
+      if (method === 'inspect') opening ??= world.environments.open(id);
+      return Promise.resolve();
+    };
+    await world.environments.watch();
+    expect(opening).not.toBeNull();
+    await expect.poll(() => world.state(id).state).toBe('running');
+    expect(world.state(id).code).toBeUndefined();
+  });
+
   it('stays awake and open for people when it could be woken but not be saved', async () => {
     const id = await asleep(true);
     Object.assign(world.cold, { put: () => Promise.reject(new VesselError('DISK_FULL')) });

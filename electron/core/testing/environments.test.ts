@@ -19,6 +19,14 @@ describe('opening', () => {
     expect(world.environments.routes.resolve(project.id).kind).toBe('running');
   });
 
+  it('does not need the answer of the host that it asks beside, also when Vessel is closing', async () => {
+    const project = await world.projects.create({ name: 'A', template: 'node', hostId: 'local', settings: {} });
+    // A rejection that nobody takes would end Vessel, and this run.
+    world.host.before = (method) => (method === 'facts' ? Promise.reject(new VesselError('INTERRUPTED', 'Vessel is closing')) : Promise.resolve());
+    expect(await world.environments.open(project.id).done).toMatchObject({ state: 'succeeded' });
+    expect(world.host.calls).toContain('facts');
+  });
+
   it('leaves nothing when the host fails, says why, and works at the next try', async () => {
     const project = await world.projects.create({ name: 'A', template: 'node', hostId: 'local', settings: {} });
     world.host.before = async (method) => { if (method === 'start') throw new VesselError('VM_START_FAILED', 'no luck'); };

@@ -59,7 +59,7 @@ export class Environments {
   start(): void {
     this.#started = true;
     for (const link of this.context.hosts.links) this.#greet(link);
-    this.#timer = setInterval(() => void this.watch(), WATCH_MS);
+    this.#timer = setInterval(() => { this.watch().catch((error: unknown) => this.context.runtime.log(`watch: ${VesselError.from(error).message}`)); }, WATCH_MS);
   }
 
   /** The settings were changed: whether and which environments are kept ready may be different now. */

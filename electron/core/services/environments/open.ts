@@ -162,7 +162,10 @@ async function startVm(context: EnvironmentContext, step: StepContext<OpenState>
   const health = await live.client.health({ signal });
   context.live.add(state.projectId, link, started.vm, health.ide);
   context.records.patch(state.projectId, { startedAt: context.runtime.now(), startKind: started.vm.startKind });
-  if (context.hosts.knownFacts(project.hostId)?.image?.ideStaticDir == null) void context.hosts.refresh(project.hostId);
+  if (context.hosts.knownFacts(project.hostId)?.image?.ideStaticDir == null) {
+    // Beside the opening, which needs no answer: Vessel may be closing by then.
+    context.hosts.refresh(project.hostId).catch((error: unknown) => context.runtime.log(`host ${project.hostId}: ${VesselError.from(error).message}`));
+  }
   return `${started.vm.startKind === 'cold' ? 'Booted cold' : 'Cloned from the template'} in ${Math.round(started.timings.reduce((sum, item) => sum + item.ms, 0))} ms`;
 }
 

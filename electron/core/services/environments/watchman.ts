@@ -28,7 +28,9 @@ export async function watchEnvironments(context: EnvironmentContext): Promise<vo
 async function collectSleepers(context: EnvironmentContext): Promise<void> {
   const sleepers = context.records.list().filter(({ state, dirty, error }) => state === 'hibernated' && dirty && error === null);
   for (const { projectId, hostId } of sleepers) {
-    if (context.operations.active(projectId, null) !== null || !await sleepsOn(context, projectId, hostId)) continue;
+    const isBusy = (): boolean => context.operations.active(projectId, null) !== null;
+    // Somebody may open it while its host is asked.
+    if (isBusy() || !await sleepsOn(context, projectId, hostId) || isBusy()) continue;
     const ended = await saveEnvironment(context, projectId, 'autosave').done;
     if (ended.state === 'failed') audit(context, { kind: 'environment.collect-failed', projectId, hostId, operationId: ended.id, text: `A sleeping environment could not be saved: ${ended.error?.message ?? ''}` });
   }
