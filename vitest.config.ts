@@ -12,6 +12,8 @@ const exclude = ['**/node_modules/**', 'out/**'];
 
 /** A cold boot under emulation takes 20 s and a whole journey several of them. */
 const REAL_TEST_MS = 5 * 60_000;
+/** What `expect.poll` waits for comes from other processes on a machine that may be busy; its own second was not enough for an editor's next frame. */
+const POLL_MS = 20_000;
 
 export default defineConfig({
   test: {
@@ -25,6 +27,7 @@ export default defineConfig({
           environment: 'node',
           testTimeout: 20_000,
           hookTimeout: 20_000,
+          expect: { poll: { timeout: 10_000 } },
           maxWorkers: 2,
         },
       },
@@ -37,6 +40,7 @@ export default defineConfig({
           environment: 'node',
           testTimeout: REAL_TEST_MS,
           hookTimeout: REAL_TEST_MS,
+          expect: { poll: { timeout: POLL_MS } },
           // Real tests share the machine's processors, ports and golden image: one file at a time.
           fileParallelism: false,
           maxWorkers: 1,
