@@ -72,7 +72,8 @@ export async function startLoopbackHost(options: LoopbackOptions): Promise<Loopb
       for (;;) {
         const { stdout } = await promisify(execFile)(process.execPath, [AGENT, 'idle', '--idle-minutes', '0.001', '--home', home], { env: { ...process.env, ...settings, VESSEL_FAULT: '' } });
         const round = JSON.parse(stdout) as { readonly desktopAway: boolean; readonly hibernated: readonly string[] };
-        if (round.desktopAway && round.hibernated.includes(projectId)) return;
+        if (!round.desktopAway) throw new Error(`a desktop whose agent has ended still counts as there: ${stdout}`);
+        if (round.hibernated.includes(projectId)) return;
         // What a page or a command left to do in a busy guest may still be going on; a host asks again too.
         if (Date.now() > deadline) throw new Error(`${projectId} was not put to sleep: ${stdout}`);
       }
