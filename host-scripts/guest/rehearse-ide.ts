@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { posix } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { VesselError } from '#shared/errors.ts';
 import type { GuestHealth } from '#shared/guest-protocol.ts';
 import { codeServer } from '../../images/ide/code-server.ts';
@@ -17,6 +18,8 @@ const ANSWER_MS = 180_000;
 const ROUNDS = 4;
 const AUTHORITY = 'rehearsal.vessel.localhost';
 const FILES = 'remoteFilesystem';
+/** Measured: a guest that was paused at once needed 0.1 s longer for its next identity. */
+const SETTLE_MS = 2_000;
 
 /** The adapters whose server speaks as this rehearsal does. */
 const ADAPTERS = [codeServer, openvscodeServer];
@@ -36,7 +39,7 @@ export async function rehearseIde(address: GuestAddress, token: string, ide: Gue
     const began = performance.now();
     const signal = AbortSignal.any([context.signal, AbortSignal.timeout(ANSWER_MS)]);
     await page(endpoint, adapter.warmPaths, signal);
-    await managementSession(endpoint, folder, signal);
+    await managementSession(endpoint, folder, signal, { watcher: true });
     await extensionHostSession(endpoint, signal);
     if (round === 0) await keepPage(endpoint, adapter.warmPaths, ideStaticDir, context);
     context.log('debug', `VS Code rehearsed in ${Math.round(performance.now() - began)} ms`);
@@ -71,17 +74,14 @@ export async function greetIde(address: GuestAddress, token: string, ide: GuestH
   const adapter = ADAPTERS.find(({ name }) => name === ide.name);
   if (adapter === undefined || ide.commit === null) return false;
   const folder = posix.join(GUEST_USER.home, posix.dirname(adapter.settingsPath));
-  const connection = await IdeConnection.open({ address, token, commit: ide.commit }, { kind: 'management' }, signal);
-  const client = new ChannelClient(connection, { remoteAuthority: AUTHORITY, clientId: 'renderer' });
-  const uri = (path: string): unknown => ({ $mid: 1, path, scheme: 'vscode-remote', authority: AUTHORITY });
-  const answered = await client.call('remoteextensionsenvironment', 'getEnvironmentData', { remoteAuthority: AUTHORITY });
-  await Promise.all(['settings.json', 'tasks.json', 'launch.json', 'mcp.json'].flatMap((name) => [client.call(FILES, 'stat', [uri(`${folder}/${name}`)]), client.call(FILES, 'readFile', [uri(`${folder}/${name}`), { atomic: false }])]));
-  await Promise.all([client.call(FILES, 'stat', [uri(WORKSPACE_DIR)]), client.call(FILES, 'readdir', [uri(WORKSPACE_DIR)])]);
-  connection.close();
+  const answered = await managementSession({ address, token, commit: ide.commit }, folder, signal, { watcher: false });
+  // What it works off once nobody is connected any more would otherwise be done while somebody waits for it.
+  await delay(SETTLE_MS, undefined, { signal });
   return answered;
 }
 
-async function managementSession(endpoint: IdeEndpoint, userFolder: string, signal: AbortSignal): Promise<void> {
+/** A recursive watch takes the spare watcher of a guest, and another has to be loaded. False when the server's first answer was an error. */
+async function managementSession(endpoint: IdeEndpoint, userFolder: string, signal: AbortSignal, { watcher }: { readonly watcher: boolean }): Promise<boolean> {
   const connection = await IdeConnection.open(endpoint, { kind: 'management' }, signal);
   const client = new ChannelClient(connection, { remoteAuthority: AUTHORITY, clientId: 'renderer' });
   const workspace = WORKSPACE_DIR;
@@ -91,10 +91,10 @@ async function managementSession(endpoint: IdeEndpoint, userFolder: string, sign
   const watch = (path: string, recursive = false): Promise<boolean> => client.call(FILES, 'watch', [session, randomUUID(), uri(path), { recursive, excludes: [] }]);
   const inUser = (name: string): string => `${userFolder}/${name}`;
   const settings = ['settings.json', 'tasks.json', 'launch.json', 'mcp.json'];
-  await client.call('remoteextensionsenvironment', 'getEnvironmentData', { remoteAuthority: AUTHORITY });
+  const answered = await client.call('remoteextensionsenvironment', 'getEnvironmentData', { remoteAuthority: AUTHORITY });
   client.listen(FILES, 'fileChange', [session]);
   await all([
-    watch(userFolder), watch(workspace, true), ...settings.flatMap((name) => [watch(`${workspace}/.vscode/${name}`), client.call(FILES, 'stat', [uri(inUser(name))])]),
+    watch(userFolder), watch(workspace, watcher), ...settings.flatMap((name) => [watch(`${workspace}/.vscode/${name}`), client.call(FILES, 'stat', [uri(inUser(name))])]),
     ...settings.map((name) => client.call(FILES, 'readFile', [uri(inUser(name)), { atomic: false }])),
   ]);
   for (const event of TERMINAL_EVENTS) client.listen('remoteterminal', event);
@@ -116,6 +116,7 @@ async function managementSession(endpoint: IdeEndpoint, userFolder: string, sign
   await client.call(FILES, 'stat', [uri(file)]);
   await client.call(FILES, 'delete', [uri(file), { recursive: false, useTrash: false, atomic: false }]);
   connection.close();
+  return answered;
 }
 
 /** Starts an extension host as a workbench does, waits until it is loaded, and lets it go. */
