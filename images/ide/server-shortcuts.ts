@@ -14,7 +14,8 @@ const LONGEST_MS = 1_000;
  *   manifests before it shows the project's files.
  * - `lstat` and `there` say of a missing file that it is missing without two trips through the thread pool and an error for each: a workbench looks for a hundred that are not there.
  */
-export const SERVER_SHORTCUTS = `import { lstatSync, statSync } from 'node:fs';
+export const SERVER_SHORTCUTS = `import { randomUUID } from 'node:crypto';
+import { lstatSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** Stands for the address of whoever asks, in a list that is kept; no manifest names it. */
@@ -37,26 +38,32 @@ function fingerprint() {
 
 const plain = (value) => value === null || value === undefined || typeof value === 'string' || typeof value === 'number' || (Array.isArray(value) && value.length === 0);
 
-/** make(asker) lists for whoever asks; what it gives is kept for all of them. */
-export async function kept(call, given, asker, make) {
+/**
+ * make(asker) lists for whoever asks; what it gives is kept for all of them. Whoever tells the name of the list they have, or '' for none, is told the name of
+ * theirs behind it, and of the same list only that it is the same.
+ */
+export async function kept(call, given, asker, make, known) {
   const authority = asker?.remoteAuthority;
   if (folder === undefined || typeof authority !== 'string' || JSON.stringify(authority) !== '"' + authority + '"' || !given.every(plain)) return make(asker);
   const key = JSON.stringify([call, ...given]);
   const now = fingerprint();
   let list = lists.get(key);
   if (list?.fingerprint !== now) {
-    list = { fingerprint: now, texts: make({ ...asker, remoteAuthority: ANYBODY }).then((entries) => entries.map((entry) => JSON.stringify(entry))), authority: undefined, written: undefined };
+    list = { fingerprint: now, texts: make({ ...asker, remoteAuthority: ANYBODY }).then((entries) => entries.map((entry) => JSON.stringify(entry))), authority: undefined, written: undefined, name: undefined };
     lists.set(key, list);
     const made = list;
     made.texts.catch(() => { if (lists.get(key) === made) lists.delete(key); });
   }
   const texts = await list.texts;
-  await new Promise((go) => whenCalm(${LOOK_MS}, ${LONGEST_MS}, go));
+  await new Promise((go) => whenCalm(${LOOK_MS}, 1, ${LONGEST_MS}, go));
   if (list.authority !== authority) {
     list.written = new Written(texts.map((text) => Buffer.from(text.replaceAll(ANYBODY, authority))));
     list.authority = authority;
+    list.name = randomUUID();
   }
-  return list.written;
+  if (typeof known !== 'string') return list.written;
+  if (known === list.name) return [{ vesselSame: true }];
+  return new Written([...list.written.entries, Buffer.from(JSON.stringify({ vesselList: list.name }))]);
 }
 
 const missing = (path) => Object.assign(new Error("ENOENT: no such file or directory, stat '" + path + "'"), { errno: -2, code: 'ENOENT', syscall: 'stat', path });

@@ -1,8 +1,10 @@
 import { WHEN_CALM } from './when-calm.ts';
 
 const LOOK_MS = 100;
+/** A workbench has lulls of a few hundred milliseconds in which its server waits for it; an extension host begun in one of them took two seconds from the first typed text. */
+const LOOKS = 8;
 /** A browser complains of an extension host after ten seconds. */
-const LONGEST_MS = 4_000;
+const LONGEST_MS = 6_000;
 
 /**
  * Program text, run inside VS Code's server before anything else: keeps one started process of each kind ready that the server forks
@@ -13,8 +15,8 @@ const LONGEST_MS = 4_000;
  *   else is a fork as ever, and nothing but time is lost. What an extension host is told later comes over its connection, but for the
  *   environment's address, which is a variable of its process and is handed to a spare as a message.
  * - A spare is made when the last one of its kind has ended, so that a reload finds one and nothing is started beside a loading editor.
- * - A spare extension host is said to be ready only when the server has time to spare: until it is told so it loads no extension, and the workbench
- *   with its files, which a person waits for, has the processors to itself.
+ * - A spare is said to be ready only when the server has time to spare: until it is told so an extension host loads no extension and a watcher watches nothing, and
+ *   the workbench with its files, which a person waits for, has the processors to itself.
  * - An extension host gives up when no connection comes within a minute (`VSCODE_EXTHOST_IPC_SOCKET timeout`), which a spare must not:
  *   its one timer of that length is stretched until the first message comes.
  */
@@ -73,8 +75,7 @@ function take(kind, script, args, options) {
   spare.child.off('message', spare.hold);
   const speak = () => { for (const [message, handle] of spare.messages) if (spare.child.connected) spare.child.emit('message', message, handle); };
   // In any case after the caller has attached its listeners.
-  if (kind === EXTENSION_HOST) whenCalm(${LOOK_MS}, ${LONGEST_MS}, speak);
-  else setImmediate(speak);
+  whenCalm(${LOOK_MS}, kind === EXTENSION_HOST ? ${LOOKS} : 1, ${LONGEST_MS}, speak);
   return spare.child;
 }
 

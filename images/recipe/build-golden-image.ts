@@ -16,6 +16,7 @@ import { goldenImageKey, readImageInputs } from './inputs.ts';
 import type { ImageInputs } from './inputs.ts';
 import { leanManifests } from './lean-manifests.ts';
 import { quickServerFiles } from './quick-server.ts';
+import { quickWorkbenchFile } from './quick-workbench.ts';
 import { withLock } from './lock.ts';
 import { NODE_VERSION } from './pins.ts';
 import { buildProgress } from './progress.ts';
@@ -87,13 +88,15 @@ async function build(inputs: ImageInputs, key: string, root: boolean, options: B
     await writeInitrd({ kernelDir, kernelVersion, busybox: join(tree, 'usr/lib/vessel/busybox'), output: join(output, 'initrd.img') });
 
     say('VESSEL 50 collecting the IDE\'s static files');
-    await writeIdeStatic({ ide: inputs.ide, ideTree: join(tree, IDE_ROOT), guestRoot: IDE_ROOT, commit, output: join(output, 'ide-static') });
+    const workbench = await quickWorkbenchFile(join(tree, IDE_ROOT), inputs.ide.productPath);
+    await writeIdeStatic({ ide: inputs.ide, ideTree: join(tree, IDE_ROOT), guestRoot: IDE_ROOT, commit, changed: workbench, output: join(output, 'ide-static') });
 
     say('VESSEL 70 packing the root disk');
     const files = [
       ...topFiles(inputs.ide, inputs.guestAgentSource, agentConfig(inputs.ide, commit)),
       ...await leanManifests(join(tree, IDE_ROOT), inputs.ide.productPath, IDE_ROOT),
       ...await quickServerFiles(join(tree, IDE_ROOT), inputs.ide.productPath, IDE_ROOT),
+      ...(workbench === null ? [] : [{ path: join(IDE_ROOT, workbench.path), mode: 0o644, text: workbench.text }]),
     ];
     await rootImage.pack(scratch, files, uuidOf(key), join(output, 'root.img'), root, signal);
 

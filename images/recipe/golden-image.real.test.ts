@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -90,6 +91,15 @@ describe('the golden image', () => {
       const prefix = manifest.prefixes.find(({ urlPrefix }) => path.startsWith(urlPrefix));
       expect(manifest.files[`${prefix?.dir}${path.slice(prefix?.urlPrefix.length)}`], path).toBeDefined();
     }
+  });
+
+  it('carries the workbench with all the changes that make it quick, the same in the guest and among the static files', async () => {
+    const file = 'out/vs/code/browser/workbench/workbench.js';
+    const text = await readFile(join(image.ideStaticDir, '0', file), 'utf8');
+    const changes = [/this\.vesselMissing\?\?=new Set/g, /this\.vesselLists\?\?=new Map/g, /async read\(\)\{return""\}async write\(\)/g, /skipRestricted:this\.isUntrusted\(\)\}\);return [\w$]+\}/g];
+    expect(changes.map((change) => [...text.matchAll(change)].length)).toEqual([1, 1, 1, 1]);
+    const ofGuest = await sh(`sha256sum < /usr/lib/vessel/ide/node_modules/code-server/lib/vscode/${file}`);
+    expect(ofGuest.split(' ')[0]).toBe(createHash('sha256').update(text).digest('hex'));
   });
 
   it('ends the machine when PID 1 is told to', { timeout: 60_000 }, async () => {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { copyFile, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { exists } from './layer.ts';
 import type { IdeAdapter, StaticPrefix } from '../ide/adapter.ts';
@@ -20,8 +20,14 @@ export type IdeStaticManifest = {
   readonly files: Readonly<Record<string, { readonly sha256: string; readonly bytes: number }>>;
 };
 
+export type IdeStaticInput = {
+  readonly ide: IdeAdapter; readonly ideTree: string; readonly guestRoot: string; readonly commit: string | null; readonly output: string;
+  /** A file that the guest has in another form than the tree, by its path below the tree. */
+  readonly changed: { readonly path: string; readonly text: string } | null;
+};
+
 /** Copies what browsers read out of the IDE's tree into `output`, one folder for each prefix, and writes the manifest. */
-export async function writeIdeStatic(input: { readonly ide: IdeAdapter; readonly ideTree: string; readonly guestRoot: string; readonly commit: string | null; readonly output: string }): Promise<IdeStaticManifest> {
+export async function writeIdeStatic(input: IdeStaticInput): Promise<IdeStaticManifest> {
   const prefixes = input.ide.staticPrefixes(input.commit ?? '');
   const files: Record<string, { readonly sha256: string; readonly bytes: number }> = {};
   const folders: { readonly urlPrefix: string; readonly dir: string }[] = [];
@@ -29,11 +35,11 @@ export async function writeIdeStatic(input: { readonly ide: IdeAdapter; readonly
     const folder = `${index}`;
     folders.push({ urlPrefix: prefix.urlPrefix, dir: `${folder}/` });
     for (const path of await listStatic(join(input.ideTree, prefix.dir), prefix)) {
-      const from = join(input.ideTree, prefix.dir, path);
+      const from = join(prefix.dir, path);
       const to = join(input.output, folder, path);
-      const content = await readFile(from);
+      const content = from === input.changed?.path ? Buffer.from(input.changed.text) : await readFile(join(input.ideTree, from));
       await mkdir(dirname(to), { recursive: true });
-      await copyFile(from, to);
+      await writeFile(to, content);
       files[`${folder}/${path}`] = { sha256: createHash('sha256').update(content).digest('hex'), bytes: content.length };
     }
   }

@@ -15,6 +15,7 @@ import { hostRegistry } from './npm-packages.ts';
 import { INITRD_MODULES } from './packages.ts';
 import { LEAN_MANIFESTS } from './lean-manifests.ts';
 import { quickServerInputs } from './quick-server.ts';
+import { quickWorkbenchInputs } from './quick-workbench.ts';
 import { RECIPE_VERSION } from './pins.ts';
 import { topFiles } from './root-image.ts';
 import { systemLayerKey } from './system-layer.ts';
@@ -49,6 +50,7 @@ export function goldenImageKey(inputs: ImageInputs): string {
     modules: INITRD_MODULES,
     manifests: LEAN_MANIFESTS,
     server: quickServerInputs(),
+    workbench: quickWorkbenchInputs(),
     commandLine: KERNEL_COMMAND_LINE,
     static: [inputs.ide.staticPrefixes(''), inputs.ide.staticAbsent, inputs.ide.remoteResourcePath('')],
     top: topFiles(inputs.ide, createHash('sha256').update(inputs.guestAgentSource).digest('hex'), agentConfig(inputs.ide, null)),

@@ -81,6 +81,21 @@ it('makes a list once, and writes for each who asks what VS Code would have writ
   expect(limit).toBe(10);
 });
 
+it('names a list to whoever can keep it, and says of the same list only that it is', async () => {
+  const channel = new changed.Channel(service());
+  const given = installed();
+  const ask = async (known?: string): Promise<string> => changed.write(await channel.call(one, 'getInstalled', [...given, known]));
+  const first = await ask('');
+  const name = /"vesselList":"([^"]+)"/.exec(first)?.[1] ?? '';
+  expect(first.replace('#3', '#2')).toBe(`${written(1, one.remoteAuthority)} ${changed.write({ vesselList: name })}`);
+  expect([await ask(name), await ask()]).toEqual([changed.write([{ vesselSame: true }]), written(1, one.remoteAuthority)]);
+  expect(await ask('another')).toBe(first);
+  await writeFile(join(extensions, 'extensions.json'), `[${' '.repeat(50 + nextLanguage)}]`);
+  const second = await ask(name);
+  expect(second).toContain(written(2, one.remoteAuthority).replace('#2', '#3'));
+  expect(second).not.toContain(name);
+});
+
 it('lets other work go first while there is any, for a second at most', async () => {
   const channel = new changed.Channel(service());
   const given = installed();

@@ -22,7 +22,7 @@ const LISTS: readonly Change[] = [
   {
     place: new RegExp(String.raw`case"getInstalled":return\(await this\.service\.getInstalled\((${NAME})\[0\],(${NAME})\(\1\[1\],(${NAME})\),\1\[2\],\1\[3\]\)\)\.map\((${NAME})=>(${NAME})\(\4,\3\)\);`),
     // The third argument is the version that asks, which is the server's own.
-    instead: 'case"getInstalled":return vessel.kept("getInstalled",[$1[0],$1[1],$1[3]],arguments[0],async asker=>{let $3=this.getUriTransformer(asker);return(await this.service.getInstalled($1[0],$2($1[1],$3),$1[2],$1[3])).map($4=>$5($4,$3))});',
+    instead: 'case"getInstalled":return vessel.kept("getInstalled",[$1[0],$1[1],$1[3]],arguments[0],async asker=>{let $3=this.getUriTransformer(asker);return(await this.service.getInstalled($1[0],$2($1[1],$3),$1[2],$1[3])).map($4=>$5($4,$3))},$1[4]);',
   },
   {
     place: new RegExp(String.raw`case"scanExtensions":\{let (${NAME})=(${NAME})\[0\],(.{1,400}?)return\(await this\.service\.scanExtensions\((.{1,60}?)\)\)\.map\((${NAME})=>(${NAME})\(\5,(${NAME})\)\)\}`),
