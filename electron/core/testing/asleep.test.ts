@@ -24,6 +24,23 @@ describe('an environment that its host put to sleep', () => {
     expect(world.environments.routes.resolve(id).kind).toBe('not-running');
   });
 
+  it('is not shown the workbench of an image that its host has got since, before or while it wakes', async () => {
+    const id = await asleep(true);
+    const { hosts } = world.context.store;
+    const has = (key: string): void => { hosts.put({ ...hosts.get('local'), facts: { image: { key, ideStaticDir: `/images/${key}` } } } as never); };
+    const shown = (): unknown => { const route = world.environments.routes.resolve(id); return 'ideStaticDir' in route ? [route.kind, route.ideStaticDir] : route.kind; };
+    has('k');
+    expect(shown()).toEqual(['not-running', '/images/k']);
+    has('newer');
+    expect(shown()).toEqual(['not-running', null]);
+    let meanwhile: unknown;
+    world.host.before = async (method) => { if (method === 'resume') meanwhile = shown(); };
+    await world.environments.open(id).done;
+    expect(meanwhile).toEqual(['starting', null]);
+    await world.environments.close(id).done;
+    expect(shown()).toEqual(['not-running', '/images/newer']);
+  });
+
   it('is known to hold nothing unsaved when its counter is that of the last save', async () => {
     const id = await asleep(false);
     expect(world.projects.get(id).environment).toMatchObject({ state: 'hibernated', dirty: false });

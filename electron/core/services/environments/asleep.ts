@@ -9,6 +9,7 @@ import { takeIn } from './reconcile.ts';
 export function fellAsleep(context: EnvironmentContext, record: EnvironmentRecord, vm: Vm): void {
   const { projectId } = record;
   context.live.remove(projectId);
+  context.live.noteImage(vm);
   const counter = vm.sleep?.changeCounter ?? null;
   const error = vm.problem === null ? null : new VesselError('RESUME_FAILED', vm.problem).toShape();
   context.records.move(projectId, 'hibernated', { dirty: counter === null || counter !== record.savedCounter, error });

@@ -38,6 +38,8 @@ export class LiveEnvironments implements RouteTable {
   readonly #hosts: Hosts;
   readonly #knocked = new Map<string, number>();
   readonly #live = new Map<string, LiveEnvironment>();
+  /** The image that each environment was made from, as its host last said. */
+  readonly #images = new Map<string, string>();
 
   constructor(context: ServiceContext, hosts: Hosts) {
     this.#context = context;
@@ -62,7 +64,18 @@ export class LiveEnvironments implements RouteTable {
       projectId, link, vm, ide, client: this.connect(link, vm), way: this.#wayIn(link, vm), routeOpen: false, gatewayAt: null, lastSaveAt: this.#context.runtime.now(), idleRetryAt: 0, streams: new Set(),
     };
     this.#live.set(projectId, live);
+    this.noteImage(vm);
     return live;
+  }
+
+  /** One that sleeps keeps the image that it came from, when its host has a newer one by now. */
+  noteImage({ id, imageKey }: Vm): void { this.#images.set(id, imageKey); }
+
+  /** Of the image that a project would be opened with; null when that one's files are not there. */
+  #staticDirFor(projectId: string, hostId: string, asleep: boolean): string | null {
+    const own = asleep ? this.#images.get(projectId) : undefined;
+    const isOlder = own !== undefined && own !== (this.#hosts.knownFacts(hostId)?.image?.key ?? own);
+    return isOlder ? null : this.#hosts.ideStaticDir(hostId);
   }
 
   /** A client for a VM's agent. Throws GUEST_UNREACHABLE when the host gave no address or token. */
@@ -125,13 +138,14 @@ export class LiveEnvironments implements RouteTable {
     const project = this.#context.store.projects.get(projectId);
     if (project === null) return { kind: 'unknown' };
     const state = project.environment?.state;
+    const ideStaticDir = this.#staticDirFor(projectId, project.hostId, state === 'hibernated');
     const active = this.#context.operations.active(projectId, null);
     // An opening that has only begun has not changed the state yet.
     if (active?.kind === 'open' || state === 'requested' || state === 'provisioning' || state === 'starting') {
-      return { kind: 'starting', operationId: active?.id ?? null, ideStaticDir: this.#hosts.ideStaticDir(project.hostId) };
+      return { kind: 'starting', operationId: active?.id ?? null, ideStaticDir };
     }
     if (state === 'stopping' || state === 'destroying') return { kind: 'stopping', name: project.name };
-    return { kind: 'not-running', name: project.name, ideStaticDir: this.#hosts.ideStaticDir(project.hostId) };
+    return { kind: 'not-running', name: project.name, ideStaticDir };
   }
 
   noteWaiting(projectId: string): void {
