@@ -2,17 +2,14 @@ import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { SERVER_SHORTCUTS } from '../ide/server-shortcuts.ts';
 import { exists } from './layer.ts';
+import { changeInputs, changeMinified, NAME, type Change } from './minified.ts';
 import type { SystemFile } from './system-files.ts';
 
 /** What decides the changed server, besides the server itself: part of the image's key. */
-export const quickServerInputs = (): unknown => [SERVER_SHORTCUTS, ...[FRAMES, LISTS, MISSING].flat().map(({ place, instead }) => [place.source, instead])];
+export const quickServerInputs = (): unknown => [SERVER_SHORTCUTS, ...changeInputs(CHANGES)];
 
 const MODULE = 'vessel-shortcuts.mjs';
 const IMPORT = `import*as vessel from"./${MODULE}";`;
-const NAME = String.raw`[\w$]+`;
-
-/** A place in VS Code's server as its minifier leaves it, and what stands there instead. */
-type Change = { readonly place: RegExp; readonly instead: string };
 
 /** Hundred frames for each file that is not there: a workbench looks for sixty of them while it loads. */
 const FRAMES: readonly Change[] = [{ place: /Error\.stackTraceLimit=100;/, instead: 'Error.stackTraceLimit=10;' }];
@@ -40,10 +37,7 @@ const MISSING: readonly Change[] = [
   { place: new RegExp(String.raw`let (${NAME})=this\.toFilePath\((${NAME})\),(${NAME})=await this\.openFileForRead\(\1\);`), instead: 'let $1=this.toFilePath($2);vessel.there($1);let $3=await this.openFileForRead($1);' },
 ];
 
-/** All of the changes or, where one of their places is not there, none. */
-function change(text: string, changes: readonly Change[]): string {
-  return changes.every(({ place }) => place.test(text)) ? changes.reduce((changed, { place, instead }) => changed.replace(place, instead), text) : text;
-}
+const CHANGES = [FRAMES, LISTS, MISSING];
 
 /**
  * VS Code's server, spared what it does in vain in a workbench's first seconds. Measured in emulation it is busy without a pause from
@@ -55,8 +49,8 @@ function change(text: string, changes: readonly Change[]): string {
  * Null where the text has none of the places: another version then is as fast as it comes.
  */
 export function quickServer(text: string): string | null {
-  const changed = [LISTS, MISSING].reduce(change, change(text, FRAMES));
-  return changed === text ? null : IMPORT + changed;
+  const changed = changeMinified(text, CHANGES);
+  return changed === null ? null : IMPORT + changed;
 }
 
 /** The changed server and its module, as they are to lie in the guest below `guestRoot`; none where there is nothing to change. */

@@ -1,15 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { exists } from './layer.ts';
+import { changeInputs, changeMinified, NAME, type Change } from './minified.ts';
 
 /** What decides the changed workbench, besides the workbench itself: part of the image's key. */
-export const quickWorkbenchInputs = (): unknown => CHANGES.flat().map(({ place, instead }) => [place.source, instead]);
+export const quickWorkbenchInputs = (): unknown => changeInputs(CHANGES);
 
 const WORKBENCH = 'out/vs/code/browser/workbench/workbench.js';
-const NAME = String.raw`[\w$]+`;
-
-/** A place in VS Code's workbench as its minifier leaves it, and what stands there instead. */
-type Change = { readonly place: RegExp; readonly instead: string };
 
 /**
  * The cache of a folder's configuration lies in the guest, where the folder itself lies: asking for it is a way more, not less. It is empty in each new
@@ -44,20 +41,11 @@ const LISTS: readonly Change[] = [{
 
 const CHANGES = [CONFIGURATION, MISSING_LISTS, LISTS];
 
-/** All of the changes or, where one of their places is not there exactly once, none. */
-function change(text: string, changes: readonly Change[]): string {
-  const once = ({ place }: Change): boolean => [...text.matchAll(new RegExp(place.source, 'g'))].length === 1;
-  return changes.every(once) ? changes.reduce((changed, { place, instead }) => changed.replace(place, instead), text) : text;
-}
-
 /**
  * VS Code's workbench, spared calls that it makes in vain in its first seconds. Each costs an emulated guest some milliseconds, and the first text that somebody
  * writes stands in the same queue. Null where the text has none of the places: another version then is as fast as it comes.
  */
-export function quickWorkbench(text: string): string | null {
-  const changed = CHANGES.reduce(change, text);
-  return changed === text ? null : changed;
-}
+export const quickWorkbench = (text: string): string | null => changeMinified(text, CHANGES);
 
 /** The changed workbench and its path below the IDE's tree; null where there is nothing to change. */
 export async function quickWorkbenchFile(ideTree: string, productPath: string): Promise<{ readonly path: string; readonly text: string } | null> {
