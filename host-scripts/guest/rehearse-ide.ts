@@ -18,6 +18,8 @@ const ANSWER_MS = 180_000;
 const ROUNDS = 4;
 const AUTHORITY = 'rehearsal.vessel.localhost';
 const FILES = 'remoteFilesystem';
+/** In the guest. Never the workspace: a greeting may be given up between any two calls, and a machine that is kept all the same is somebody's soon. */
+const SCRATCH_DIR = '/tmp';
 /** Measured: a guest that was paused at once needed 0.1 s longer for its next identity. */
 const SETTLE_MS = 2_000;
 
@@ -109,7 +111,7 @@ async function managementSession(endpoint: IdeEndpoint, userFolder: string, sign
     client.call('remoteterminal', '$getTerminalLayoutInfo', { workspaceId: 'rehearsal' }),
     client.call('remoteterminal', '$getDefaultSystemShell', [3]),
   ]);
-  const file = `${workspace}/.vessel-rehearsal`;
+  const file = posix.join(SCRATCH_DIR, `.vessel-rehearsal-${session}`);
   await client.call(FILES, 'writeFile', [uri(file), Buffer.from('one\n'), { create: true, overwrite: true, unlock: false, atomic: false }]);
   client.listen(FILES, 'readFileStream', [uri(file), { atomic: false }]);
   await client.call(FILES, 'writeFile', [uri(file), Buffer.from('two\n'), { create: false, overwrite: true, unlock: false, atomic: false }]);

@@ -58,8 +58,10 @@ describeUnless(why, 'an environment that is kept ready', () => {
     const attempt = { signal: AbortSignal.timeout(20_000), attemptMs: 20_000 };
     const health = await guestHealth(address, token, attempt);
     expect(health).toMatchObject({ hostname: 'sb-one', ideReady: true });
-    // The greeting that it had already, as whoever it is now; nobody is counted as still connected.
+    // The greeting that it had already, as whoever it is now; nobody is counted as still connected, and nothing of it was ever in the project.
+    const { changeCounter } = await guestActivity(address, token, attempt);
     expect(await greetIde(address, token, health.ide, attempt.signal)).toBe(true);
+    expect((await guestActivity(address, token, attempt)).changeCounter).toBe(changeCounter);
     await expect.poll(async () => (await guestActivity(address, token, attempt)).open.ide, { timeout: 10_000 }).toBe(0);
     expect(one.output).not.toContain('without having been greeted');
     await expect(guestHealth(address, 'x'.repeat(64), attempt)).rejects.toMatchObject({ code: 'GUEST_UNAUTHORIZED' });

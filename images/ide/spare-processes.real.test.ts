@@ -38,6 +38,16 @@ function server(script: string): unknown {
       forked.on('close', () => resolve(seen));
     });
     const pause = (ms) => new Promise((resolve) => { setTimeout(resolve, ms); });
+    const once = (forked, name) => new Promise((resolve) => forked.once(name, resolve));
+    /** Keeps this process busy for so long, with turns of its loop in between. */
+    const spin = async (ms) => {
+      const began = performance.now();
+      while (performance.now() - began < ms) {
+        const until = performance.now() + 30;
+        while (performance.now() < until);
+        await new Promise(setImmediate);
+      }
+    };
     const print = (value) => { process.stdout.write('RESULT' + JSON.stringify(value)); process.exit(0); };
     ${script}
   `);
@@ -64,20 +74,38 @@ it('says that a spare is ready once the server has time to spare, and no later t
     await pause(400);
     const began = performance.now();
     const BUSY_MS = 900;
-    const spin = () => {
-      const until = performance.now() + 30;
-      while (performance.now() < until);
-      if (performance.now() - began < BUSY_MS) setImmediate(spin);
-    };
-    setImmediate(spin);
+    setImmediate(() => spin(BUSY_MS));
     const spare = start();
-    await new Promise((resolve) => spare.once('message', resolve));
+    await once(spare, 'message');
     const waited = performance.now() - began;
     spare.send('end');
     print([waited < BUSY_MS, waited]);
   `) as readonly [boolean, number];
   expect(beforeCalm).toBe(false);
   expect(waitedMs).toBeLessThan(6_500);
+});
+
+it('lets an extension host wait out a lull, and a file watcher not', () => {
+  const [host, watcher] = server(`
+    const BUSY_MS = 500, LULL_MS = 350;
+    /** When a spare of this kind was said to be ready, with a lull from 500 to 850 ms and the next from 1350 ms. */
+    const readyAfter = async (type) => {
+      await session(start({}, type));
+      await pause(400);
+      const began = performance.now();
+      const busy = spin(BUSY_MS).then(() => pause(LULL_MS)).then(() => spin(BUSY_MS));
+      const spare = start({}, type);
+      await once(spare, 'message');
+      const waited = performance.now() - began;
+      spare.send('end');
+      await busy;
+      return waited;
+    };
+    print([await readyAfter('extensionHost'), await readyAfter('fileWatcher')]);
+  `) as readonly [number, number];
+  expect(host).toBeGreaterThan(1_350);
+  expect(watcher).toBeGreaterThan(450);
+  expect(watcher).toBeLessThan(1_350);
 });
 
 it('gives no process of another environment away, and still forks', () => {
@@ -110,7 +138,7 @@ it('does without a spare that has ended', () => {
     await pause(200);
     const spare = start();
     spare.kill('SIGKILL');
-    await new Promise((resolve) => spare.once('exit', resolve));
+    await once(spare, 'exit');
     await pause(300);
     print((await session(start())).messages.length);
   `);

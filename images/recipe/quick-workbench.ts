@@ -23,7 +23,10 @@ const CONFIGURATION: readonly Change[] = [
   },
 ];
 
-/** Lists of extensions for browsers only, which nobody has written: each of the lists below asked for three of them again. */
+/**
+ * Lists of extensions for browsers only, which nobody has written: each of the lists below asked for three of them again. What this window writes it also
+ * reads; a first list that another window writes is seen after a reload.
+ */
 const MISSING_LISTS: readonly Change[] = [{
   place: new RegExp(String.raw`async withWebExtensions\((${NAME}),(${NAME})\)\{return \1\?this\.getResourceAccessQueue\(\1\)\.queue\(async\(\)=>\{let (${NAME})=\[\];try\{let (${NAME})=await this\.fileService\.readFile\(\1\),(.{1,900}?)catch\((${NAME})\)\{\6\.fileOperationResult!==1&&this\.logService\.error\(\6\)\}`),
   instead: 'async withWebExtensions($1,$2){return $1?this.getResourceAccessQueue($1).queue(async()=>{let $3=[],vessel=this.vesselMissing??=new Set,key=$1.toString();if($2)vessel.delete(key);else if(vessel.has(key))return $3;try{let $4=await this.fileService.readFile($1),$5catch($6){$6.fileOperationResult!==1?this.logService.error($6):$2||vessel.add(key)}',

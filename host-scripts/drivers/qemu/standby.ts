@@ -34,8 +34,8 @@ const DEADLINE_MS = 60_000;
 
 export type StandbyState = HostFacts['standby'];
 
-/** A workbench's first calls take a second of an emulated machine. */
-const GREETING_MS = 10_000;
+/** A workbench's first calls take an emulated machine a second or two, and it is left alone for two more; a slow machine's needs some time. */
+const GREETING_MS = 15_000;
 
 /** A clone that runs nobody's environment yet: restored, once introduced, paused. */
 export type Standby = {
