@@ -100,6 +100,12 @@ async function managementSession(endpoint: IdeEndpoint, userFolder: string, sign
     ...settings.map((name) => client.call(FILES, 'readFile', [uri(inUser(name)), { atomic: false }])),
   ]);
   for (const event of TERMINAL_EVENTS) client.listen('remoteterminal', event);
+  // The shells that a workbench offers: their paths may hold variables, which it is asked to fill in.
+  client.listen('remoteterminal', '$onPtyHostRequestResolveVariablesEvent', undefined, (event) => {
+    const { requestId, originalText } = event as { readonly requestId: number; readonly originalText: readonly string[] };
+    // Cut off with the connection, when the list was not waited for.
+    client.call('remoteterminal', '$acceptPtyHostResolvedVariables', [requestId, [...originalText]]).catch(() => undefined);
+  });
   await all([
     client.call('remoteExtensionsScanner', 'scanExtensions', ['en', undefined, [], undefined, undefined]),
     client.call('remoteExtensionsScanner', 'whenExtensionsReady'),
@@ -109,7 +115,8 @@ async function managementSession(endpoint: IdeEndpoint, userFolder: string, sign
     client.call('mcpManagement', 'getInstalled', [null]), client.call('NativeMcpDiscoveryHelper', 'load', []),
     client.call('logger', 'getRegisteredLoggers'), client.call('telemetry', 'ping'),
     client.call('remoteterminal', '$getTerminalLayoutInfo', { workspaceId: 'rehearsal' }),
-    client.call('remoteterminal', '$getDefaultSystemShell', [3]),
+    client.call('remoteterminal', '$getDefaultSystemShell', [3]), client.call('remoteterminal', '$getPerformanceMarks'),
+    Promise.race([client.call('remoteterminal', '$getProfiles', ['rehearsal', SHELLS, null, true]), delay(SHELLS_MS, false, { signal })]),
   ]);
   const file = posix.join(SCRATCH_DIR, `.vessel-rehearsal-${session}`);
   await client.call(FILES, 'writeFile', [uri(file), Buffer.from('one\n'), { create: true, overwrite: true, unlock: false, atomic: false }]);
@@ -131,4 +138,8 @@ async function extensionHostSession(endpoint: IdeEndpoint, signal: AbortSignal):
   connection.close();
 }
 
+/** A server that asks in another way never answers with its list. */
+const SHELLS_MS = 5_000;
+/** What VS Code's settings name on Linux (`terminal.integrated.profiles.linux`). */
+const SHELLS = { bash: { path: 'bash' }, zsh: { path: 'zsh' }, fish: { path: 'fish' }, tmux: { path: 'tmux' }, pwsh: { path: 'pwsh' } };
 const TERMINAL_EVENTS = ['$onPtyHostExitEvent', '$onPtyHostStartEvent', '$onProcessDataEvent', '$onProcessReadyEvent', '$onProcessExitEvent', '$onDidChangeProperty'];

@@ -41,21 +41,23 @@ export async function rehearse(address: GuestAddress, token: string, name: strin
     await api('PUT', 'workspace?links=keep&maxBytes=1000000&maxEntries=1000', zip);
     await api('GET', 'activity');
     for (const page of warmPages) await call('GET', page);
-    await runTrue(address, current, signal);
+    await runInGuest(address, current, 'true', signal);
     await api('POST', 'workspace/save', JSON.stringify({ exclude: { preset: 'safe', rules: [] } }));
     for (const path of new Set(FILES.map((file) => file.split('/')[0] ?? file))) await api('DELETE', `files?path=${encodeURIComponent(path)}`);
   }
+  // The kernel writes half a minute after a change: each clone would do it again, in the seconds in which somebody waits for an editor.
+  await runInGuest(address, current, 'sync', signal);
   return current;
 }
 
-/** Runs `true` as the workspace's user, so that a clone's first command need not compile the way there. */
-function runTrue(address: GuestAddress, token: string, signal: AbortSignal): Promise<void> {
+/** Runs a command as the workspace's user and waits for its end, however it ends. Throws GUEST_UNREACHABLE when the guest does not take it. */
+function runInGuest(address: GuestAddress, token: string, command: string, signal: AbortSignal): Promise<void> {
   const socket = new WebSocket(`ws://${address.host}:${address.port}${GUEST_API_PREFIX}/exec`, { headers: { authorization: `Bearer ${token}` } });
   return new Promise((resolve, reject) => {
     const onAbort = (): void => { reject(VesselError.from(signal.reason)); socket.close(); };
     if (signal.aborted) onAbort();
     signal.addEventListener('abort', onAbort, { once: true });
-    socket.addEventListener('open', () => socket.send(JSON.stringify({ type: 'start', argv: ['true'] })));
+    socket.addEventListener('open', () => socket.send(JSON.stringify({ type: 'start', argv: [command] })));
     socket.addEventListener('message', ({ data }) => {
       if (typeof data === 'string' && data.includes('"exit"')) socket.close();
     });

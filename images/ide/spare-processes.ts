@@ -1,10 +1,13 @@
 import { WHEN_CALM } from './when-calm.ts';
 
 const LOOK_MS = 100;
-/** A workbench has lulls of a few hundred milliseconds in which its server waits for it; an extension host begun in one of them took two seconds from the first typed text. */
-const LOOKS = 8;
+/**
+ * A workbench has lulls of a few hundred milliseconds in which its server waits for it; an extension host begun in one of them took two seconds from the first
+ * typed text, a file watcher three quarters of one. What a terminal writes before a watcher is there is not seen: it waits less.
+ */
+const LOOKS = { extensionHost: 8, fileWatcher: 4 };
 /** A browser complains of an extension host after ten seconds. */
-const LONGEST_MS = 6_000;
+const LONGEST_MS = { extensionHost: 6_000, fileWatcher: 4_000 };
 
 /**
  * Program text, run inside VS Code's server before anything else: keeps one started process of each kind ready that the server forks
@@ -24,7 +27,10 @@ export const SPARE_PROCESSES = `import childProcess from 'node:child_process';
 import { syncBuiltinESMExports } from 'node:module';
 
 const EXTENSION_HOST = '--type=extensionHost';
-const KINDS = [EXTENSION_HOST, '--type=fileWatcher'];
+const FILE_WATCHER = '--type=fileWatcher';
+const KINDS = [EXTENSION_HOST, FILE_WATCHER];
+/** For each: so many calm looks on end, and the longest wait. */
+const CALM_ENOUGH = { [EXTENSION_HOST]: [${LOOKS.extensionHost}, ${LONGEST_MS.extensionHost}], [FILE_WATCHER]: [${LOOKS.fileWatcher}, ${LONGEST_MS.fileWatcher}] };
 const PATIENCE = 'data:text/javascript,' + encodeURIComponent([
   'const arm = globalThis.setTimeout;',
   'globalThis.setTimeout = (callback, ms, ...rest) => arm(callback, ms === 60000 ? 2147483647 : ms, ...rest);',
@@ -75,7 +81,7 @@ function take(kind, script, args, options) {
   spare.child.off('message', spare.hold);
   const speak = () => { for (const [message, handle] of spare.messages) if (spare.child.connected) spare.child.emit('message', message, handle); };
   // In any case after the caller has attached its listeners.
-  whenCalm(${LOOK_MS}, kind === EXTENSION_HOST ? ${LOOKS} : 1, ${LONGEST_MS}, speak);
+  whenCalm(${LOOK_MS}, ...CALM_ENOUGH[kind], speak);
   return spare.child;
 }
 

@@ -17,7 +17,6 @@ while (my $line = <STDIN>) {
     my ($sec, $nsec, $hex) = @a;
     $ok = syscall($n{settime}, 0, pack('qq', $sec, $nsec)) == 0;
     if (open(my $f, '+<', '/dev/urandom')) { syswrite($f, pack('H*', $hex)); ioctl($f, 0x5207, 0); close $f; }
-  } elsif ($verb eq 'sync') { syscall($n{sync}); $ok = 1;
   } elsif ($verb eq 'reboot') { syscall($n{sync}); print "ok\n"; syscall($n{reboot}, 0xfee1dead, 672274793, 0x01234567, 0); }
   print $ok ? "ok\n" : "failed $!\n";
 }
@@ -58,10 +57,6 @@ export class RootHelper {
   async setClockAndEntropy(epochMs: number, entropy: Buffer): Promise<void> {
     const seconds = Math.floor(epochMs / 1000);
     await this.#call(`identity ${seconds} ${Math.floor((epochMs - seconds * 1000) * 1e6)} ${entropy.toString('hex')}`);
-  }
-
-  sync(): Promise<void> {
-    return this.#call('sync');
   }
 
   /** Writes everything to disk and restarts the machine, which ends the hypervisor (`-no-reboot`). */
