@@ -16,7 +16,7 @@ describe('the sealed file', () => {
   it('shows neither names nor values, and looks different at each writing', () => {
     const format = sealedFormat(key);
     const texts = [format.encode({ 'ssh-password:ada@box': 'geheim' }), format.encode({ 'ssh-password:ada@box': 'geheim' })];
-    for (const text of texts) expect(text).not.toMatch(/geheim|ada|ssh|Z2VoZWlt/);
+    for (const text of texts) expect(text).not.toMatch(/geheim|ada@box|ssh-password|Z2VoZWlt/);
     expect(texts[0]).not.toBe(texts[1]);
   });
   it('opens with its own key only, and not after one bit was changed', () => {
