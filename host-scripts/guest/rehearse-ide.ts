@@ -116,7 +116,7 @@ async function managementSession(endpoint: IdeEndpoint, userFolder: string, sign
     client.call('logger', 'getRegisteredLoggers'), client.call('telemetry', 'ping'),
     client.call('remoteterminal', '$getTerminalLayoutInfo', { workspaceId: 'rehearsal' }),
     client.call('remoteterminal', '$getDefaultSystemShell', [3]), client.call('remoteterminal', '$getPerformanceMarks'),
-    Promise.race([client.call('remoteterminal', '$getProfiles', ['rehearsal', SHELLS, null, true]), delay(SHELLS_MS, false, { signal })]),
+    Promise.race([client.call('remoteterminal', '$getProfiles', ['rehearsal', SHELLS, null, true]), delay(SHELLS_MS, false, { signal, ref: false })]),
   ]);
   const file = posix.join(SCRATCH_DIR, `.vessel-rehearsal-${session}`);
   await client.call(FILES, 'writeFile', [uri(file), Buffer.from('one\n'), { create: true, overwrite: true, unlock: false, atomic: false }]);
