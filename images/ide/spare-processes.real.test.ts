@@ -1,5 +1,5 @@
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -51,8 +51,9 @@ function server(script: string): unknown {
     const print = (value) => { process.stdout.write('RESULT' + JSON.stringify(value)); process.exit(0); };
     ${script}
   `);
-  const output = execFileSync(process.execPath, [join(folder, 'server.mjs')], { encoding: 'utf8', timeout: 20_000 });
-  return JSON.parse(output.split('RESULT')[1] ?? 'null');
+  // A spare that outlives its server must not hold the test: it inherits what the server would write to.
+  const { stdout } = spawnSync(process.execPath, [join(folder, 'server.mjs')], { encoding: 'utf8', timeout: 20_000 });
+  return JSON.parse(stdout.split('RESULT')[1] ?? 'null');
 }
 
 it('hands out a process that was started before it was asked for, with all it said until then', () => {
@@ -143,6 +144,20 @@ it('does without a spare that has ended', () => {
     print((await session(start())).messages.length);
   `);
   expect(seen).toBe(2);
+});
+
+it('ends a spare with its server, also with one that is killed', async () => {
+  const pids = server(`
+    await session(start());
+    await pause(400);
+    const children = () => readFileSync('/proc/self/task/' + process.pid + '/children', 'utf8').trim().split(' ').map(Number);
+    process.stdout.write('RESULT' + JSON.stringify(children()));
+    process.kill(process.pid, 'SIGKILL');
+  `) as readonly number[];
+  expect(pids).toHaveLength(1);
+  // What is dead and not yet collected has no command line.
+  const alive = (): readonly number[] => pids.filter((pid) => existsSync(`/proc/${pid}`) && readFileSync(`/proc/${pid}/cmdline`, 'utf8') !== '');
+  await expect.poll(alive, { timeout: 5_000 }).toEqual([]);
 });
 
 it('leaves every other fork alone', () => {

@@ -21,7 +21,7 @@ const LONGEST_MS = { extensionHost: 6_000, fileWatcher: 4_000 };
  * - A spare is said to be ready only when the server has time to spare: until it is told so an extension host loads no extension and a watcher watches nothing, and
  *   the workbench with its files, which a person waits for, has the processors to itself.
  * - An extension host gives up when no connection comes within a minute (`VSCODE_EXTHOST_IPC_SOCKET timeout`), which a spare must not:
- *   its one timer of that length is stretched until the first message comes.
+ *   its one timer of that length is stretched until the first message comes. Until then a spare ends with its server, however that ends.
  */
 export const SPARE_PROCESSES = `import childProcess from 'node:child_process';
 import { syncBuiltinESMExports } from 'node:module';
@@ -34,9 +34,14 @@ const CALM_ENOUGH = { [EXTENSION_HOST]: [${LOOKS.extensionHost}, ${LONGEST_MS.ex
 const PATIENCE = 'data:text/javascript,' + encodeURIComponent([
   'const arm = globalThis.setTimeout;',
   'globalThis.setTimeout = (callback, ms, ...rest) => arm(callback, ms === 60000 ? 2147483647 : ms, ...rest);',
+  // Its own watch over its server begins only with its first connection; the stretched timer would hold it until then.
+  'const leave = () => process.exit();',
+  'process.on("disconnect", leave);',
+  'if (!process.connected) leave();',
   'process.on("message", function first(message) {',
   '  if (message?.type === "VESSEL_ENVIRONMENT") return void Object.assign(process.env, message.variables);',
   '  process.off("message", first);',
+  '  process.off("disconnect", leave);',
   '  globalThis.setTimeout = arm;',
   '});',
   'const at = process.execArgv.findIndex((argument) => argument.startsWith("data:"));',
