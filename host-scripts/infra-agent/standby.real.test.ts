@@ -5,6 +5,7 @@ import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { describeUnless } from '../../build/testing/describe-unless.ts';
 import type { StartResult } from '#shared/host-protocol.ts';
 import { guestActivity, guestHealth } from '../guest/guest-client.ts';
+import { execInGuest } from '../guest/exec.test-helper.ts';
 import { greetIde } from '../guest/rehearse-ide.ts';
 import { AgentProcess } from './agent-process.test-helper.ts';
 import { cannotRunMachines, quietContext, realHost } from '../real-host.test-helper.ts';
@@ -58,6 +59,9 @@ describeUnless(why, 'an environment that is kept ready', () => {
     const attempt = { signal: AbortSignal.timeout(20_000), attemptMs: 20_000 };
     const health = await guestHealth(address, token, attempt);
     expect(health).toMatchObject({ hostname: 'sb-one', ideReady: true });
+    // VS Code watches nothing any more of what it was rehearsed with: it would be told of each change of the project as often.
+    const watched = await execInGuest(started.vm, ['sh', '-c', 'for path in "$0" "$1"; do grep -h ^inotify /proc/$(pgrep -f "[s]tart-ide")/fdinfo/* | grep -c "ino:$(printf %x $(stat -c %i "$path")) "; done', '/home/workspace', '/home/vessel/.local/share/code-server/User']);
+    expect([watched.stdout.trim().split('\n'), watched.stderr]).toEqual([['0', '0'], '']);
     // The greeting that it had already, as whoever it is now; nobody is counted as still connected, and nothing of it was ever in the project.
     const { changeCounter } = await guestActivity(address, token, attempt);
     expect(await greetIde(address, token, health.ide, attempt.signal)).toBe(true);

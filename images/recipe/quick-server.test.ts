@@ -15,6 +15,8 @@ class Base{constructor(t){this.service=t}getUriTransformer(t){return t.remoteAut
 export class Channel extends Base{async call(t,e,n){let o=this.getUriTransformer(t);switch(e){case"uninstall":return this.service.uninstall();case"getInstalled":return(await this.service.getInstalled(n[0],Ei(n[1],o),n[2],n[3])).map(s=>ef(s,o));case"other":return 1}}}
 export class Scanner extends Base{async call(t,e,n){let o=this.getUriTransformer(t);switch(e){case"scanExtensions":{let i=n[0],s=n[1]?S.revive(o.transformIncoming(n[1])):void 0,a=n[2],l=n[3],c=n[4];return(await this.service.scanExtensions(i,s,a,l,c)).map(p=>Fr(p,o))}}throw new Error("Invalid call")}}
 export let bo={};(n=>{async function r(o){let i;try{if(i=await De.promises.lstat(o),!i.isSymbolicLink())return{stat:i}}catch{}return{stat:await De.promises.stat(o),link:true}}n.stat=r})(bo);
+class Plain{ended=!1;dispose(){this.ended=!0}async stop(){}}
+export class Watcher extends Plain{_watchers=new Map;get watchers(){return this._watchers.values()}async stop(){await super.stop();for(let e of this.watchers)this.stopWatching(e)}stopWatching(e){this._watchers.delete(e.path),e.stopped=!0}}
 export class Disk{toFilePath(e){return e}openFileForRead(e){return De.promises.open(e)}async readFile(e){let i=this.toFilePath(e),s=await this.openFileForRead(i);try{return await s.readFile("utf8")}finally{await s.close()}}}`;
 
 type Service = { readonly asked: unknown[]; fail: boolean };
@@ -24,6 +26,7 @@ type Changed = {
   readonly Scanner: new (service: unknown) => Channel;
   readonly write: (value: unknown) => string;
   readonly bo: { readonly stat: (path: string) => Promise<{ readonly stat: { readonly size: number }; readonly link?: boolean }> };
+  readonly Watcher: new () => { readonly ended: boolean; readonly _watchers: Map<string, { readonly path: string; stopped?: boolean }>; dispose(): void };
   readonly Disk: new () => { readFile(path: string): Promise<string> };
 };
 
@@ -200,4 +203,12 @@ it('leaves a server of another form as it is', async () => {
   expect(quickServer('case"getInstalled":return this.x(n);')).toBeNull();
   expect(await quickServerFiles(folder, 'product.json', '/ide')).toEqual([]);
   expect((await quickServerFiles(join(folder, 'ide'), 'vs/product.json', '/ide')).map(({ path }) => path)).toEqual(['/ide/vs/out/server-main.js', '/ide/vs/out/vessel-shortcuts.mjs']);
+});
+
+it('ends what a session watches with the session', () => {
+  const watcher = new changed.Watcher();
+  const watched = ['a', 'b'].map((path) => ({ path, stopped: false }));
+  for (const one of watched) watcher._watchers.set(one.path, one);
+  watcher.dispose();
+  expect([watched.map(({ stopped }) => stopped), watcher._watchers.size, watcher.ended]).toEqual([[true, true], 0, true]);
 });

@@ -37,7 +37,15 @@ const MISSING: readonly Change[] = [
   { place: new RegExp(String.raw`let (${NAME})=this\.toFilePath\((${NAME})\),(${NAME})=await this\.openFileForRead\(\1\);`), instead: 'let $1=this.toFilePath($2);vessel.there($1);let $3=await this.openFileForRead($1);' },
 ];
 
-const CHANGES = [FRAMES, LISTS, MISSING];
+/**
+ * A session's watcher of single folders has no end of its own: it went on after its window was closed, and each change was told to as many as there ever were. In a
+ * template those of the rehearsals stood in the way of a clone's first seconds.
+ */
+const WATCHES: readonly Change[] = [
+  { place: new RegExp(String.raw`async stop\(\)\{await super\.stop\(\);for\(let (${NAME}) of this\.watchers\)this\.stopWatching\(\1\)\}stopWatching\(`), instead: 'dispose(){for(let $1 of[...this.watchers])this.stopWatching($1);super.dispose()}$&' },
+];
+
+const CHANGES = [FRAMES, LISTS, MISSING, WATCHES];
 
 /**
  * VS Code's server, spared what it does in vain in a workbench's first seconds. Measured in emulation it is busy without a pause from
@@ -45,6 +53,7 @@ const CHANGES = [FRAMES, LISTS, MISSING];
  *
  * - The list of all extensions, 640 KB, asked for six times, is made once (SERVER_SHORTCUTS).
  * - A file that is not there costs no trip through the thread pool; errors carry ten frames, not a hundred.
+ * - What a session watches ends with it.
  *
  * Null where the text has none of the places: another version then is as fast as it comes.
  */
