@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { GUEST_USER, WORKSPACE_DIR } from './guest-layout.ts';
 import { exists } from './layer.ts';
 import { changeInputs, changeMinified, NAME, type Change } from './minified.ts';
 
@@ -42,7 +43,66 @@ const LISTS: readonly Change[] = [{
     + 'return(await list.texts).map(text=>$7(JSON.parse(text),null))}',
 }];
 
-const CHANGES = [CONFIGURATION, MISSING_LISTS, LISTS];
+/**
+ * A message from the server comes as bytes. Read as a blob, each of some hundred in the first seconds goes through the browser's own process twice, and the
+ * next one waits for it.
+ */
+const BYTES: readonly Change[] = [
+  { place: new RegExp(String.raw`(this\._socket=new WebSocket\(${NAME}\)),(this\.traceSocketEvent\("created")`), instead: '$1,this._socket.binaryType="arraybuffer",$2' },
+  {
+    place: new RegExp(String.raw`let (${NAME})=(${NAME})\.data;this\.traceSocketEvent\("browserWebSocketBlobReceived",\{type:\1\.type,size:\1\.size\}\),${NAME}\(\1\)\}`),
+    instead: 'let $1=$2.data;this.traceSocketEvent("read",$1),this._onData.fire($1)}',
+  },
+];
+
+/** The host for extensions of the browser's own starts with the first such extension: a frame, a worker and its half of the workbench, for nobody. */
+const BROWSER_HOST: readonly Change[] = [{
+  place: new RegExp(String.raw`case 2:\{let (${NAME})=${NAME}\?2:1;return (this\._instantiationService\.createInstance\(${NAME},${NAME},\1,this\._createLocalExtensionHostDataProvider)`),
+  instead: 'case 2:{let $1=3;return $2',
+}];
+
+/** How long the window must have been quiet, and how long nothing was typed or clicked, before it looks at its extensions; and the longest wait. */
+const CALM = { lookMs: 50, lateMs: 16, looks: 2, untouchedMs: 800, longestMs: 3_000 };
+/** Waits, in the window, until its one thread has time to spare and nobody is at work: both are seconds of whoever opened it. */
+const WHEN_CALM = '(()=>{let touched=-1/0,touch=()=>{touched=performance.now()},kinds=["keydown","pointerdown"];for(let kind of kinds)addEventListener(kind,touch,!0);'
+  + 'return{end(){for(let kind of kinds)removeEventListener(kind,touch,!0)},async calm(){for(let began=performance.now(),quiet=0;;){let before=performance.now();'
+  + `await new Promise(go=>{setTimeout(go,${CALM.lookMs})});let now=performance.now();quiet=now-before<${CALM.lookMs + CALM.lateMs}&&now-touched>${CALM.untouchedMs}?quiet+1:0;`
+  + `if(quiet===${CALM.looks}||now-began>${CALM.longestMs})return}}}})()`;
+
+/**
+ * What the extensions contribute (languages, menus, settings) takes the window's thread half a second, and the first text that somebody types stood behind it. They are
+ * looked at when the window is calm.
+ */
+const CONTRIBUTIONS: readonly Change[] = [
+  { place: new RegExp(String.raw`async scanExtensions\(\)\{try\{(let ${NAME}=await this\.activeLanguagePackService)`), instead: `async scanExtensions(){let vesselWait=${WHEN_CALM};try{$1` },
+  { place: new RegExp(String.raw`(await ${NAME}\.call\("scanExtensions",\[.{1,400}?\]\));return (${NAME}\.forEach\()`), instead: '$1;return await vesselWait.calm(),$2' },
+  { place: new RegExp(String.raw`(catch\((${NAME})\)\{return this\.logService\.error\(\2\),\[\]\})\}(withChannel\(${NAME},${NAME}\)\{let ${NAME}=this\.remoteAgentService\.getConnection\(\);return ${NAME}\?${NAME}\.withChannel\()`), instead: '$1finally{vesselWait.end()}}$3' },
+];
+
+/** Where assistants, the synchronisation of settings and the advice on other editors' keys look: below the user's home, and in the workspace. */
+const NOBODYS = [
+  `^${GUEST_USER.home}/(\\.(claude|copilot|agents)(/|$)|\\.local/share/[^/]+/User/(sync|prompts|agent-plugins|workspaceStorage/vscode-chat-images|chatLanguageModels\\.json)(/|$))`,
+  `^${WORKSPACE_DIR}/(\\.claude(/settings(\\.local)?\\.json)?$|\\.github/copilot(/settings(\\.local)?\\.json)?$|\\.vimrc$|\\.config/nvim/init\\.|eclipse/eclipse$|\\.local/share/JetBrains/Toolbox$)`,
+].join('|');
+
+/**
+ * A third of what the workbench asks in its first seconds is for assistants that are switched off, for settings that are synchronised with nobody, and for whoever comes from another
+ * editor. The first file that somebody opens stood in the same queue: these questions are asked once the window is calm.
+ */
+const LATER: readonly Change[] = [
+  {
+    place: new RegExp(String.raw`stat\((${NAME})\)\{return (this\.channel\.call\("stat",\[\1\]\))\}(?=realpath\()`),
+    instead: `vesselLater(resource){if(new RegExp(${JSON.stringify(NOBODYS)}).test(resource.path))return this.vesselCalm??=(async()=>{let wait=${WHEN_CALM};try{await wait.calm()}finally{wait.end()}})()}`
+      + 'stat($1){let later=this.vesselLater($1);return later?later.then(()=>$2):$2}',
+  },
+  { place: new RegExp(String.raw`(async readFile\((${NAME}),${NAME}\)\{)(let\{buffer:${NAME}\}=await this\.channel\.call\("readFile",)`), instead: '$1let later=this.vesselLater($2);if(later)await later;$3' },
+  {
+    place: new RegExp(String.raw`watch\((${NAME}),(${NAME})\)\{let (${NAME}=${NAME}\(\));return (this\.channel\.call\("watch",\[this\.sessionId,${NAME},\1,\2\]\)),(${NAME})\(\(\)=>(this\.channel\.call\("unwatch",)`),
+    instead: 'watch($1,$2){let $3,later=this.vesselLater($1),ended=!1;return later?later.then(()=>{ended||$4}):$4,$5(()=>(ended=!0)&&$6',
+  },
+];
+
+const CHANGES = [CONFIGURATION, MISSING_LISTS, LISTS, BYTES, BROWSER_HOST, CONTRIBUTIONS, LATER];
 
 /**
  * VS Code's workbench, spared calls that it makes in vain in its first seconds. Each costs an emulated guest some milliseconds, and the first text that somebody
