@@ -11,6 +11,8 @@ import type { GuestAddress } from './guest-client.ts';
 const ROUNDS = 12;
 const CALL_MS = 60_000;
 const FILES = ['package.json', 'server.js', 'README.md', '.vscode/tasks.json'];
+const LIMITS = 'links=keep&maxBytes=1000000&maxEntries=1000';
+const practiceZip = (): Uint8Array<ArrayBuffer> => smallZip(FILES.map((path) => ({ path, content: `${path}\n`.repeat(20) })));
 
 /**
  * Lets a guest that is about to be frozen live through what every clone does first: get an identity, be filled, answer, run a command,
@@ -29,7 +31,7 @@ export async function rehearse(address: GuestAddress, token: string, name: strin
     if (answer.status >= 400) throw new VesselError('GUEST_UNREACHABLE', `the guest answered ${answer.status} to ${method} ${path} in the rehearsal`);
   };
   const api = (method: string, path: string, body?: Uint8Array<ArrayBuffer> | string): Promise<void> => call(method, `${GUEST_API_PREFIX}/${path}`, body);
-  const zip = smallZip(FILES.map((path) => ({ path, content: `${path}\n`.repeat(20) })));
+  const zip = practiceZip();
   for (let round = 0; round < ROUNDS; round += 1) {
     const next = randomBytes(32).toString('hex');
     await api('POST', 'identity', JSON.stringify({
@@ -38,7 +40,7 @@ export async function rehearse(address: GuestAddress, token: string, name: strin
     }));
     current = next;
     await api('GET', 'health');
-    await api('PUT', 'workspace?links=keep&maxBytes=1000000&maxEntries=1000', zip);
+    await api('PUT', `workspace?${LIMITS}`, zip);
     await api('GET', 'activity');
     for (const page of warmPages) await call('GET', page);
     await runInGuest(address, current, 'true', signal);
@@ -48,6 +50,18 @@ export async function rehearse(address: GuestAddress, token: string, name: strin
   // The kernel writes half a minute after a change: each clone would do it again, in the seconds in which somebody waits for an editor.
   await runInGuest(address, current, 'sync', signal);
   return current;
+}
+
+/**
+ * Unpacks a small archive in a guest that is kept ready, beside its workspace: the code that fills a workspace is then translated by its own hypervisor.
+ * Throws GUEST_UNREACHABLE when the guest refuses.
+ */
+export async function practiseFilling(address: GuestAddress, token: string, signal: AbortSignal): Promise<void> {
+  const answer = await fetch(`http://${address.host}:${address.port}${GUEST_API_PREFIX}/workspace?practice=1&${LIMITS}`, {
+    method: 'PUT', signal: AbortSignal.any([signal, AbortSignal.timeout(CALL_MS)]), headers: { authorization: `Bearer ${token}` }, body: practiceZip(),
+  });
+  await answer.arrayBuffer();
+  if (answer.status >= 400) throw new VesselError('GUEST_UNREACHABLE', `the guest answered ${answer.status} to the practice of its filling`);
 }
 
 /** Runs a command as the workspace's user and waits for its end, however it ends. Throws GUEST_UNREACHABLE when the guest does not take it. */

@@ -7,6 +7,7 @@ import type { HostFacts } from '#shared/host-protocol.ts';
 import type { Tier } from '#shared/project.ts';
 import { GUEST_NETWORK } from '../../../images/recipe/guest-layout.ts';
 import { introduceGuest, makeToken } from '../../guest/introduce.ts';
+import { practiseFilling } from '../../guest/rehearse.ts';
 import { greetIde } from '../../guest/rehearse-ide.ts';
 import { newRecord } from '../../records/new-record.ts';
 import type { RecordStore } from '../../records/record-store.ts';
@@ -190,8 +191,10 @@ export class StandbyKeeper {
       spec: { id: 'standby', timezone: 'UTC', env: {}, deadlineMs: DEADLINE_MS }, booting: false, alive: () => machineLives(machine),
     }, context, Date.now());
     // It only makes the first window's editor faster: a machine that could not be greeted is kept all the same.
-    const greeted = await greetIde({ host: '127.0.0.1', port: machine.port }, bootstrapToken, ide, AbortSignal.any([signal, AbortSignal.timeout(GREETING_MS)])).catch((error: unknown) => {
-      log(`its VS Code: ${VesselError.from(error).message}`);
+    const address = { host: '127.0.0.1', port: machine.port };
+    const patience = AbortSignal.any([signal, AbortSignal.timeout(GREETING_MS)]);
+    const greeted = await practiseFilling(address, bootstrapToken, patience).then(() => greetIde(address, bootstrapToken, ide, patience)).catch((error: unknown) => {
+      log(`its first seconds: ${VesselError.from(error).message}`);
       return false;
     });
     if (!greeted) log('it is kept ready without having been greeted as by a workbench');

@@ -1,4 +1,4 @@
-import { closeSync, fchownSync, openSync, rmSync, writeSync } from 'node:fs';
+import { chownSync, closeSync, fchownSync, mkdirSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
 import { randomUUID } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -82,8 +82,24 @@ export class WorkspaceService {
     }
   }
 
+  /** `PUT workspace?practice=1`: unpacks as into the workspace, but beside it, and keeps nothing. */
+  async #practise(context: CallContext): Promise<void> {
+    const folder = mkdtempSync(join(tmpdir(), 'vessel-practice-'));
+    try {
+      const zip = join(folder, 'in.zip');
+      await this.#spool(context, zip, parseLimits(context.query));
+      const target = join(folder, 'workspace');
+      mkdirSync(target);
+      if (this.#config.user !== null) for (const path of [folder, target]) chownSync(path, this.#config.user.uid, this.#config.user.gid);
+      sendJson(context.response, 200, await this.#link.exclusively((ask) => ask<'extract'>({ op: 'extract', zip, workspace: target, limits: parseLimits(context.query) })));
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  }
+
   /** `PUT workspace`. */
   async put(context: CallContext): Promise<void> {
+    if (context.query.get('practice') === '1') return this.#practise(context);
     const limits = parseLimits(context.query);
     const zip = join(tmpdir(), `vessel-in-${randomUUID()}.zip`);
     try {

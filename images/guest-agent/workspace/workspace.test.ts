@@ -152,6 +152,17 @@ test('files that grow, shrink and vanish during a save leave a sound archive', a
   }
 });
 
+test('a practice unpacks beside the workspace, says what it did, and leaves neither a file nor a change', async () => {
+  writeFileSync(inside('mine.txt'), 'mine');
+  const { zip } = await save();
+  const { changeCounter } = await activity();
+  const answer = await put(zip, 'links=keep&practice=1');
+  expect([answer.status, JSON.parse(answer.body.toString())]).toEqual([200, { entries: 1, files: 1, contentBytes: 4 }]);
+  expect((await put(Buffer.from('no zip'), 'practice=1')).status).toBeGreaterThanOrEqual(400);
+  expect([readdirSync(agent.workspace), (await activity()).changeCounter]).toEqual([['mine.txt'], changeCounter]);
+  expect(readdirSync(join(agent.folder, 'tmp')).filter((name) => name.startsWith('vessel-'))).toEqual([]);
+});
+
 test('a client that leaves during a save or an upload harms nothing', async () => {
   for (let index = 0; index < 40; index += 1) writeFileSync(inside(`file-${index}`), Buffer.alloc(1_000_000, index));
   const headers = { authorization: `Bearer ${TEST_TOKEN}` };
