@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
 import { execFileSync } from 'node:child_process';
 import { createServer } from 'node:http';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { fetchVerified } from '../recipe/fetch-verified.ts';
-import { codeServer } from './code-server.ts';
+import { codeServer, QUICK_HEALTH } from './code-server.ts';
 import { openvscodeServer } from './openvscode-server.ts';
 
 const start = { node: '/usr/local/bin/node', launcher: '/usr/lib/vessel/start-ide.mjs', root: '/usr/lib/vessel/ide', port: 3001, home: '/home/vessel', workspace: '/home/workspace' };
@@ -32,6 +32,28 @@ describe.each([codeServer, openvscodeServer])('the adapter of $name', (ide) => {
   it('serves static files under a path that carries the commit', () => {
     expect(ide.staticPrefixes('abc')[0]?.urlPrefix).toBe('/stable-abc/static/');
   });
+});
+
+it('answers for code-server\'s health before its handlers do, once the server has said that it is well', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'vessel-health-'));
+  try {
+    await writeFile(join(folder, 'server.mjs'), `import http from 'node:http';
+      ${QUICK_HEALTH}
+      const asked = [];
+      const server = http.createServer((request, response) => { asked.push(request.url); response.writeHead(asked.length === 1 ? 503 : 200).end('its own'); });
+      await new Promise((listening) => server.listen(0, '127.0.0.1', listening));
+      const ask = async (path) => { const answer = await fetch('http://127.0.0.1:' + server.address().port + path); return [answer.status, await answer.text()]; };
+      const answers = [];
+      for (const path of ['/healthz', '/healthz', '/healthz', '/', '/healthz?deep']) answers.push(await ask(path));
+      console.log(JSON.stringify({ asked, answers }));
+      process.exit(0);`);
+    expect(JSON.parse(execFileSync(process.execPath, [join(folder, 'server.mjs')], { encoding: 'utf8', timeout: 20_000 }))).toEqual({
+      asked: ['/healthz', '/healthz', '/', '/healthz?deep'],
+      answers: [[503, 'its own'], [200, 'its own'], [200, '{"status":"alive"}'], [200, 'its own'], [200, 'its own']],
+    });
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
 });
 
 describe('a release that is only published for download', () => {
