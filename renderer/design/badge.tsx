@@ -9,7 +9,7 @@ export function StateDot({ tone, className }: { readonly tone: Tone; readonly cl
   const moving = tone === 'busy' || tone === 'live';
   return (
     <span aria-hidden="true" className={classes('relative inline-flex size-2 shrink-0', className)}>
-      {moving && <span className={classes('absolute -inset-1 rounded-full opacity-25', DOTS[tone], tone === 'busy' && 'animate-[vessel-breathe_1.2s_ease-in-out_infinite]')} />}
+      {moving && <span className={classes('absolute -inset-1 rounded-full opacity-25', DOTS[tone], tone === 'busy' && 'animate-[vessel-breathe_1.2s_ease-in-out_1.5s_infinite]')} />}
       <span className={classes('relative inline-flex size-2 rounded-full', DOTS[tone])} />
     </span>
   );

@@ -24,7 +24,7 @@ export function LogView({ lines, running }: { readonly lines: readonly LogLine[]
       <div ref={box} onScroll={onScroll} tabIndex={0} role="log" aria-live="off" aria-label="Log lines" data-testid="log" className="min-h-0 flex-1 overflow-y-auto p-4 text-xs leading-5">
         {lines.map((line) => <Line key={line.seq} line={line} start={start} />)}
         {lines.length === 0 && <p className="text-term-dim">{running ? 'Waiting for the first line…' : 'This operation wrote no log.'}</p>}
-        {running && <span aria-hidden="true" className="inline-block h-3.5 w-2 translate-y-0.5 animate-[vessel-blink_1s_steps(1)_infinite] bg-term-green" />}
+        {running && <span aria-hidden="true" className="inline-block h-3.5 w-2 translate-y-0.5 animate-[vessel-blink_1s_steps(1)_1.5s_infinite] bg-term-green" />}
       </div>
       {!follows && <Button variant="terminal" size="small" icon={<ArrowDownToLine size={13} />} className="absolute right-4 bottom-4" onClick={() => { setFollows(true); toEnd(); }}>Follow</Button>}
     </section>

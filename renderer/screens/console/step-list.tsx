@@ -29,7 +29,7 @@ function StepRow({ step, operation, now }: { readonly step: Step; readonly opera
   const quiet = step.state === 'pending' || step.state === 'skipped';
   return (
     <li data-testid={`step-${step.id}`} data-state={step.state} className="flex gap-3 py-1.5">
-      <span className={classes('shrink-0 whitespace-pre', mark.ink, step.state === 'running' && 'animate-[vessel-breathe_1s_ease-in-out_infinite]')} aria-hidden="true">[{mark.text}]</span>
+      <span className={classes('shrink-0 whitespace-pre', mark.ink, step.state === 'running' && 'animate-[vessel-breathe_1s_ease-in-out_1.5s_infinite]')} aria-hidden="true">[{mark.text}]</span>
       <div className="min-w-0 flex-1">
         <div className="flex items-baseline gap-3">
           <span className={classes('min-w-0 flex-1', quiet ? 'text-term-dim' : 'text-term-bright')}>{step.title}<span className="sr-only">: {mark.spoken}</span></span>
