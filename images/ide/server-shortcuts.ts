@@ -1,7 +1,9 @@
 import { WHEN_CALM } from './when-calm.ts';
 
-/** How long a look is, so many calm ones on end, and the longest wait. Text has no colours before the list of what is there to run: longer would be seen. */
+/** How long a look is, so many calm ones on end, and the longest wait. */
 const SOON = [50, 1, 1_000];
+/** Of a window's first list of what is there to run: text has no colours before it, but whoever opens a file wants the text. */
+const NEXT = [100, 4, 2_000];
 /** Of a window's first list of what is installed, which only the view of extensions shows. */
 const LATER = [100, 4, 3_000];
 
@@ -12,7 +14,7 @@ const LATER = [100, 4, 3_000];
  *   once. A template is frozen with the list made; a clone only puts its own address into it. The list holds until the folder of extensions changes
  *   (the folder itself, `extensions.json`, `.obsolete`), which is what VS Code's own cache of it goes by. A call for another
  *   profile, or with folders of its own, is answered as ever. The answer waits, for a second at most, until the server has time to spare: else the browser would take in megabytes of
- *   manifests before it shows the project's files. The first answer to an address of what is installed waits for more time to spare, for three seconds at most.
+ *   manifests before it shows the project's files. The first answers to an address wait for more time to spare: two seconds at most that of what is there to run, three that of what is installed.
  * - `lstat` and `there` say of a missing file that it is missing without two trips through the thread pool and an error for each: a workbench looks for a hundred that are not there.
  */
 export const SERVER_SHORTCUTS = `import { randomUUID } from 'node:crypto';
@@ -25,6 +27,7 @@ const at = process.argv.indexOf('--extensions-dir');
 const folder = at < 0 ? undefined : process.argv[at + 1];
 const lists = new Map();
 const SOON = ${JSON.stringify(SOON)};
+const NEXT = ${JSON.stringify(NEXT)};
 const LATER = ${JSON.stringify(LATER)};
 ${WHEN_CALM}
 /** A list whose entries are JSON already; the server's serializer writes them as they are. */
@@ -58,7 +61,7 @@ export async function kept(call, given, asker, make, known) {
     made.texts.catch(() => { if (lists.get(key) === made) lists.delete(key); });
   }
   const texts = await list.texts;
-  const patience = call === 'getInstalled' && list.authority !== authority ? LATER : SOON;
+  const patience = list.authority === authority ? SOON : call === 'getInstalled' ? LATER : NEXT;
   await new Promise((go) => whenCalm(...patience, go));
   if (list.authority !== authority) {
     list.written = new Written(texts.map((text) => Buffer.from(text.replaceAll(ANYBODY, authority))));

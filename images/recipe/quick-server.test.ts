@@ -47,7 +47,7 @@ beforeAll(async () => {
   const files = await quickServerFiles(join(folder, 'ide'), 'vs/product.json', join(folder, 'guest'));
   await mkdir(join(folder, 'guest/vs/out'), { recursive: true });
   // Each test asks for lists of its own: all but the one about it do without the longer wait for a first list.
-  for (const { path, text } of files) await writeFile(path, text.replace('const LATER = [100,4,3000];', 'const LATER = SOON;'));
+  for (const { path, text } of files) await writeFile(path, text.replace('const NEXT = [100,4,2000];', 'const NEXT = SOON;').replace('const LATER = [100,4,3000];', 'const LATER = SOON;'));
   await mkdir(join(folder, 'patient/out'), { recursive: true });
   for (const { path, text } of files) await writeFile(join(folder, 'patient/out', basename(path)), text);
   const before = Error.stackTraceLimit;
@@ -124,7 +124,7 @@ it('lets other work go first while there is any, for a second at most', async ()
   expect(performance.now() - began).toBeLessThan(1_500);
 });
 
-it('answers a window with its first list of what is installed only once there is more time to spare', async () => {
+it('answers a window with its first list of each kind only once there is more time to spare', async () => {
   const channel = new patient.Channel(service());
   const scanner = new patient.Scanner(service());
   const given = installed();
@@ -133,9 +133,12 @@ it('answers a window with its first list of what is installed only once there is
     await answer();
     return performance.now() - began;
   };
-  const first = await waited(() => channel.call(one, 'getInstalled', given));
-  const [again, scan] = [await waited(() => channel.call(one, 'getInstalled', given)), await waited(() => scanner.call(one, 'scanExtensions', [given[3], undefined, [], undefined, undefined]))];
-  expect([first > 390, again < first - 200, scan < first - 200]).toEqual([true, true, true]);
+  const install = (): Promise<number> => waited(() => channel.call(one, 'getInstalled', given));
+  const scan = (): Promise<number> => waited(() => scanner.call(one, 'scanExtensions', [given[3], undefined, [], undefined, undefined]));
+  for (const list of [install, scan]) {
+    const [first, again] = [await list(), await list()];
+    expect([first > 390, again < first - 200]).toEqual([true, true]);
+  }
 });
 
 it('scans once too, but not together with what is installed', async () => {

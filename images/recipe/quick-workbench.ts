@@ -62,7 +62,7 @@ const BROWSER_HOST: readonly Change[] = [{
 }];
 
 /** How long the window must have been quiet, and how long nothing was typed or clicked, before it looks at its extensions; and the longest wait. */
-const CALM = { lookMs: 50, lateMs: 16, looks: 2, untouchedMs: 800, longestMs: 3_000 };
+const CALM = { lookMs: 50, lateMs: 16, looks: 3, untouchedMs: 800, longestMs: 2_000 };
 /** Waits, in the window, until its one thread has time to spare and nobody is at work: both are seconds of whoever opened it. */
 const WHEN_CALM = '(()=>{let touched=-1/0,touch=()=>{touched=performance.now()},kinds=["keydown","pointerdown"];for(let kind of kinds)addEventListener(kind,touch,!0);'
   + 'return{end(){for(let kind of kinds)removeEventListener(kind,touch,!0)},async calm(){for(let began=performance.now(),quiet=0;;){let before=performance.now();'
