@@ -11,6 +11,12 @@ import { finish, startVessel, type RunningVessel } from './vessel.ts';
 /** VS Code inside an emulated guest, on a machine that may be busy. */
 const PATIENCE_MS = 120_000;
 const WORDS = 'words that nobody saved';
+/** Counts how often the words stood in a tab without its mark: VS Code then works with other settings than the folder's, and would save by itself. */
+const WATCH_TABS = `globalThis.shownAsSaved = 0;
+  new MutationObserver(() => {
+    const lines = document.querySelector('.monaco-editor .view-lines');
+    if (lines !== null && lines.textContent.includes('nobody') && document.querySelector('.tab.dirty') === null) globalThis.shownAsSaved += 1;
+  }).observe(document, { subtree: true, childList: true, attributes: true, characterData: true });`;
 
 describeUnless(whyNoSshd(), 'VS Code in an environment that its host puts to sleep', () => {
   let far: LoopbackHost;
@@ -86,10 +92,13 @@ describeUnless(whyNoSshd(), 'VS Code in an environment that its host puts to sle
     await sleepAndWake();
     page = await browser.context.newPage();
     page.setDefaultTimeout(PATIENCE_MS);
+    await page.addInitScript(WATCH_TABS);
     await page.goto((await vessel.client.call('environments.url', { projectId, frame: false })).url);
     await page.locator('.monaco-editor .view-lines').first().waitFor();
     await until(async () => (await shown()).includes(WORDS), 'the unsaved words', PATIENCE_MS, 500);
     expect(await unsavedTabs()).toBe(1);
+    expect(await page.evaluate('shownAsSaved')).toBe(0);
+    expect(await guest('cat server.js')).not.toContain(WORDS);
     await guest('rm /tmp/after');
     await page.locator('.terminal.xterm').first().waitFor();
     await until(async () => { await command('echo $kept > /tmp/after'); return (await guest('cat /tmp/after 2>/dev/null || true')) === await guest('cat /tmp/before'); }, 'the same shell to answer', PATIENCE_MS, 2_000);

@@ -3,8 +3,7 @@ import { quickWorkbench } from './quick-workbench.ts';
 
 /** The places of VS Code's workbench that are changed, in the form in which its minifier leaves them, with as much workbench around them as they need. */
 const WORKBENCH = `var qs="en",n6=(s,o)=>({...s,revived:!0});
-var cyi=class{constructor(e,t){this.folderConfiguration=e,this.updateCache=t}loadConfiguration(){return 1}reparse(){let e=this.folderConfiguration.reparse({scopes:this.scopes,skipRestricted:!0});return this.updateCache(),e}};
-var ufo=class{needsCaching(o){return!0}read(o){return this.getCachedConfiguration(o).read()}write(o,e){return this.getCachedConfiguration(o).save(e)}remove(o){return this.getCachedConfiguration(o).remove()}getCachedConfiguration(){throw new Error("asked")}};
+var ufo=class{constructor(e){this.donotCacheResourcesWithSchemes=["file"],this.cached=e}needsCaching(o){return!this.donotCacheResourcesWithSchemes.includes(o.scheme)}read(o){return this.getCachedConfiguration(o).read()}write(o,e){return this.getCachedConfiguration(o).save(e)}remove(o){return this.getCachedConfiguration(o).remove()}getCachedConfiguration(){return this.cached}};
 var TRt=class{constructor(e,t){this.fileService=e,this.logService=t}getResourceAccessQueue(){return{queue:o=>o()}}async withWebExtensions(e,t){return e?this.getResourceAccessQueue(e).queue(async()=>{let i=[];try{let n=await this.fileService.readFile(e),r=JSON.parse(n.value.toString());for(let a of r)i.push(a);try{i=i.slice()}catch(a){this.logService.error("x",a)}}catch(n){n.fileOperationResult!==1&&this.logService.error(n)}return t&&await this.storeWebExtensions(i=t(i),e),i}):[]}storeWebExtensions(i,e){return this.fileService.write(e,i)}};
 var RGr=class{constructor(e){this.channel=e}getInstalled(e=null,t,i){return Promise.resolve(this.channel.call("getInstalled",[e,t,i,qs])).then(n=>n.map(r=>n6(r,null)))}};
 var sfo=class{constructor(e,t){this._debugLabel=t,this._socket=new WebSocket(e),this.traceSocketEvent("created",{type:"BrowserWebSocket",url:e}),this._fileReader=new FileReader,this._queue=[];let i=u=>{this._fileReader.readAsArrayBuffer(u)};this._socketMessageListener=u=>{let p=u.data;this.traceSocketEvent("browserWebSocketBlobReceived",{type:p.type,size:p.size}),i(p)},this._socket.addEventListener("message",this._socketMessageListener)}};
@@ -12,7 +11,7 @@ var kRt=class{createExtensionHost(o,e,t){switch(e.kind){case 1:return null;case 
 var bgt=class{async scanExtensions(){try{let o=await this.activeLanguagePackService.getExtensionIdProvidingCurrentLocale();return await this.withChannel(async e=>{let t=this.userDataProfileService.currentProfile.isDefault?void 0:1,i=await e.call("scanExtensions",[qs,t,this.extensionManagementService.getInstalledWorkspaceExtensionLocations(),o]);return i.forEach(n=>{n.extensionLocation=P.revive(n.extensionLocation)}),i},[])}catch(o){return this.logService.error(o),[]}}withChannel(o,e){let t=this.remoteAgentService.getConnection();return t?t.withChannel(wjo,i=>o(i)):Promise.resolve(e)}};
 var XSi=class{constructor(e){this.channel=e,this.sessionId="session"}stat(e){return this.channel.call("stat",[e])}realpath(e){return this.channel.call("realpath",[e])}async readFile(e,t){let{buffer:i}=await this.channel.call("readFile",[e,t]);return i}watch(e,t){let i=dt();return this.channel.call("watch",[this.sessionId,i,e,t]),Y(()=>this.channel.call("unwatch",[this.sessionId,i]))}};
 `;
-const OUTSIDE = 'var UJe="worker",wjo="scanner",dt=()=>"request",Y=s=>({dispose:s}),P={revive:s=>s};export{XSi as Files,sfo as Socket,kRt as Hosts,bgt as Scanner,cyi as Folder,ufo as Cache,TRt as Web,RGr as Management};';
+const OUTSIDE = 'var UJe="worker",wjo="scanner",dt=()=>"request",Y=s=>({dispose:s}),P={revive:s=>s};export{XSi as Files,sfo as Socket,kRt as Hosts,bgt as Scanner,ufo as Cache,TRt as Web,RGr as Management};';
 
 type List = readonly Readonly<Record<string, unknown>>[];
 type Resource = { readonly path: string };
@@ -22,19 +21,20 @@ type Workbench = {
   readonly Socket: new (url: string, label: string) => object;
   readonly Hosts: new () => { createExtensionHost(locations: unknown, location: { readonly kind: number }, isFirst: boolean): unknown };
   readonly Scanner: new () => { scanExtensions(): Promise<List> };
-  readonly Folder: new (configuration: unknown, updateCache: () => void) => { reparse(): unknown };
-  readonly Cache: new () => { read(key: unknown): Promise<string>; write(key: unknown, text: string): Promise<void>; remove(key: unknown): Promise<void> };
+  readonly Cache: new (cached: unknown) => { needsCaching(resource: unknown): boolean; read(key: unknown): Promise<string>; write(key: unknown, text: string): Promise<void>; remove(key: unknown): Promise<void> };
   readonly Web: new (files: unknown, log: unknown) => { withWebExtensions(file: string, change?: (list: List) => List): Promise<List> };
   readonly Management: new (channel: { call(name: string, given: readonly unknown[]): Promise<List> }) => { getInstalled(type?: unknown, profile?: unknown, version?: unknown): Promise<List> };
 };
 const load = async (text: string): Promise<Workbench> => await import(/* @vite-ignore */ `data:text/javascript,${encodeURIComponent(text + OUTSIDE)}`) as Workbench;
 const changed = await load(quickWorkbench(WORKBENCH) ?? '');
 
-it('reads a folder\'s settings anew without writing them into the guest', async () => {
-  let cached = 0;
-  expect(new changed.Folder({ reparse: () => 'model' }, () => { cached += 1; }).reparse()).toBe('model');
-  const cache = new changed.Cache();
-  expect([await cache.read('folder'), await cache.write('folder', '{}'), await cache.remove('folder'), cached]).toEqual(['', undefined, undefined, 0]);
+it('reads a folder\'s settings where they are, and writes no copy of them', async () => {
+  const asked: string[] = [];
+  const cache = new changed.Cache({ read: async () => { asked.push('read'); return 'copy'; }, save: async () => { asked.push('save'); }, remove: async () => { asked.push('remove'); } });
+  expect([cache.needsCaching({ scheme: 'vscode-remote' }), cache.needsCaching({ scheme: 'file' })]).toEqual([false, false]);
+  await cache.write('user', '{}');
+  await cache.remove('user');
+  expect([await cache.read('user'), asked]).toEqual(['copy', ['read']]);
 });
 
 it('asks once for a list of extensions that nobody has written, until the workbench writes it', async () => {
@@ -232,7 +232,7 @@ describe('a question that nobody waits for', () => {
 it('leaves what it does not know, or finds twice, as it is', () => {
   expect(quickWorkbench('var nothing=1;')).toBeNull();
   const half = quickWorkbench(WORKBENCH.replace('read(o){return this.getCachedConfiguration(o).read()}', 'read(o){return other(o)}'));
-  expect(half).toContain('this.updateCache(),e}');
+  expect(half).toContain('donotCacheResourcesWithSchemes.includes(');
   expect(half).toContain('vesselLists');
   expect(quickWorkbench(WORKBENCH + WORKBENCH)).toBeNull();
 });

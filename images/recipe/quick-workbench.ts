@@ -10,19 +10,14 @@ export const quickWorkbenchInputs = (): unknown => changeInputs(CHANGES);
 const WORKBENCH = 'out/vs/code/browser/workbench/workbench.js';
 
 /**
- * The cache of a folder's configuration lies in the guest, where the folder itself lies: asking for it is a way more, not less. It is empty in each new
- * environment, and was read, compared and written again for each of a dozen registrations of an extension's settings.
+ * The cache of a folder's settings lies in the guest, where the folder itself lies: asking for it is a way more, not less, and each of a dozen registrations of an
+ * extension's settings read, compared and wrote it again. The settings themselves are read before anything is shown. The machine's settings alone keep the
+ * question for their cache: until it is answered the workbench knows where they are, and reads them instead.
  */
-const CONFIGURATION: readonly Change[] = [
-  {
-    place: new RegExp(String.raw`(reparse\(\)\{let (${NAME})=this\.folderConfiguration\.reparse\(\{[^{}]*\}\);return )this\.updateCache\(\),\2\}`),
-    instead: '$1$2}',
-  },
-  {
-    place: new RegExp(String.raw`read\((${NAME})\)\{return this\.getCachedConfiguration\(\1\)\.read\(\)\}write\((${NAME}),(${NAME})\)\{return this\.getCachedConfiguration\(\2\)\.save\(\3\)\}remove\((${NAME})\)\{return this\.getCachedConfiguration\(\4\)\.remove\(\)\}`),
-    instead: 'async read(){return""}async write(){}async remove(){}',
-  },
-];
+const CONFIGURATION: readonly Change[] = [{
+  place: new RegExp(String.raw`needsCaching\((${NAME})\)\{return!this\.donotCacheResourcesWithSchemes\.includes\(\1\.scheme\)\}(read\((${NAME})\)\{return this\.getCachedConfiguration\(\3\)\.read\(\)\})write\((${NAME}),(${NAME})\)\{return this\.getCachedConfiguration\(\4\)\.save\(\5\)\}remove\((${NAME})\)\{return this\.getCachedConfiguration\(\6\)\.remove\(\)\}`),
+  instead: 'needsCaching(){return!1}$2async write(){}async remove(){}',
+}];
 
 /**
  * Lists of extensions for browsers only, which nobody has written: each of the lists below asked for three of them again. What this window writes it also
