@@ -28,7 +28,8 @@ export default defineConfig({
           testTimeout: 20_000,
           hookTimeout: 20_000,
           expect: { poll: { timeout: 10_000 } },
-          maxWorkers: 2,
+          // One more than processors: many a test waits for a timer.
+          maxWorkers: 3,
         },
       },
       {
