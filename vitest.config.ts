@@ -42,9 +42,11 @@ export default defineConfig({
           testTimeout: REAL_TEST_MS,
           hookTimeout: REAL_TEST_MS,
           expect: { poll: { timeout: POLL_MS } },
-          // Real tests share the machine's processors, ports and golden image: one file at a time.
+          // Real tests share the machine's processors, ports and golden image: one file at a time in each of two lanes (build/lib/test-areas.mjs).
           fileParallelism: false,
           maxWorkers: 1,
+          // What fails and passes again is told as such (build/lib/reporter.mjs): a reason to look, not to throw the run away.
+          retry: 1,
           pool: 'forks',
           // Machines that come by themselves would be in the way of tests that count machines; its own tests ask for it.
           env: { VESSEL_STANDBY: 'off' },

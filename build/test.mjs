@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // `npm test`: installs what is missing, then everything: build, check, provisioning of this computer, real tests.
-// Its last line is always `N passed, N failed, N skipped`.
+// Its last line is always `N passed, N failed, N skipped`. `npm run test:all` (`--all`) also runs the sweeps whole, of which a run otherwise draws a share.
 import { chmodSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,20 +11,25 @@ import { installPackages } from './lib/debian.mjs';
 import { node24, root } from './lib/paths.mjs';
 import { runReal } from './lib/real-tests.mjs';
 import { run } from './lib/run.mjs';
+import { AREAS, areaOf } from './lib/test-areas.mjs';
 
 /** Everything together, on two slow processors without hardware virtualisation and with an empty image cache. */
 const TOTAL_MS = 80 * 60_000;
+/** With every sweep whole. */
+const TOTAL_ALL_MS = 4 * 60 * 60_000;
 /** The golden image from nothing takes about 6 minutes there; a slow mirror some more. */
 const PROVISION_MS = 30 * 60_000;
 
-/** Files that take less are not worth a line. */
-const LISTED_MS = 10_000;
+/** So many of the slowest files are listed. */
+const SLOWEST = 10;
 /** A failure is told whole where it happened; at the end, where a record that keeps only the last lines still has it, this much of it. */
 const RETOLD_LINES = 12;
 const RETOLD = 20;
 
 const started = Date.now();
-const deadline = started + TOTAL_MS;
+const all = process.argv.includes('--all');
+if (all) process.env.VESSEL_SWEEP = 'full';
+const deadline = started + (all ? TOTAL_ALL_MS : TOTAL_MS);
 const total = { passed: 0, failed: 0, skipped: 0 };
 const say = (line) => process.stdout.write(`${line}\n`);
 const clock = () => `${((Date.now() - started) / 1000).toFixed(0)} s`;
@@ -80,18 +85,34 @@ async function everything() {
   }
   await step('provisioning of this computer', provision);
   if (interrupted.signal.aborted) return;
-  say(`\n── real tests, one file at a time (${clock()})`);
+  say(`\n── real tests, two lanes side by side (${clock()})`);
+  const began = Date.now();
   const real = await runReal({ filters, deadline, signal: interrupted.signal, say });
   add(real);
-  say('\n── time per file');
-  const listed = real.files.filter(({ ms, failed }) => ms >= LISTED_MS || failed > 0);
-  for (const { file, ms, passed, failed, skipped } of listed.toSorted((one, other) => other.ms - one.ms)) {
-    say(`${(ms / 1000).toFixed(1).padStart(8)} s  ${file}  (${countsLine({ passed, failed, skipped })})`);
-  }
-  say(`${real.files.length - listed.length} more took less than ${LISTED_MS / 1000} s each`);
+  tellTimes(real.files, Date.now() - began);
+  if (real.flaky.length > 0) say('\n── failed, then passed in the same run');
+  retell('~', real.flaky);
   if (real.failures.length > 0) say('\n── what failed');
-  for (const { where, lines } of real.failures.slice(0, RETOLD)) say([`✗ ${where}`, ...lines.slice(0, RETOLD_LINES).map((line) => `    ${line}`)].join('\n'));
-  if (real.failures.length > RETOLD) say(`and ${real.failures.length - RETOLD} more, above`);
+  retell('✗', real.failures);
+}
+
+/** The slowest files with their share of the wall time, and each area held against its budget. */
+function tellTimes(files, wallMs) {
+  const seconds = (ms) => `${(ms / 1000).toFixed(0).padStart(6)} s`;
+  say(`\n── slowest files (of ${files.length}; share of ${(wallMs / 1000).toFixed(0)} s, two lanes)`);
+  for (const { file, ms, passed, failed, skipped } of files.toSorted((one, other) => other.ms - one.ms).slice(0, SLOWEST)) {
+    say(`${seconds(ms)}  ${(ms / wallMs * 100).toFixed(1).padStart(5)} %  ${file}  (${countsLine({ passed, failed, skipped })})`);
+  }
+  say('\n── areas and their budgets');
+  for (const area of AREAS) {
+    const ms = files.filter(({ file }) => areaOf(file) === area).reduce((sum, file) => sum + file.ms, 0);
+    if (ms > 0) say(`${seconds(ms)} of ${area.budgetS} s${ms > area.budgetS * 1000 ? ', over' : ''}  ${area.name} (${area.lane})`);
+  }
+}
+
+function retell(mark, told) {
+  for (const { where, lines } of told.slice(0, RETOLD)) say([`${mark} ${where}`, ...lines.slice(0, RETOLD_LINES).map((line) => `    ${line}`)].join('\n'));
+  if (told.length > RETOLD) say(`and ${told.length - RETOLD} more, above`);
 }
 
 try {

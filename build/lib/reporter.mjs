@@ -10,7 +10,7 @@ const NOISE = /^\s+at .*(node_modules\/|new Promise|node:internal)/;
 const seconds = (ms) => `${(ms / 1000).toFixed(1)} s`;
 
 export default class VesselReporter {
-  summary = { passed: 0, failed: 0, skipped: 0, files: [], failures: [], finished: false };
+  summary = { passed: 0, failed: 0, skipped: 0, files: [], failures: [], flaky: [], finished: false };
   started = new Map();
 
   write() {
@@ -39,8 +39,11 @@ export default class VesselReporter {
     const counts = { passed: 0, failed: 0, skipped: 0 };
     for (const test of module.children.allTests()) {
       const result = test.result();
-      if (result.state === 'passed') counts.passed += 1;
-      else if (result.state === 'failed') {
+      if (result.state === 'passed') {
+        counts.passed += 1;
+        // The runner keeps the errors of the first try beside the verdict of the second.
+        if (test.diagnostic()?.flaky) this.flaky(`${file} › ${test.fullName}`, result.errors);
+      } else if (result.state === 'failed') {
         counts.failed += 1;
         this.failure(`${file} › ${test.fullName}`, result.errors);
       } else {
@@ -62,11 +65,21 @@ export default class VesselReporter {
     this.write();
   }
 
-  failure(where, errors = []) {
-    const lines = errors.flatMap((error) => {
+  lines(errors = []) {
+    return errors.flatMap((error) => {
       const text = [error.stack ?? `${error.name ?? 'Error'}: ${error.message}`, error.diff].filter(Boolean).join('\n');
       return text.split('\n').filter((line) => !NOISE.test(line)).slice(0, FAILURE_LINES);
     });
+  }
+
+  flaky(where, errors) {
+    const lines = this.lines(errors);
+    this.summary.flaky.push({ where, lines });
+    this.say([`~ ${where}: failed, then passed`, ...lines.map((line) => `    ${line}`)].join('\n'));
+  }
+
+  failure(where, errors = []) {
+    const lines = this.lines(errors);
     this.summary.failures.push({ where, lines });
     this.say([`✗ ${where}`, ...lines.map((line) => `    ${line}`)].join('\n'));
   }

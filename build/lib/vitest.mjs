@@ -3,10 +3,10 @@ import { join } from 'node:path';
 import { node24, out, root } from './paths.mjs';
 import { run } from './run.mjs';
 
-export const EMPTY_SUMMARY = { passed: 0, failed: 0, skipped: 0, files: [], failures: [], finished: false };
+export const EMPTY_SUMMARY = { passed: 0, failed: 0, skipped: 0, files: [], failures: [], flaky: [], finished: false };
 
-/** Where one project's counts are kept. */
-export const summaryFile = (project) => join(out, 'test-results', `${project}.json`);
+/** Where the counts of one run are kept: a project, or a lane of the real tests. */
+export const summaryFile = (name) => join(out, 'test-results', `${name}.json`);
 
 export function vitestCommand(project, filters) {
   return [join(root, 'node_modules', 'vitest', 'vitest.mjs'), 'run', '--project', project, '--reporter', join(root, 'build', 'lib', 'reporter.mjs'), '--passWithNoTests', ...filters];
