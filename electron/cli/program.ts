@@ -7,6 +7,7 @@ import { registerEnvironment } from './commands/environment.ts';
 import { registerExec } from './commands/exec.ts';
 import { registerFsck } from './commands/fsck.ts';
 import { registerHost } from './commands/host.ts';
+import { registerInstallCli } from './commands/install-cli.ts';
 import { registerLogs } from './commands/logs.ts';
 import { registerOperations } from './commands/operations.ts';
 import { registerOffline } from './commands/offline.ts';
@@ -59,5 +60,6 @@ export function buildProgram(version: string, begin: (globals: object) => Contex
   registerOperations(program, use);
   registerSystem(program, use);
   registerCompletion(program, use);
+  registerInstallCli(program, use);
   return program;
 }
