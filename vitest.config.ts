@@ -49,7 +49,7 @@ export default defineConfig({
           retry: 1,
           pool: 'forks',
           // Machines that come by themselves would be in the way of tests that count machines; its own tests ask for it.
-          env: { VESSEL_STANDBY: 'off' },
+          env: { VESSEL_STANDBY: 'off', VESSEL_PREPARE: '0' },
         },
       },
     ],

@@ -1,23 +1,26 @@
 #!/usr/bin/env node
 // `npm start`: installs what is missing, builds, and shows Vessel: in Electron, else in the browser.
 import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { delimiter, dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { build } from './build.mjs';
 import { ensure, fail } from './ensure.mjs';
 import { findElectron, whyNoWindow } from './lib/electron-binary.mjs';
+import { mayPrepare } from './lib/prepare.mjs';
 import { runElectron } from './lib/electron-run.mjs';
-import { node24, root } from './lib/paths.mjs';
+import { modules, node24, root } from './lib/paths.mjs';
 import { signalCode } from './lib/run.mjs';
 
 const HELP = `npm start [-- options]
 
 Installs what is missing, builds, and starts Vessel: as a desktop window when Electron can run here, else in the browser.
+The first time it also sets this computer up in the background: Debian packages, the image with VS Code, a template of it.
 
   --browser    do not try Electron
   --no-open    browser mode: print the address, open nothing
   --port N     listen on this loopback port (1 to 65535)
+  --no-provision   do not set this computer up; \`vessel host provision local\` does it later
   --help       this text
 
 VESSEL_HOME moves all state, VESSEL_CACHE all that can be rebuilt.
@@ -28,7 +31,7 @@ const say = (line) => process.stderr.write(`${line}\n`);
 function options() {
   let values;
   try {
-    ({ values } = parseArgs({ options: { browser: { type: 'boolean' }, 'no-open': { type: 'boolean' }, port: { type: 'string' }, help: { type: 'boolean', short: 'h' } } }));
+    ({ values } = parseArgs({ options: { browser: { type: 'boolean' }, 'no-open': { type: 'boolean' }, port: { type: 'string' }, 'no-provision': { type: 'boolean' }, help: { type: 'boolean', short: 'h' } } }));
   } catch (error) {
     process.stderr.write(`vessel: ${error.message}\n\n${HELP}`);
     process.exit(2);
@@ -80,6 +83,16 @@ function runServer(args, note) {
   });
 }
 
+/** Once, where there is no `vessel` on the PATH yet. */
+function offerLauncher() {
+  const offered = join(modules, '.cache', 'vessel', 'launcher-offered');
+  const folders = (process.env.PATH ?? '').split(delimiter).filter((folder) => !folder.includes('node_modules'));
+  if (existsSync(offered) || folders.some((folder) => existsSync(join(folder, 'vessel')))) return;
+  mkdirSync(dirname(offered), { recursive: true });
+  writeFileSync(offered, '');
+  say('To have the command `vessel` everywhere: npx vessel install-cli');
+}
+
 /** Shows the window. Resolves to its exit code, or to the reason why there was none. */
 async function tryWindow(portArgs) {
   const impossible = whyNoWindow();
@@ -93,6 +106,8 @@ try {
   const portArgs = wanted.port === undefined ? [] : ['--port', wanted.port];
   await ensure({ say });
   await build({ say });
+  process.env.VESSEL_PREPARE = !wanted['no-provision'] && await mayPrepare(say) ? '1' : '0';
+  offerLauncher();
   let note = 'browser mode, as asked';
   let code = null;
   if (!wanted.browser) {

@@ -35,7 +35,7 @@ export function serverProcess(runtime: Runtime, home: string, port: number | und
     command,
     args: [...leading, '--no-open', ...(port === undefined ? [] : ['--port', String(port)])],
     // The server works in another folder: relative ones would move.
-    env: { ...runtime.env, VESSEL_HOME: home, ...(cache === undefined || cache === '' ? {} : { VESSEL_CACHE: resolve(runtime.cwd, cache) }) },
+    env: { VESSEL_PREPARE: '1', ...runtime.env, VESSEL_HOME: home, ...(cache === undefined || cache === '' ? {} : { VESSEL_CACHE: resolve(runtime.cwd, cache) }) },
   };
 }
 

@@ -57,6 +57,8 @@ export type CoreOptions = {
   readonly remoteAgentCommand?: readonly string[] | undefined;
   /** How this computer runs guests; null for what it was provisioned with. `process` runs them without a VM: tests only. */
   readonly driver: DriverName | null;
+  /** Set this computer up in the background when it is not, and let openings wait for it. */
+  readonly prepare?: boolean;
   readonly log: (line: string) => void;
   /** Seals the secrets that a person asked to keep; kept by the desktop's keychain. Without it they rest in a private file. */
   readonly secretKey?: Buffer;
@@ -171,6 +173,7 @@ async function assemble(options: CoreOptions, undo: (() => Promise<void> | void)
   const timer = setInterval(tidy, PURGE_MS);
   undo.push(async () => { clearTimeout(first); clearInterval(timer); await tidying; });
   environments.start();
+  if (options.prepare === true) environments.context.preparation.begin();
   cloud.start();
   offline.start();
   undo.push(() => offline.close());

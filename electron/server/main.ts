@@ -33,6 +33,7 @@ async function main(): Promise<void> {
       home, cache, port: args.port, log, createCore, rendererDirectory: rendererDirectory(), version: VERSION,
       agentCommand: [process.execPath, agentProgram()], driver: DriverNameSchema.nullable().catch(null).parse(process.env['VESSEL_DRIVER'] ?? null),
       ...(secretKey === undefined ? {} : { secretKey }),
+      prepare: process.env['VESSEL_PREPARE'] === '1',
       remoteAgentCommand: remoteAgent(process.env['VESSEL_REMOTE_AGENT']),
     });
   } catch (error) {

@@ -1,11 +1,15 @@
-import { Lightbulb, PlugZap, RotateCcw } from 'lucide-react';
+import { HardDrive, Lightbulb, PlugZap, RotateCcw } from 'lucide-react';
 import type { ReactNode } from 'react';
-import type { ErrorShape } from '#shared/errors.ts';
+import type { ErrorCode, ErrorShape } from '#shared/errors.ts';
 import type { Operation } from '#shared/operation.ts';
 import { Button } from '../../design/button.tsx';
 import { evidenceOf } from '../../lib/evidence.ts';
 import { isAway } from '../../lib/host-view.ts';
+import { navigate } from '../../state/navigate.ts';
 import { errorTitle, useStore } from '../../state/store.ts';
+
+/** Failures that setting the host up settles. */
+const SETUP_HELPS: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['HOST_NOT_READY', 'IMAGE_MISSING']);
 
 /** A failure in the console's own colours: the code, the evidence, the fix, Retry. */
 export function Failure({ operation, error, onRetry, back }: { readonly operation: Operation; readonly error: ErrorShape; readonly onRetry: () => void; readonly back: ReactNode }): ReactNode {
@@ -30,6 +34,7 @@ export function Failure({ operation, error, onRetry, back }: { readonly operatio
       {error.logTail.length > 0 && <pre tabIndex={0} aria-label="Evidence: last lines of the log" data-testid="log-tail" className="flex max-h-32 flex-col-reverse overflow-auto border-l-2 border-term-red/60 pl-3 text-xs leading-5 whitespace-pre-wrap"><code>{error.logTail.join('\n')}</code></pre>}
       <div className="flex gap-2">
         <Button variant="terminal" icon={<RotateCcw size={14} />} onClick={onRetry} autoFocus data-testid="retry">Retry</Button>
+        {host !== undefined && SETUP_HELPS.has(error.code) && <Button variant="terminal" icon={<HardDrive size={14} />} onClick={() => navigate({ screen: 'host', hostId: host.id })} data-testid="failure-set-up">Set up {host.kind === 'local' ? 'this computer' : host.name}</Button>}
         {/* What stands in the way is the line to the host: a person can settle that here, then Retry. */}
         {host !== undefined && isAway(host) && <Button variant="terminal" icon={<PlugZap size={14} />} onClick={() => setModal({ kind: 'connect', hostId: host.id })} data-testid="failure-connect">Connect to {host.name}…</Button>}
         {back}

@@ -22,12 +22,14 @@ export function Banners(): ReactNode {
     <>
       {local?.status === 'not-provisioned' && !elsewhere && (
         <Banner
-          tone="info" icon={<HardDrive size={18} />} title="This computer is not set up yet" testId="banner-provision"
+          tone="info" icon={<HardDrive size={18} />} title={local.activeOperationId === null ? 'This computer is not set up yet' : 'Setting up this computer'} testId="banner-provision"
           actions={local.activeOperationId === null
             ? <Button variant="primary" onClick={() => navigate({ screen: 'host', hostId: 'local' })} data-testid="go-provision">Set up this computer</Button>
             : <Button onClick={() => navigate({ screen: 'console', operationId: local.activeOperationId ?? '' })}>Show progress</Button>}
         >
-          Vessel has to build the image that every environment starts from, once. You see the plan before anything is changed.
+          {local.activeOperationId === null
+            ? 'Vessel has to build the image that every environment starts from, once. You see the plan before anything is changed.'
+            : 'Vessel builds the image that every environment starts from, once. You can create projects meanwhile; opening one waits for it.'}
         </Banner>
       )}
       {local?.status === 'unreachable' && (

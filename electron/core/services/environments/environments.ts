@@ -6,6 +6,7 @@ import type { GuestExecRequest } from '../../ports/guest.ts';
 import type { HostLink } from '../../ports/host-link.ts';
 import { audit, type ServiceContext } from '../context.ts';
 import { Hosts } from '../hosts.ts';
+import { Preparation } from '../preparation.ts';
 import { requireResting } from '../projects.ts';
 import type { StartedOperation } from '../operations/operations.ts';
 import { fellAsleep } from './asleep.ts';
@@ -38,7 +39,7 @@ export class Environments {
 
   constructor(base: ServiceContext, links: readonly HostLink[]) {
     const hosts = new Hosts(base, links);
-    this.context = { ...base, hosts, live: new LiveEnvironments(base, hosts), records: new EnvironmentRecords(base) };
+    this.context = { ...base, hosts, preparation: new Preparation(base, hosts), live: new LiveEnvironments(base, hosts), records: new EnvironmentRecords(base) };
     this.execs = new Execs(this.context);
     for (const link of links) this.#subscribe(link);
     hosts.listen({

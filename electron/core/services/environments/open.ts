@@ -44,7 +44,7 @@ export function openEnvironment(context: EnvironmentContext, projectId: string, 
     // A save of what sleeps wakes it only for itself, and offline changes that are being saved become the revision that the workspace is
     // filled from: both are awaited rather than refused.
     after: active?.kind === 'edit' || (active?.kind === 'save' && context.live.find(projectId)?.routeOpen !== true) ? active.id : null,
-    steps: openSteps(context, ensureHost),
+    steps: [...(context.preparation.concerns(project.hostId) ? [prepareStep(context, project.hostId)] : []), ...openSteps(context, ensureHost)],
     onFailure: async (error, { log }) => {
       const present = context.records.find(projectId)?.state;
       // What ran before this operation is not its to remove.
@@ -71,6 +71,11 @@ export function openEnvironment(context: EnvironmentContext, projectId: string, 
       if (error.code !== 'CANCELLED') context.records.patch(projectId, { error: error.toShape() });
     },
   });
+}
+
+/** Only where something is to be waited for: everywhere else it would take the progress bar's larger part and no time. */
+function prepareStep(context: EnvironmentContext, hostId: string): StepDefinition<OpenState> {
+  return { id: 'prepare', title: `Set up ${context.hosts.record(hostId).name}`, weight: 600, run: (step) => context.preparation.wait(hostId, step) };
 }
 
 function openSteps(context: EnvironmentContext, ensureHost: (hostId: string) => Promise<void>): readonly StepDefinition<OpenState>[] {
