@@ -18,6 +18,9 @@ import { ExcludeConfigSchema, LeftOutSchema } from './archive-rules.ts';
  * | `POST workspace/save` | body {@link WorkspaceOutRequestSchema} → streamed *stored* zip (see below), trailer entry none; the summary comes as the HTTP trailer `x-vessel-summary` (base64url JSON of {@link WorkspaceOutSummarySchema}); a stream without that trailer is incomplete |
  * | `POST exec`        | upgrade to WebSocket, see {@link ExecClientMessageSchema} (also pty) |
  * | `GET  files?path=` / `PUT files?path=` / `DELETE files?path=` | one file inside the workspace, raw bytes; a folder lists as {@link FileListSchema} |
+ * | `GET  programs?watchMs=` | {@link GuestProgramsSchema}: what a person runs, and what changes in the workspace within that time |
+ * | `POST programs/end` | {@link GuestEndRequestSchema} → {@link GuestProgramsSchema}: asks them to end and waits |
+ * | `PUT  still`       | {@link GuestStillRequestSchema} → {@link GuestStillSchema}: nothing in the workspace moves until the lease ends or `DELETE still` |
  * | `GET  activity`    | {@link GuestActivitySchema} |
  * | `GET  metrics`     | {@link GuestMetricsSchema} |
  * | `GET  ports`       | `{ports:[{port,address,process}]}` listening TCP ports of the guest |
@@ -125,8 +128,38 @@ export const GuestActivitySchema = z.object({
   open: z.object({ ide: z.number().int(), exec: z.number().int(), terminal: z.number().int() }),
   /** See WorkspaceOutSummary.changeCounter. */
   changeCounter: z.number().int(),
+  /** The number of the hold while the workspace is held still. */
+  hold: z.number().int().optional(),
 });
 export type GuestActivity = z.infer<typeof GuestActivitySchema>;
+
+/** More of them, or longer ones, no agent of ours tells. */
+const MAX_PROGRAMS = 100;
+const MAX_TOLD_CHARACTERS = 400;
+/** Words that anything inside may have chosen: shown in terminals, so without what would steer one. */
+const ToldSchema = z.string().transform((text) => text.slice(0, MAX_TOLD_CHARACTERS).replaceAll(/[\p{Cc}\p{Cf}]/gu, '\ufffd'));
+
+/** A program that a person runs in the guest. */
+export const GuestProgramSchema = z.object({
+  pid: z.number().int(),
+  command: ToldSchema,
+  /** Files of the workspace that it had open for writing, a few at most. */
+  wrote: z.array(ToldSchema).max(MAX_PROGRAMS),
+  /** `ended`: did as it was asked. `running`: did not, or was not asked. */
+  how: z.enum(['running', 'ended']),
+});
+export type GuestProgram = z.infer<typeof GuestProgramSchema>;
+export const GuestProgramsSchema = z.object({
+  programs: z.array(GuestProgramSchema).max(MAX_PROGRAMS),
+  /** Paths in the workspace that changed while we looked, a few at most. */
+  changing: z.array(ToldSchema).max(MAX_PROGRAMS),
+});
+export type GuestPrograms = z.infer<typeof GuestProgramsSchema>;
+export const GuestEndRequestSchema = z.object({ waitMs: z.number().int().min(0).max(60_000) });
+/** Milliseconds after which everything goes on by itself unless the call is repeated. */
+export const GuestStillRequestSchema = z.object({ leaseMs: z.number().int().min(1).max(600_000) });
+/** The number of the hold: another one means that things moved in between. */
+export const GuestStillSchema = z.object({ hold: z.number().int() });
 
 export const GuestMetricsSchema = z.object({
   cpuPercent: z.number(),

@@ -12,6 +12,8 @@ import { GuestEnvironment } from './guest/environment.ts';
 import { applyIdentity, applyWake, parseIdentity, parseWake } from './guest/identity.ts';
 import { listeningPorts } from './guest/listening-ports.ts';
 import { MetricsReader } from './guest/metrics.ts';
+import { programCalls } from './guest/program-calls.ts';
+import { readProcess, type ProgramScope } from './guest/programs.ts';
 import { RootHelper } from './guest/root-helper.ts';
 import { readJson } from './http/body.ts';
 import { sendJson } from './http/respond.ts';
@@ -22,6 +24,7 @@ import { waitForIde } from './ide/readiness.ts';
 import { log, messageOf } from './log.ts';
 import { ChangeCounter } from './workspace/change-counter.ts';
 import { WorkspaceService } from './workspace/service.ts';
+import { Stillness, stoppingFreezer } from './workspace/stillness.ts';
 
 const PROTOCOL_VERSION: typeof import('#shared/guest-protocol.ts').GUEST_PROTOCOL_VERSION = 1;
 export const AGENT_VERSION = '1.0.0';
@@ -35,16 +38,21 @@ export async function startAgent(config: AgentConfig, workerArgv: readonly strin
   const { user, ide } = config;
   const bootedAt = Date.now() - Math.round(performance.now());
   const token = new TokenGuard(config.tokenFile);
+  const helper = user === null ? null : new RootHelper();
+  // A predecessor may have died while it held the disk still; until it is let go every write waits.
+  await helper?.thaw(config.workspace).catch((error: unknown) => log(`thawing the workspace: ${messageOf(error)}`));
   mkdirSync(config.workspace, { recursive: true });
   if (user !== null) chownSync(config.workspace, user.uid, user.gid);
 
   const environment = new GuestEnvironment(config);
-  const helper = user === null ? null : new RootHelper();
   const activity = new ActivityLog(user !== null);
   const changes = new ChangeCounter(config.workspace, () => activity.note('file'));
-  const workspace = new WorkspaceService(config, environment, workerArgv, changes);
+  const workspace = new WorkspaceService(config, environment, workerArgv, changes, () => stillness.hold !== null);
   const metrics = new MetricsReader();
   const ideProcess = new IdeProcess(config, environment);
+  const ownSession = readProcess(process.pid)?.session ?? process.pid;
+  const scope: ProgramScope = { workspace: config.workspace, ownMachine: user !== null, ownSessions: () => new Set([ownSession, ideProcess.session ?? ownSession]) };
+  const stillness = new Stillness(helper === null ? stoppingFreezer(scope) : { freeze: () => helper.freeze(config.workspace), thaw: () => helper.thaw(config.workspace) });
   const sockets = new WebSocketServer({ noServer: true, maxPayload: MAX_EXEC_FRAME_BYTES, perMessageDeflate: false });
   let stopping = false;
   let ideReady = false;
@@ -65,6 +73,7 @@ export async function startAgent(config: AgentConfig, workerArgv: readonly strin
 
   const stop = async (): Promise<void> => {
     stopping = true;
+    await stillness.release();
     ideProcess.stop();
     workspace.stop();
     changes.close();
@@ -98,8 +107,9 @@ export async function startAgent(config: AgentConfig, workerArgv: readonly strin
       // Let the event loop collect file events that are waiting already, so that the counter covers all that is done.
       await nextTurn();
       await nextTurn();
-      sendJson(response, 200, activity.read(await workspace.changeCounter()));
+      sendJson(response, 200, activity.read(await workspace.changeCounter(), stillness.hold));
     },
+    ...programCalls({ scope, changes, stillness }),
     'GET metrics': ({ response }) => sendJson(response, 200, metrics.read(config.workspace)),
     'GET ports': ({ response }) => sendJson(response, 200, { ports: listeningPorts(new Set([ide.port, (server.address() as AddressInfo).port])) }),
     'GET ide-log': ({ response }) => sendJson(response, 200, { lines: ideProcess.logTail }),
@@ -112,6 +122,7 @@ export async function startAgent(config: AgentConfig, workerArgv: readonly strin
 
   const shutdown = async (): Promise<void> => {
     stopping = true;
+    await stillness.release();
     ideProcess.stop();
     workspace.stop();
     if (helper === null) {

@@ -66,10 +66,10 @@ export class ActivityLog {
     this.#since = Date.now();
   }
 
-  read(changeCounter: number): GuestActivity {
+  read(changeCounter: number, hold: number | null): GuestActivity {
     const seen = this.#ownTerminals ? terminals() : { count: this.#open.terminal, lastMs: null };
     const last = { ...this.#last };
     if (seen.lastMs !== null && seen.lastMs > this.#since) last.terminal = Math.max(last.terminal ?? 0, seen.lastMs);
-    return { now: Date.now(), ...last, open: { ...this.#open, terminal: Math.max(seen.count, this.#open.terminal) }, changeCounter };
+    return { now: Date.now(), ...last, open: { ...this.#open, terminal: Math.max(seen.count, this.#open.terminal) }, changeCounter, ...(hold === null ? {} : { hold }) };
   }
 }

@@ -40,6 +40,11 @@ export class IdeProcess {
     return this.#ring.split('\n').filter((line) => line !== '');
   }
 
+  /** The session of the IDE and all that it starts itself; null while it does not run. */
+  get session(): number | null {
+    return this.#child?.pid ?? null;
+  }
+
   /** Called at each start, also the ones after a crash. */
   onStart(listener: () => void): void {
     this.#onStart = listener;

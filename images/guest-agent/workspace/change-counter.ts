@@ -10,6 +10,9 @@ const MAX_WATCHED_FOLDERS = 4000;
 /** A scan of a huge tree takes seconds in an emulated guest. */
 const MIN_SCAN_INTERVAL_MS = 30_000;
 
+/** Enough to tell a person what keeps changing. */
+const MAX_RECENT = 5;
+
 /** A watched folder; the inode tells it from a later folder of the same name. */
 type Watched = { readonly watcher: FSWatcher; readonly inode: number };
 
@@ -30,6 +33,8 @@ export class ChangeCounter {
   #exclude: ExcludeConfig = { preset: 'safe', rules: [] };
   /** Begins elsewhere in each process: a restarted agent must never come to stand where a save of its predecessor did. */
   #value = Math.floor(Math.random() * 2 ** 47) + 1;
+  /** Names of what changed lately, newest last. */
+  readonly #recent = new Set<string>();
   #incomplete = false;
   #lastScan: { readonly at: number; readonly fingerprint: number } | null = null;
   #lastSave: { readonly fingerprint: number; readonly counter: number } | null = null;
@@ -43,6 +48,13 @@ export class ChangeCounter {
   read(): number {
     this.#settle();
     return this.#value;
+  }
+
+  /** Paths that changed since this was last asked, a few at most, and forgets them. */
+  takeRecent(): readonly string[] {
+    const recent = [...this.#recent];
+    this.#recent.clear();
+    return recent;
   }
 
   get exclude(): ExcludeConfig {
@@ -115,8 +127,8 @@ export class ChangeCounter {
       return;
     }
     try {
-      const watcher = watch(this.#path(folder), () => this.#onEvent(folder, watcher));
-      watcher.on('error', () => this.#onEvent(folder, watcher));
+      const watcher = watch(this.#path(folder), (_event, name) => this.#onEvent(folder, watcher, name));
+      watcher.on('error', () => this.#onEvent(folder, watcher, null));
       this.#watched.set(folder, { watcher, inode: statSync(this.#path(folder)).ino });
     } catch (error) {
       // Gone again is fine; no more watches to be had means scanning.
@@ -124,8 +136,12 @@ export class ChangeCounter {
     }
   }
 
-  #onEvent(folder: string, watcher: FSWatcher): void {
+  #onEvent(folder: string, watcher: FSWatcher, name: string | null): void {
     if (this.#watched.get(folder)?.watcher !== watcher) return;
+    const path = [folder, name ?? ''].filter((part) => part !== '').join('/');
+    this.#recent.delete(path);
+    this.#recent.add(path);
+    for (const oldest of this.#recent) if (this.#recent.size > MAX_RECENT) this.#recent.delete(oldest);
     watcher.close();
     this.#watched.delete(folder);
     this.#dirty.add(folder);

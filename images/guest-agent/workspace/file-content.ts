@@ -42,6 +42,12 @@ function readUpTo(fd: number, buffer: Buffer, length: number, position: number):
 /** Reads files for a save with buffers that are used again. */
 export class FileReader {
   #buffer: Buffer = Buffer.allocUnsafeSlow(256 * 1024);
+  readonly #still: boolean;
+
+  /** `still`: the file system is frozen, so no file is being written, and a private copy could not be made either. */
+  constructor(still: boolean) {
+    this.#still = still;
+  }
 
   #room(bytes: number): Buffer {
     if (this.#buffer.length < bytes) this.#buffer = Buffer.allocUnsafeSlow(Math.min(WHOLE_BYTES + 1, Math.max(bytes, this.#buffer.length * 2)));
@@ -84,7 +90,7 @@ export class FileReader {
   }
 
   #large<T>(fd: number, stat: Stats, path: RawPath, use: (file: PinnedFile) => T): T {
-    const isHot = Date.now() - Math.max(stat.mtimeMs, stat.ctimeMs) < HOT_MS;
+    const isHot = !this.#still && Date.now() - Math.max(stat.mtimeMs, stat.ctimeMs) < HOT_MS;
     if (!isHot) {
       const first = this.#scan(fd, stat.size, () => undefined);
       if (first.size === stat.size && sameStat(stat, fstatSync(fd))) {

@@ -28,7 +28,7 @@ const SPECIAL_KINDS: readonly (readonly [number, string])[] = [[0o140000, 'a soc
 class Saver {
   readonly #config: ExcludeConfig;
   readonly #writer: ZipWriter;
-  readonly #reader = new FileReader();
+  readonly #reader: FileReader;
   readonly #leftOut: LeftOut[] = [];
   readonly #changed: string[] = [];
   #entries = 0;
@@ -36,8 +36,9 @@ class Saver {
   #contentBytes = 0;
   #fingerprint = 0;
 
-  constructor(config: ExcludeConfig, sink: (data: Buffer) => void) {
+  constructor(config: ExcludeConfig, still: boolean, sink: (data: Buffer) => void) {
     this.#config = config;
+    this.#reader = new FileReader(still);
     this.#writer = new ZipWriter(sink);
   }
 
@@ -131,7 +132,7 @@ class Saver {
   }
 }
 
-/** Streams the workspace `root` into `sink`, which must take all bytes before it returns. See {@link Saver}. */
-export function saveWorkspace(root: string, config: ExcludeConfig, sink: (data: Buffer) => void): SaveResult {
-  return new Saver(config, sink).run(root);
+/** Streams the workspace `root` into `sink`, which must take all bytes before it returns. `still`: nothing can change meanwhile, and nothing is written anywhere. See {@link Saver}. */
+export function saveWorkspace(root: string, config: ExcludeConfig, still: boolean, sink: (data: Buffer) => void): SaveResult {
+  return new Saver(config, still, sink).run(root);
 }

@@ -23,10 +23,12 @@ export class WorkspaceService {
   readonly #config: AgentConfig;
   readonly #changes: ChangeCounter;
   readonly #link: WorkerLink;
+  readonly #isStill: () => boolean;
   #warm = false;
 
-  constructor(config: AgentConfig, environment: GuestEnvironment, workerArgv: readonly string[], changes: ChangeCounter) {
+  constructor(config: AgentConfig, environment: GuestEnvironment, workerArgv: readonly string[], changes: ChangeCounter, isStill: () => boolean) {
     this.#config = config;
+    this.#isStill = isStill;
     this.#changes = changes;
     this.#link = new WorkerLink(workerArgv, environment);
   }
@@ -122,7 +124,7 @@ export class WorkspaceService {
   async save(context: CallContext): Promise<void> {
     const exclude = parseExclude((await readJson(context.request))['exclude']);
     const rulesChanged = this.#changes.setExclude(exclude);
-    await streamSave({ link: this.#link, changes: this.#changes, workspace: this.#config.workspace, exclude, response: context.response });
+    await streamSave({ link: this.#link, changes: this.#changes, workspace: this.#config.workspace, exclude, still: this.#isStill(), response: context.response });
     // Other rules may let in folders that nobody watched until now.
     if (rulesChanged) await this.#rewatch();
   }

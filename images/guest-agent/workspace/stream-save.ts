@@ -31,11 +31,13 @@ export type StreamSaveOptions = {
   readonly changes: ChangeCounter;
   readonly workspace: string;
   readonly exclude: ExcludeConfig;
+  /** Nothing in the workspace moves, and nothing may be written beside it either. */
+  readonly still: boolean;
   readonly response: ServerResponse;
 };
 
 /** Streams one save to the client. When the client goes away or something fails midway, no trailer is sent and the worker starts afresh. */
-export async function streamSave({ link, changes, workspace, exclude, response }: StreamSaveOptions): Promise<void> {
+export async function streamSave({ link, changes, workspace, exclude, still, response }: StreamSaveOptions): Promise<void> {
   await link.exclusively(async (ask) => {
     // Changes that are waiting to be noticed belong to the time before this save.
     await nextTurn();
@@ -54,7 +56,7 @@ export async function streamSave({ link, changes, workspace, exclude, response }
     response.on('close', onClose);
     try {
       if (response.destroyed) onClose();
-      const result = await Promise.race([ask<'save'>({ op: 'save', workspace, exclude }, forward), gone]);
+      const result = await Promise.race([ask<'save'>({ op: 'save', workspace, exclude, still }, forward), gone]);
       if (forwarded !== result.archiveBytes) throw new VesselError('INTERNAL', 'bytes of the archive went missing on the way');
       const summary: Summary = {
         entries: result.entries, files: result.files, contentBytes: result.contentBytes,

@@ -30,7 +30,7 @@ export async function warmUp(): Promise<void> {
       const archive = join(base, `archive-${round}.zip`);
       const target = join(base, `target-${round}`);
       const fd = openSync(archive, 'w');
-      saveWorkspace(source, { ...config, rules: [...config.rules] }, (data) => { writeSync(fd, data); });
+      saveWorkspace(source, { ...config, rules: [...config.rules] }, false, (data) => { writeSync(fd, data); });
       closeSync(fd);
       mkdirSync(target);
       await extractArchive(archive, target, { maxBytes: 1e9, maxEntries: 1e6, links: 'refuse' });

@@ -8,7 +8,7 @@ import type { ScanResult } from './scan.ts';
 /** One JSON line to the worker. The worker answers each with one line before it reads the next. */
 export type WorkerRequest =
   | { readonly op: 'extract'; readonly zip: string; readonly workspace: string; readonly limits: ArchiveLimits }
-  | { readonly op: 'save'; readonly workspace: string; readonly exclude: ExcludeConfig }
+  | { readonly op: 'save'; readonly workspace: string; readonly exclude: ExcludeConfig; readonly still: boolean }
   | { readonly op: 'scan'; readonly workspace: string; readonly exclude: ExcludeConfig; readonly stats: boolean }
   | { readonly op: 'warm' };
 

@@ -64,7 +64,7 @@ class RingSink {
 function save(request: Extract<WorkerRequest, { op: 'save' }>): SaveResult {
   const ring = new RingSink();
   try {
-    return saveWorkspace(request.workspace, request.exclude, (data) => ring.write(data));
+    return saveWorkspace(request.workspace, request.exclude, request.still, (data) => ring.write(data));
   } finally {
     ring.drain();
   }
