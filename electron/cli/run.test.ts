@@ -219,6 +219,20 @@ describe('an operation', () => {
     expect(terminal.err()).toContain('vessel logs -f op-1');
   });
 
+  it('says what Save & Exit stopped, and passes on that nothing may be stopped', async () => {
+    const seen: unknown[] = [];
+    const revision = { projectId: 'demo-k3f9', rev: 3, parentRev: 2, sha256: 'ab', bytes: 10, files: 1, contentBytes: 5, reason: 'exit', createdAt: 1, verifiedAt: 1, leftOut: [] };
+    const stopped = [{ pid: 12, command: 'node server.js', wrote: [], how: 'ended' }, { pid: 13, command: 'sh', wrote: ['log.txt'], how: 'held' }];
+    const result = { archive: { rev: 3, sha256: 'ab', bytes: 10, files: 1, verifiedAt: 1 }, revision, changed: true, stopped };
+    await serve({
+      calls: { ...listing, 'environments.close': async (input) => { seen.push(input); return { operationId: 'op-1' }; } },
+      streams: { 'operations.watch': async function* () { yield shown({ kind: 'close', state: 'succeeded', progress: 1, result }); } },
+    });
+    expect(await runIn(home, 'close', 'demo')).toMatchObject({ code: 0, out: expect.stringContaining('stopped   node server.js (pid 12), sh (pid 13; did not end when asked; wrote log.txt)') as string });
+    expect((await runIn(home, 'close', 'demo', '--keep-running', '--json')).json).toMatchObject({ stopped });
+    expect(seen).toEqual([{ projectId: 'demo-k3f9', keepRunning: false }, { projectId: 'demo-k3f9', keepRunning: true }]);
+  });
+
   it('can be left at once with --detach, and joined when another caller has started it', async () => {
     await serve({
       calls: {

@@ -17,7 +17,7 @@ const BodySchema = z.union([z.object({ projectId: ProjectIdSchema }), z.object({
 export async function answerBoot(request: IncomingMessage, action: 'boot' | 'shutdown', handlers: Handlers, signal: AbortSignal): Promise<object> {
   const body = BodySchema.safeParse(await readJson(request));
   if (!body.success) throw new VesselError('BAD_REQUEST', 'Send {"projectId": "…"}');
-  const { operationId } = await handlers.calls[action === 'boot' ? 'environments.open' : 'environments.close'](body.data, { signal });
+  const { operationId } = await handlers.calls[action === 'boot' ? 'environments.open' : 'environments.close']({ ...body.data, keepRunning: false }, { signal });
   let last: Operation | null = null;
   for await (const event of handlers.streams['operations.watch']({ operationId, afterSeq: 0 }, { signal })) if (event.kind === 'operation') last = event.operation;
   if (last?.error != null) throw VesselError.fromShape(last.error);

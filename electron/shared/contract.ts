@@ -144,11 +144,24 @@ export const OpenResultSchema = z.object({
 });
 export type OpenResult = z.infer<typeof OpenResultSchema>;
 
+/** A program that Save & Exit did not let go on. */
+export const StoppedProgramSchema = z.object({
+  pid: z.number().int(),
+  command: z.string(),
+  /** Files of the workspace that it had open for writing, a few at most. */
+  wrote: z.array(z.string()),
+  /** `ended`: did as it was asked. `held`: did not, was held still for the last save, and ended with the machine. */
+  how: z.enum(['ended', 'held']),
+});
+export type StoppedProgram = z.infer<typeof StoppedProgramSchema>;
+
 export const SaveResultSchema = z.object({
   archive: z.object({ rev: z.number().int(), sha256: z.string(), bytes: z.number(), files: z.number().int(), verifiedAt: z.number() }),
   revision: RevisionSchema,
   /** False when nothing had changed and the head revision was kept. */
   changed: z.boolean(),
+  /** Of Save & Exit: what ran and was stopped for it. */
+  stopped: z.array(StoppedProgramSchema).optional(),
 });
 export type SaveResult = z.infer<typeof SaveResultSchema>;
 
@@ -181,8 +194,8 @@ export const calls = {
   /** `hostId` moves the project there first, see `projects.move`. */
   'environments.open': call(project.extend({ hostId: z.string().optional() }), started),
   'environments.save': call(project, started),
-  /** Save & Exit. */
-  'environments.close': call(project, started),
+  /** Save & Exit. Programs inside are asked to end, and what goes on is held still for the last save; with `keepRunning` CONFLICT instead while something writes. */
+  'environments.close': call(project.extend({ keepRunning: z.boolean().default(false) }), started),
   /** Destroys without saving; `confirm` must repeat the project id. */
   'environments.discard': call(project.extend({ confirm: z.string() }), started),
   'environments.activity': call(project, GuestActivitySchema.extend({ idleStopAt: z.number().nullable(), reasons: z.array(z.string()) })),

@@ -41,10 +41,11 @@ export function registerEnvironment(program: Command, use: Use): void {
     }));
 
   program.command('close').summary('save, verify, and destroy the environment')
-    .description('Save & Exit: writes a new revision, reads it back, and only then destroys the microVM.')
+    .description('Save & Exit: asks the programs inside to end, writes a new revision, reads it back, and only then destroys the microVM. What does not end within 5 seconds is held still while the last save is read, and ends with the machine. The command says what was stopped.')
     .argument('<project>', PROJECT_HELP)
+    .option('--keep-running', 'stop nothing: refuse (CONFLICT) while a program inside writes to the workspace')
     .option(...DETACH)
-    .action(use(async (context, [query]: [string], options: Detach) => {
+    .action(use(async (context, [query]: [string], options: Detach & { readonly keepRunning?: boolean }) => {
       await save(context, await livingProject(context, query), options, 'close');
     }));
 
@@ -62,8 +63,10 @@ export function registerEnvironment(program: Command, use: Use): void {
     }));
 }
 
-async function save(context: Context, project: Project, options: Detach, kind: 'save' | 'close'): Promise<void> {
-  const operation = await runOperation(context, () => context.session.call(`environments.${kind}`, { projectId: project.id }), { ...options, join: { projectId: project.id, kind } });
+async function save(context: Context, project: Project, options: Detach & { readonly keepRunning?: boolean }, kind: 'save' | 'close'): Promise<void> {
+  const start = (): Promise<{ readonly operationId: string }> => (kind === 'save' ? context.session.call('environments.save', { projectId: project.id })
+    : context.session.call('environments.close', { projectId: project.id, keepRunning: options.keepRunning === true }));
+  const operation = await runOperation(context, start, { ...options, join: { projectId: project.id, kind } });
   if (operation === null) return;
   const result = resultOf(operation, SaveResultSchema);
   context.output.result({ id: project.id, ...result, operationId: operation.id }, () => saveText(context, project, result, kind));
@@ -81,16 +84,28 @@ function openText(context: Context, result: z.output<typeof OpenResultSchema>): 
   return result.url;
 }
 
-function saveText(context: Context, project: Project, { archive, revision, changed }: SaveResult, kind: 'save' | 'close'): string {
+function saveText(context: Context, project: Project, { archive, revision, changed, stopped = [] }: SaveResult, kind: 'save' | 'close'): string {
   const { style } = context.output;
   const copy = `revision ${archive.rev}, ${count(archive.files, 'file')}, ${formatBytes(archive.bytes)}`;
   const lines = [
     `${style('green', kind === 'close' ? 'closed' : 'saved')}  ${project.name}: ${changed ? copy : `nothing had changed since ${copy}`}`,
     `${style('green', 'verified')}  sha256 ${archive.sha256}`,
   ];
+  if (stopped.length > 0) {
+    const shown = stopped.slice(0, SHOWN_STOPPED).map(stoppedText).join(', ');
+    lines.push(`stopped   ${shown}${stopped.length > SHOWN_STOPPED ? ` and ${stopped.length - SHOWN_STOPPED} more` : ''}`);
+  }
   if (revision.leftOut.length > 0) {
     const shown = revision.leftOut.slice(0, 5).map(({ path, reason }) => `${path} (${reason})`).join(', ');
     lines.push(style('dim', `left out  ${shown}${revision.leftOut.length > 5 ? ` and ${revision.leftOut.length - 5} more` : ''}`));
   }
   return lines.join('\n');
+}
+
+const SHOWN_STOPPED = 10;
+
+/** A program that was stopped: what, which, and what it wrote. */
+function stoppedText({ pid, command, wrote, how }: NonNullable<SaveResult['stopped']>[number]): string {
+  const notes = [`pid ${pid}`, ...(how === 'held' ? ['did not end when asked'] : []), ...(wrote.length > 0 ? [`wrote ${wrote.join(', ')}`] : [])];
+  return `${command} (${notes.join('; ')})`;
 }

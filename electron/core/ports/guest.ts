@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
 import type { ExcludeConfig } from '#shared/archive-rules.ts';
-import type { GuestActivity, GuestHealth, GuestMetrics, WorkspaceInResult, WorkspaceOutSummary } from '#shared/guest-protocol.ts';
+import type { GuestActivity, GuestHealth, GuestMetrics, GuestPrograms, WorkspaceInResult, WorkspaceOutSummary } from '#shared/guest-protocol.ts';
 
 export type GuestCallOptions = { readonly signal?: AbortSignal };
 
@@ -36,6 +36,14 @@ export type GuestClient = {
   putWorkspace(zip: Readable, options: GuestCallOptions & { readonly links: 'refuse' | 'keep'; readonly bytes: number | null; readonly maxBytes: number; readonly maxEntries: number }): Promise<WorkspaceInResult>;
   /** The stored zip of the workspace; `summary` resolves after the last byte, or rejects when the stream was cut. */
   saveWorkspace(exclude: ExcludeConfig, options?: GuestCallOptions): Promise<{ readonly content: Readable; readonly summary: Promise<WorkspaceOutSummary> }>;
+  /** What a person runs inside, and what changes in the workspace within `watchMs`. An agent of an older image answers NOT_FOUND, here and below. */
+  programs(watchMs: number, options?: GuestCallOptions): Promise<GuestPrograms>;
+  /** Asks all of it to end and waits up to `waitMs`. */
+  endPrograms(waitMs: number, options?: GuestCallOptions): Promise<GuestPrograms>;
+  /** Nothing in the workspace moves for `leaseMs`, or until the next call; `hold` tells one hold from a later one. */
+  holdStill(leaseMs: number, options?: GuestCallOptions): Promise<{ readonly hold: number }>;
+  /** Lets everything go on. */
+  release(options?: GuestCallOptions): Promise<void>;
   exec(request: GuestExecRequest, options?: GuestCallOptions): Promise<GuestExec>;
   /** Drops idle connections. */
   close(): void;

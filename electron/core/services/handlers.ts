@@ -71,7 +71,7 @@ export function makeHandlers(services: Services): Handlers {
       return started(environments.open(projectId));
     },
     'environments.save': async ({ projectId }) => { await environments.whenKnown(projectId); return started(environments.save(projectId)); },
-    'environments.close': async ({ projectId }) => { await environments.whenKnown(projectId); return started(environments.close(projectId)); },
+    'environments.close': async ({ projectId, keepRunning }) => { await environments.whenKnown(projectId); return started(environments.close(projectId, keepRunning)); },
     'environments.discard': async ({ projectId, confirm }) => { await environments.whenKnown(projectId); return started(environments.discard(projectId, confirm)); },
     'environments.activity': async ({ projectId }, { signal }) => {
       await environments.whenKnown(projectId);

@@ -187,6 +187,8 @@ describe('Save & Exit', () => {
   it('gives up rather than lose changes when something writes without pause', async () => {
     const { id } = await world.opened();
     const guest = world.guest(id);
+    // Where it cannot be held still.
+    guest.hold = null;
     guest.write('f', '0');
     guest.onRead = () => guest.write('f', String(guest.counter));
     expect(await world.environments.close(id).done).toMatchObject({ state: 'failed', error: { code: 'CONFLICT' } });

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { VesselError } from '#shared/errors.ts';
-import type { GuestActivity } from '#shared/guest-protocol.ts';
+import type { GuestActivity, GuestProgram } from '#shared/guest-protocol.ts';
 import type { HostMethod, HostParams, HostResult, Vm } from '#shared/host-protocol.ts';
 import type { Operation } from '#shared/operation.ts';
 import type { Project } from '#shared/project.ts';
@@ -44,17 +44,31 @@ export class FakeGuest {
   /** Called while the workspace is read. */
   onRead: () => void = () => undefined;
   saves = 0;
+  /** What a person runs inside; a stubborn one does not end when asked. */
+  programs: { readonly pid: number; readonly command: string; readonly stubborn: boolean; readonly onEnd?: () => void }[] = [];
+  /** Paths that change whenever somebody looks. */
+  changing: string[] = [];
+  /** Null for a guest that cannot hold still. */
+  hold: number | null = 0;
+  held = false;
+  /** An agent of an image from before these calls. */
+  old = false;
+  readonly #waiting: (() => void)[] = [];
 
+  /** Waits, as a real writer does, while everything is held still. */
   write(name: string, data: string): void {
+    if (this.held) { this.#waiting.push(() => this.write(name, data)); return; }
     this.files = [...this.files.filter((file) => file.name !== name), { name, data }];
     this.counter += 1;
   }
 
   client(now: () => number): GuestClient {
-    const answer = <T>(value: () => T): Promise<T> => (this.silent ? Promise.reject(new VesselError('GUEST_UNREACHABLE')) : Promise.resolve(value()));
+    const known = <T>(value: () => T): Promise<T> => answer(() => { if (this.old) throw new VesselError('NOT_FOUND', 'there is no such call'); return value(); });
+    const tell = (how: GuestProgram['how']) => ({ pid, command }: { readonly pid: number; readonly command: string }): GuestProgram => ({ pid, command, wrote: [], how });
+    const answer = <T>(value: () => T): Promise<T> => (this.silent ? Promise.reject(new VesselError('GUEST_UNREACHABLE')) : Promise.resolve().then(value));
     return {
       health: () => answer(() => ({ v: 1, agent: 'fake', ideReady: true, ide: { name: 'code-server' as const, version: '1', commit: null }, hostname: 'h', now: now(), bootedAt: 1 })),
-      activity: () => answer(() => ({ now: now(), ide: null, terminal: null, http: null, file: null, exec: null, open: { ide: 0, exec: 0, terminal: 0 }, changeCounter: this.counter, ...this.activity })),
+      activity: () => answer(() => ({ now: now(), ide: null, terminal: null, http: null, file: null, exec: null, open: { ide: 0, exec: 0, terminal: 0 }, changeCounter: this.counter, ...(this.held ? { hold: this.hold ?? 0 } : {}), ...this.activity })),
       metrics: () => Promise.reject(new VesselError('INTERNAL')),
       ports: () => answer(() => []),
       putWorkspace: async (zip) => { this.hydrated = await buffer(zip); return { entries: 1, files: 1, contentBytes: 1 }; },
@@ -64,6 +78,23 @@ export class FakeGuest {
         this.onRead();
         const summary = { entries: files.length, files: files.length, contentBytes: 0, leftOut: [], changedWhileReading: [], changeCounter: this.counter };
         return { content: Readable.from([storedZip(files)], { objectMode: false }).pipe(new PassThrough()), summary: Promise.resolve(summary) };
+      }),
+      programs: () => known(() => ({ programs: this.programs.map(tell('running')), changing: [...this.changing] })),
+      endPrograms: () => known(() => {
+        const all = this.programs;
+        this.programs = all.filter(({ stubborn }) => stubborn);
+        for (const { stubborn, onEnd } of all) if (!stubborn) onEnd?.();
+        return { programs: all.map((one) => tell(one.stubborn ? 'running' : 'ended')(one)), changing: [] };
+      }),
+      holdStill: () => known(() => {
+        if (this.hold === null) throw new VesselError('INTERNAL', 'this file system cannot be frozen');
+        if (!this.held) this.hold += 1;
+        this.held = true;
+        return { hold: this.hold };
+      }),
+      release: () => known(() => {
+        this.held = false;
+        for (const go of this.#waiting.splice(0)) go();
       }),
       exec: () => Promise.reject(new VesselError('INTERNAL')),
       close: () => undefined,

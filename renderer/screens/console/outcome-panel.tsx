@@ -47,7 +47,7 @@ function Success({ operation, backButton }: { readonly operation: Operation; rea
   return (
     <div className="flex flex-col items-start gap-4 border-b border-term-line pb-4" data-testid="outcome">
       <p className="text-lg text-term-green" data-testid="totals">{totals(operation)}</p>
-      {saved.success && <SaveProof result={saved.data} ended={operation.kind === 'close' || operation.kind === 'rescue'} />}
+      {saved.success && <SaveProof result={saved.data} ended={operation.kind === 'close' || operation.kind === 'rescue'} readBack={saved.data.changed || operation.steps.some(({ id, state }) => id === 'verify' && state === 'done')} />}
       {unprovisioned?.success === true && <UnprovisionProof result={unprovisioned.data} />}
       {checked.success && <FsckReportView report={checked.data} />}
       <div className="flex gap-2">

@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { PassThrough, type Readable } from 'node:stream';
 import { z } from 'zod';
 import { VesselError } from '#shared/errors.ts';
-import { GuestActivitySchema, GuestHealthSchema, GuestMetricsSchema, WorkspaceInResultSchema, WorkspaceOutSummarySchema, type WorkspaceOutSummary } from '#shared/guest-protocol.ts';
+import { GuestActivitySchema, GuestHealthSchema, GuestMetricsSchema, GuestProgramsSchema, GuestStillSchema, WorkspaceInResultSchema, WorkspaceOutSummarySchema, type WorkspaceOutSummary } from '#shared/guest-protocol.ts';
 import type { GuestClient, GuestConnector } from '../../ports/guest.ts';
 import { GuestAgentPool } from './guest-agent-pool.ts';
 import { startExec } from './guest-exec.ts';
@@ -10,6 +10,8 @@ import { guestError, send, sendForJson } from './guest-request.ts';
 
 /** Small questions are answered from memory; an emulated guest under load still needs a few seconds at times. */
 const QUESTION_MS = 15_000;
+/** Before a file system is still it is written to its disk: minutes for gigabytes on a slow one. */
+const STILL_MS = 120_000;
 /** Unpacking checks the whole archive before its first answer byte: minutes for a large one in emulation. */
 const WORKSPACE_MS = 300_000;
 
@@ -20,6 +22,8 @@ export const connectGuest: GuestConnector = ({ dial, token }) => {
   const pool = new GuestAgentPool(dial);
   const ask = <S extends z.ZodType>(path: string, schema: S, signal: AbortSignal | undefined): Promise<z.output<S>> =>
     sendForJson(pool, token, { method: 'GET', path, signal, quietMs: QUESTION_MS }, schema);
+  const tell = <S extends z.ZodType>(method: 'POST' | 'PUT' | 'DELETE', path: string, body: object, schema: S, quietMs: number, signal: AbortSignal | undefined): Promise<z.output<S>> =>
+    sendForJson(pool, token, { method, path, body: JSON.stringify(body), headers: { 'content-type': 'application/json' }, signal, quietMs }, schema);
   const client: GuestClient = {
     health: (options) => ask('health', GuestHealthSchema, options?.signal),
     activity: (options) => ask('activity', GuestActivitySchema, options?.signal),
@@ -39,6 +43,10 @@ export const connectGuest: GuestConnector = ({ dial, token }) => {
       return followSave(response, options?.signal);
     },
 
+    programs: (watchMs, options) => ask(`programs?watchMs=${watchMs}`, GuestProgramsSchema, options?.signal),
+    endPrograms: (waitMs, options) => tell('POST', 'programs/end', { waitMs }, GuestProgramsSchema, QUESTION_MS + waitMs, options?.signal),
+    holdStill: (leaseMs, options) => tell('PUT', 'still', { leaseMs }, GuestStillSchema, STILL_MS, options?.signal),
+    release: async (options) => { await tell('DELETE', 'still', {}, z.object({}), STILL_MS, options?.signal); },
     exec: (request, options) => startExec(dial, token, request, options?.signal),
     close: () => pool.destroy(),
   };

@@ -113,7 +113,7 @@ export class Environments {
 
   open(projectId: string): StartedOperation { return openEnvironment(this.context, projectId, (hostId) => this.ensureReconciled(hostId)); }
   save(projectId: string): StartedOperation { if (!isAsleep(this.context, projectId)) requireRunning(this.context, projectId); return saveEnvironment(this.context, projectId, 'save'); }
-  close(projectId: string): StartedOperation { return closeEnvironment(this.context, projectId); }
+  close(projectId: string, keepRunning = false): StartedOperation { return closeEnvironment(this.context, projectId, { reason: 'exit', keepRunning }); }
   discard(projectId: string, confirm: string): StartedOperation { return discardEnvironment(this.context, projectId, confirm); }
   rescue(hostId: string, vmId: string): StartedOperation { return rescueOrphan(this.context, hostId, vmId); }
 

@@ -84,7 +84,9 @@ export async function takeIn(context: EnvironmentContext, link: HostLink, record
   const health = await live.client.health();
   const ready = context.live.add(projectId, link, vm, health.ide);
   const interrupted = record.state === 'stopping' ? new VesselError('INTERRUPTED', 'Vessel was stopped during Save & Exit', { hint: 'Press Save & Exit again: the environment was kept.' }).toShape() : null;
-  const { changeCounter } = await ready.client.activity();
+  const { changeCounter, hold } = await ready.client.activity();
+  // A Save & Exit that was cut off may have left everything in there held still.
+  if (hold !== undefined) await ready.client.release();
   if (record.state === 'running') context.records.patch(projectId, { dirty: changeCounter !== record.savedCounter, error: null });
   else context.records.move(projectId, 'running', { dirty: changeCounter !== record.savedCounter, error: interrupted });
   audit(context, { kind: 'environment.adopted', projectId, hostId: link.hostId, text: 'Found running and adopted again' });

@@ -63,7 +63,7 @@ async function watchOne(context: EnvironmentContext, live: LiveEnvironment): Pro
   if (isIdle(verdict, now) && now >= live.idleRetryAt) {
     live.idleRetryAt = now + IDLE_RETRY_MS;
     audit(context, { kind: 'environment.idle', projectId, hostId: live.link.hostId, text: `${name} was idle for ${settings.idleMinutes} minutes: saving and ending it` });
-    const ended = await closeEnvironment(context, projectId, 'idle').done;
+    const ended = await closeEnvironment(context, projectId, { reason: 'idle', keepRunning: false }).done;
     if (ended.state === 'failed') audit(context, { kind: 'environment.idle-kept', projectId, operationId: ended.id, text: `The idle environment is kept, because its save failed: ${ended.error?.message ?? ''}` });
     return;
   }
