@@ -83,6 +83,8 @@ export const WorkspaceOutSummarySchema = z.object({
   leftOut: z.array(LeftOutSchema),
   /** Paths that changed while being read; the copy saved is one consistent read of each. */
   changedWhileReading: z.array(z.string()),
+  /** What a person should know besides, for instance that a Git index could not be read. */
+  warnings: z.array(z.string()).optional(),
   /** A number that grows with every change the agent noticed; equal before and after means nothing changed meanwhile. */
   changeCounter: z.number().int(),
 });

@@ -44,6 +44,7 @@ export async function rehearse(address: GuestAddress, token: string, name: strin
     await api('GET', 'activity');
     for (const page of warmPages) await call('GET', page);
     await runInGuest(address, current, 'true', signal);
+    await api('POST', 'programs/end', JSON.stringify({ waitMs: 0 }));
     await api('POST', 'workspace/save', JSON.stringify({ exclude: { preset: 'safe', rules: [] } }));
     for (const path of new Set(FILES.map((file) => file.split('/')[0] ?? file))) await api('DELETE', `files?path=${encodeURIComponent(path)}`);
   }

@@ -3,7 +3,9 @@ import { join } from 'node:path';
 import type { ExcludeConfig } from '#shared/archive-rules.ts';
 import type { FolderExcluder } from '#shared/exclude/excluder.ts';
 import { errnoOf } from '../log.ts';
+import type { TrackedPaths } from '#shared/exclude/git-tracked.ts';
 import { childNames, listFolder } from './folder-list.ts';
+import { trackedIn } from './git-files.ts';
 
 /** One inotify watch a folder, about 1 KB of kernel memory each; trees beyond this are scanned when somebody asks. */
 const MAX_WATCHED_FOLDERS = 4000;
@@ -33,6 +35,8 @@ export class ChangeCounter {
   #exclude: ExcludeConfig = { preset: 'safe', rules: [] };
   /** Begins elsewhere in each process: a restarted agent must never come to stand where a save of its predecessor did. */
   #value = Math.floor(Math.random() * 2 ** 47) + 1;
+  /** Where Git repositories begin, with what they tracked when it was last looked: that decides which folders are watched. Null for not looked yet. */
+  readonly #repositories = new Map<string, TrackedPaths | null>();
   /** Names of what changed lately, newest last. */
   readonly #recent = new Set<string>();
   #incomplete = false;
@@ -47,6 +51,7 @@ export class ChangeCounter {
   /** The number as of now. Sets the watches of changed folders again first. */
   read(): number {
     this.#settle();
+    this.#settleRepositories();
     return this.#value;
   }
 
@@ -82,11 +87,34 @@ export class ChangeCounter {
     this.#lastScan = null;
   }
 
-  /** Watches exactly these folders (relative, '' for the root). */
-  watch(folders: readonly string[]): void {
+  /** Watches exactly these folders (relative, '' for the root), and asks the Git repositories that begin in some of them what they track. */
+  watch(folders: readonly string[], repositories: readonly string[]): void {
     this.close();
     this.#incomplete = false;
+    this.#repositories.clear();
     for (const folder of folders) this.#add(folder);
+    for (const repository of repositories) this.#repositories.set(repository, this.#leavesOut() ? trackedIn(this.#path(repository)) : null);
+  }
+
+  /** False when no rule can leave anything out: what Git tracks makes no difference then. */
+  #leavesOut(): boolean {
+    return this.#exclude.preset !== 'everything' || this.#exclude.rules.length > 0;
+  }
+
+  /** What Git tracks from now on is kept, so it has to be watched. */
+  #settleRepositories(): void {
+    if (!this.#leavesOut()) return;
+    for (const [folder, before] of this.#repositories) {
+      const now = trackedIn(this.#path(folder));
+      if (now === before) continue;
+      this.#repositories.set(folder, now);
+      if (before !== null) this.#bump();
+      try {
+        this.#visitFolder(folder, this.#excluderOf(folder), true);
+      } catch (error) {
+        if (errnoOf(error) !== 'ENOENT' && errnoOf(error) !== 'ENOTDIR') this.#incomplete = true;
+      }
+    }
   }
 
   /** True when watching is not enough and the last scan is old. */
@@ -164,7 +192,7 @@ export class ChangeCounter {
       if (!this.#dirty.delete(folder)) continue;
       try {
         this.#add(folder);
-        this.#visitFolder(folder, this.#excluderOf(folder));
+        this.#visitFolder(folder, this.#excluderOf(folder), false);
       } catch (error) {
         if (folder !== '') this.#drop(folder);
         if (errnoOf(error) !== 'ENOENT' && errnoOf(error) !== 'ENOTDIR') this.#incomplete = true;
@@ -183,9 +211,11 @@ export class ChangeCounter {
     return excluder;
   }
 
-  /** Watches new folders directly in a watched one, with all in them, and forgets the ones that are gone. */
-  #visitFolder(folder: string, parent: FolderExcluder | null): void {
+  /** Watches new folders directly in a watched one, with all in them, and forgets the ones that are gone. `deep`: looks into those that are watched already, too. */
+  #visitFolder(folder: string, parent: FolderExcluder | null, deep: boolean): void {
     const { entries, excluder } = listFolder(this.#path(folder), folder, parent, this.#exclude);
+    if (!excluder.isRepository) this.#repositories.delete(folder);
+    else if (!this.#repositories.has(folder)) this.#repositories.set(folder, trackedIn(this.#path(folder)));
     const prefix = folder === '' ? '' : `${folder}/`;
     const present = new Set<string>();
     for (const { name, kind } of entries) {
@@ -195,11 +225,14 @@ export class ChangeCounter {
       present.add(inner);
       const known = this.#watched.get(inner);
       if (this.#dirty.has(inner)) continue;
-      if (known !== undefined && statSync(this.#path(inner), { throwIfNoEntry: false })?.ino === known.inode) continue;
-      this.#drop(inner);
-      this.#add(inner);
+      const isKnown = known !== undefined && statSync(this.#path(inner), { throwIfNoEntry: false })?.ino === known.inode;
+      if (isKnown && !deep) continue;
+      if (!isKnown) {
+        this.#drop(inner);
+        this.#add(inner);
+      }
       try {
-        this.#visitFolder(inner, excluder);
+        this.#visitFolder(inner, excluder, deep);
       } catch (error) {
         // Gone or closed to us meanwhile: its parent has reported that already.
         if (errnoOf(error) !== 'ENOENT' && errnoOf(error) !== 'ENOTDIR') this.#incomplete = true;

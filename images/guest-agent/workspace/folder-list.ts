@@ -1,7 +1,9 @@
 import { readdirSync, readFileSync, type Dirent } from 'node:fs';
 import type { ExcludeConfig } from '#shared/archive-rules.ts';
 import { FolderExcluder, IGNORE_FILE } from '#shared/exclude/excluder.ts';
+import { GIT_ENTRY } from '#shared/exclude/git-tracked.ts';
 import type { EntryKind } from '#shared/exclude/presets.ts';
+import { trackedIn } from './git-files.ts';
 import { joinRaw, showPath, type RawPath } from './paths.ts';
 
 export type FolderEntry = { readonly name: RawPath; readonly kind: EntryKind };
@@ -34,7 +36,7 @@ export function listFolder(path: RawPath, relative: string, parent: FolderExclud
   const names = new Set<string>();
   for (const { name } of entries) names.add(showPath(name));
   const hasIgnoreFile = entries.some(({ name, kind }) => name === IGNORE_FILE && kind === 'file');
-  const view = { path: relative, names, ignoreFile: hasIgnoreFile ? readFileSync(joinRaw(path, IGNORE_FILE), 'utf8') : null };
+  const view = { path: relative, names, ignoreFile: hasIgnoreFile ? readFileSync(joinRaw(path, IGNORE_FILE), 'utf8') : null, tracked: names.has(GIT_ENTRY) ? () => trackedIn(path) : null };
   return { entries, excluder: parent === null ? FolderExcluder.root(config, view) : parent.child(view) };
 }
 

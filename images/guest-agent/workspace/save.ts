@@ -16,6 +16,8 @@ export type SaveResult = {
   readonly contentBytes: number;
   readonly leftOut: readonly LeftOut[];
   readonly changedWhileReading: readonly string[];
+  /** What a person should know besides, once each. */
+  readonly warnings: readonly string[];
   /** Size of the archive in bytes: the reader of the stream knows when it has all. */
   readonly archiveBytes: number;
   /** Tells two listings apart: names, sizes, times, inodes. Only comparable within one guest. */
@@ -31,6 +33,7 @@ class Saver {
   readonly #reader: FileReader;
   readonly #leftOut: LeftOut[] = [];
   readonly #changed: string[] = [];
+  readonly #warnings = new Set<string>();
   #entries = 0;
   #files = 0;
   #contentBytes = 0;
@@ -47,7 +50,7 @@ class Saver {
     const archiveBytes = this.#writer.finish();
     return {
       entries: this.#entries, files: this.#files, contentBytes: this.#contentBytes, leftOut: this.#leftOut,
-      changedWhileReading: this.#changed, archiveBytes, fingerprint: this.#fingerprint,
+      changedWhileReading: this.#changed, warnings: [...this.#warnings], archiveBytes, fingerprint: this.#fingerprint,
     };
   }
 
@@ -74,10 +77,9 @@ class Saver {
       const inner = joinRaw(path, entry.name);
       const innerRelative = joinRaw(relative, entry.name);
       const decision = excluder.decide({ name: showPath(entry.name), kind: entry.kind, childNames: () => childNames(inner) });
-      if (!decision.keep) {
-        this.#leftOut.push({ path: `${showPath(innerRelative)}${entry.kind === 'dir' ? '/' : ''}`, reason: decision.reason });
-        continue;
-      }
+      if (decision.report !== null) this.#leftOut.push({ path: `${showPath(innerRelative)}${entry.kind === 'dir' ? '/' : ''}`, reason: decision.report });
+      if (decision.warning !== null) this.#warnings.add(decision.warning);
+      if (!decision.keep) continue;
       this.#guard(innerRelative, entry.kind === 'dir', () => this.#entry(entry, inner, innerRelative, excluder));
     }
   }

@@ -5,7 +5,7 @@ import type { FolderExcluder } from '#shared/exclude/excluder.ts';
 import { childNames, listFolder } from './folder-list.ts';
 import { joinRaw, showPath, type RawPath } from './paths.ts';
 
-export type ScanResult = { /** Relative paths of the folders that a save would enter; '' is the workspace. */ readonly folders: readonly string[]; readonly fingerprint: number };
+export type ScanResult = { /** Relative paths of the folders that a save would enter; '' is the workspace. */ readonly folders: readonly string[]; /** Those of them in which the working tree of a Git repository begins. */ readonly repositories: readonly string[]; readonly fingerprint: number };
 
 /**
  * Walks what a save would read. With `stats` the fingerprint covers size, mtime, ctime and inode of each entry, so that a change which
@@ -13,6 +13,7 @@ export type ScanResult = { /** Relative paths of the folders that a save would e
  */
 export function scanWorkspace(root: string, config: ExcludeConfig, stats: boolean): ScanResult {
   const folders: string[] = [];
+  const repositories: string[] = [];
   let fingerprint = 0;
   const visit = (path: RawPath, relative: RawPath, parent: FolderExcluder | null): void => {
     let list: ReturnType<typeof listFolder>;
@@ -23,6 +24,7 @@ export function scanWorkspace(root: string, config: ExcludeConfig, stats: boolea
       return;
     }
     if (typeof relative === 'string') folders.push(relative);
+    if (typeof relative === 'string' && list.excluder.isRepository) repositories.push(relative);
     for (const { name, kind } of list.entries) {
       const inner = joinRaw(path, name);
       if (!list.excluder.decide({ name: showPath(name), kind, childNames: () => childNames(inner) }).keep) continue;
@@ -35,5 +37,5 @@ export function scanWorkspace(root: string, config: ExcludeConfig, stats: boolea
     }
   };
   visit(root, '', null);
-  return { folders, fingerprint };
+  return { folders, repositories, fingerprint };
 }

@@ -64,8 +64,8 @@ export class WorkspaceService {
   }
 
   async #rewatch(): Promise<void> {
-    const { folders } = await this.#link.exclusively((ask) => ask<'scan'>({ op: 'scan', workspace: this.#config.workspace, exclude: this.#changes.exclude, stats: false }));
-    this.#changes.watch(folders);
+    const { folders, repositories } = await this.#link.exclusively((ask) => ask<'scan'>({ op: 'scan', workspace: this.#config.workspace, exclude: this.#changes.exclude, stats: false }));
+    this.#changes.watch(folders, repositories);
   }
 
   async #spool(context: CallContext, path: string, limits: ArchiveLimits): Promise<void> {

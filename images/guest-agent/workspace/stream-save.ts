@@ -13,7 +13,7 @@ type Summary = z.infer<typeof WorkspaceOutSummarySchema>;
  * HTTP clients count trailers as headers, and Node's own refuses more than 16 KB of them: lists that would not fit are cut, and their
  * last row says how many more there are.
  */
-const MAX_LIST_BYTES = 4500;
+const MAX_LIST_BYTES = 3500;
 
 function fitted<T>(list: readonly T[], rest: (count: number) => T): T[] {
   const kept: T[] = [];
@@ -62,6 +62,7 @@ export async function streamSave({ link, changes, workspace, exclude, still, res
         entries: result.entries, files: result.files, contentBytes: result.contentBytes,
         leftOut: fitted<LeftOut>(result.leftOut, (count) => ({ path: '…', reason: `and ${count} more` })),
         changedWhileReading: fitted<string>(result.changedWhileReading, (count) => `… and ${count} more`),
+        warnings: fitted<string>(result.warnings, (count) => `… and ${count} more`),
         changeCounter: changes.noteSave(result.fingerprint, counterAtStart),
       };
       response.addTrailers({ 'x-vessel-summary': Buffer.from(JSON.stringify(summary)).toString('base64url') });

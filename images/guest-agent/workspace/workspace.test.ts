@@ -123,6 +123,57 @@ test('what is left out is reported once a folder, with its reason; special files
   expect((await save('everything')).summary.leftOut.map(({ path }) => path)).toEqual(['a.log', 'pipe']);
 });
 
+/** A repository in the workspace that tracks one file of what a rule leaves out. */
+function commitInside(folder: string): void {
+  const git = (...args: readonly string[]): void => { execFileSync('git', ['-c', 'user.name=T', '-c', 'user.email=t@example.org', ...args], { cwd: inside(folder), stdio: 'ignore' }); };
+  mkdirSync(inside(folder, 'node_modules/t'), { recursive: true });
+  writeFileSync(inside(folder, 'package.json'), '{}');
+  writeFileSync(inside(folder, 'node_modules/t/index.js'), 'ours');
+  git('init', '-q');
+  git('add', '-f', '.');
+  git('commit', '-qm', 'with a dependency');
+  mkdirSync(inside(folder, 'node_modules/u'));
+  writeFileSync(inside(folder, 'node_modules/u/index.js'), 'installed');
+  writeFileSync(inside(folder, 'node_modules/t/built.js'), 'built');
+}
+
+test('what Git tracks is saved and comes back, wherever the repository lies; the rest of the folder is left out and named once', async () => {
+  for (const folder of ['', 'deep/er/repository']) { mkdirSync(inside(folder), { recursive: true }); commitInside(folder); }
+  const { zip, summary } = await save();
+  expect(summary.leftOut.map(({ path, reason }) => [path, reason])).toEqual(['deep/er/repository/node_modules/', 'node_modules/'].map((path) => [path, 'installed again from package.json, except what Git tracks']));
+  expect(summary.warnings).toEqual([]);
+  clear();
+  expect((await put(zip)).status).toBe(200);
+  for (const folder of ['', 'deep/er/repository']) {
+    expect(readFileSync(inside(folder, 'node_modules/t/index.js'), 'utf8')).toBe('ours');
+    expect(readdirSync(inside(folder, 'node_modules'))).toEqual(['t']);
+    expect(readdirSync(inside(folder, 'node_modules/t'))).toEqual(['index.js']);
+    expect(execFileSync('git', ['status', '--porcelain', '--', 'node_modules'], { cwd: inside(folder), encoding: 'utf8' })).toBe('');
+  }
+});
+
+test('a damaged index leaves nothing out, and says so', async () => {
+  commitInside('');
+  writeFileSync(inside('.git/index'), 'damaged');
+  const { summary } = await save();
+  expect(summary.leftOut).toEqual([]);
+  expect(summary.warnings).toEqual([expect.stringMatching(/^What Git tracks in the workspace is not known \(its index is damaged/)]);
+  writeFileSync(inside('.git/index'), '');
+});
+
+test('what Git begins to track is watched from then on', async () => {
+  commitInside('');
+  await save();
+  await activity();
+  execFileSync('git', ['add', '-f', 'node_modules/u/index.js'], { cwd: agent.workspace });
+  const { changeCounter: added } = await activity();
+  writeFileSync(inside('node_modules/u/index.js'), 'patched');
+  expect((await activity()).changeCounter).toBeGreaterThan(added);
+  const { changeCounter: before } = await activity();
+  writeFileSync(inside('package.json'), '{"private":true}');
+  expect((await activity()).changeCounter).toBeGreaterThan(before);
+});
+
 test('a very long report still fits a trailer and says that it was cut', async () => {
   for (let index = 0; index < 400; index += 1) writeFileSync(inside(`some-long-file-name-${index}.log`), '');
   const { summary } = await save('safe', ['*.log']);

@@ -1,9 +1,10 @@
-import type { Stats } from 'node:fs';
+import { readFileSync, statSync, type Stats } from 'node:fs';
 import { lstat, open, readdir, readFile, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ExcludeConfig, LeftOut } from '#shared/archive-rules.ts';
 import { VesselError } from '#shared/errors.ts';
 import { FolderExcluder, IGNORE_FILE, type FolderView } from '#shared/exclude/excluder.ts';
+import { findTracked, GIT_ENTRY, type GitFiles, type TrackedPaths } from '#shared/exclude/git-tracked.ts';
 import type { ArchiveCount, ArchiveOptions, ZipInTheMaking } from '../../ports/archiver.ts';
 import { inPieces } from './import-zip.ts';
 import { makeZip } from './making.ts';
@@ -14,16 +15,37 @@ import type { ZipPiece } from './zip-piece.ts';
 type Found = { readonly name: string; readonly stats: Stats; readonly link: Buffer | null };
 /** An ignore file of a person is never longer. */
 const MAX_IGNORE_BYTES = 1024 * 1024;
+/** A million tracked files are a tenth of this. */
+const MAX_INDEX_BYTES = 1024 ** 3;
+
+/** Only names are read from a Git index, and nothing in the folder is ever run. */
+const GIT_FILES: GitFiles = {
+  kindOf(path) {
+    const stat = statSync(path, { throwIfNoEntry: false });
+    return stat === undefined ? null : stat.isFile() ? 'file' : stat.isDirectory() ? 'dir' : 'other';
+  },
+  read(path) {
+    const stat = statSync(path, { throwIfNoEntry: false });
+    if (stat === undefined) return null;
+    if (!stat.isFile() || stat.size > MAX_INDEX_BYTES) throw new Error('its index is no file, or too large');
+    return readFileSync(path);
+  },
+};
 
 /** Zips a folder of this computer without what `exclude` leaves out. Looks at everything first, so limits and unsafe links show before any byte is written. */
 export async function importFolder(root: string, exclude: ExcludeConfig, options: ArchiveOptions): Promise<ZipInTheMaking & { readonly leftOut: readonly LeftOut[] }> {
   const found: Found[] = [];
   const leftOut: LeftOut[] = [];
   let contentBytes = 0;
+  /** Looked up once, and only when something would be left out. */
+  const trackedIn = (folder: string): (() => TrackedPaths) => {
+    let found: TrackedPaths | null = null;
+    return () => found ??= findTracked(folder, GIT_FILES);
+  };
   const visit = async (path: string, parent: FolderExcluder | null): Promise<void> => {
     if (options.signal.aborted) throw new VesselError('CANCELLED');
     const names = (await readdir(join(root, path))).sort();
-    const view: FolderView = { path, names: new Set(names), ignoreFile: names.includes(IGNORE_FILE) ? await readIgnoreFile(join(root, path, IGNORE_FILE)) : null };
+    const view: FolderView = { path, names: new Set(names), ignoreFile: names.includes(IGNORE_FILE) ? await readIgnoreFile(join(root, path, IGNORE_FILE)) : null, tracked: names.includes(GIT_ENTRY) ? trackedIn(join(root, path)) : null };
     const excluder = parent === null ? FolderExcluder.root(exclude, view) : parent.child(view);
     const kept: { readonly name: string; readonly stats: Stats }[] = [];
     for (const name of names) {
@@ -34,7 +56,8 @@ export async function importFolder(root: string, exclude: ExcludeConfig, options
       if (kind === null) { leftOut.push({ path: relative, reason: 'neither file, folder nor link' }); continue; }
       const children = kind === 'dir' ? await readdir(full) : [];
       const decision = excluder.decide({ name, kind, childNames: () => children });
-      if (!decision.keep) { leftOut.push({ path: kind === 'dir' ? `${relative}/` : relative, reason: decision.reason }); continue; }
+      if (decision.report !== null) leftOut.push({ path: kind === 'dir' ? `${relative}/` : relative, reason: decision.report });
+      if (!decision.keep) continue;
       kept.push({ name: relative, stats });
     }
     for (const { name, stats } of kept) {

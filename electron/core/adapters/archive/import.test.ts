@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, readlinkSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readlinkSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
@@ -111,6 +111,26 @@ describe('importing a folder', () => {
     expect(statSync(join(out, 'run.sh')).mode & 0o777).toBe(0o755);
     expect(readlinkSync(join(out, 'link'))).toBe('run.sh');
     expect(await countZip(join(folder, 'made.zip'))).toMatchObject({ entries: 7 });
+  });
+
+  it('keeps what Git tracks of it, and runs nothing of the folder', async () => {
+    const root = join(folder, 'project');
+    const git = (...args: readonly string[]): void => { execFileSync('git', ['-c', 'user.name=T', '-c', 'user.email=t@example.org', ...args], { cwd: root, stdio: 'ignore' }); };
+    mkdirSync(join(root, 'node_modules/t'), { recursive: true });
+    writeFileSync(join(root, 'package.json'), '{}');
+    writeFileSync(join(root, 'node_modules/t/index.js'), 'ours');
+    git('init', '-q');
+    git('add', '-f', '.');
+    git('config', 'core.fsmonitor', `touch ${join(folder, 'ran')}; false`);
+    writeFileSync(join(root, 'node_modules/t/built.js'), 'built');
+    const zip = await importFolder(root, { preset: 'safe', rules: [] }, options());
+    expect(zip.leftOut).toEqual([{ path: 'node_modules/', reason: 'installed again from package.json, except what Git tracks' }]);
+    const out = await unpack(zip);
+    expect(readFileSync(join(out, 'node_modules/t/index.js'), 'utf8')).toBe('ours');
+    expect(existsSync(join(out, 'node_modules/t/built.js'))).toBe(false);
+    expect(existsSync(join(folder, 'ran'))).toBe(false);
+    writeFileSync(join(root, '.git/index'), 'damaged');
+    expect((await importFolder(root, { preset: 'safe', rules: [] }, options())).leftOut).toEqual([]);
   });
 
   it('refuses a link that leaves the folder, and a folder over the limit', async () => {

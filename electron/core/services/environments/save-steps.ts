@@ -96,7 +96,8 @@ async function readWorkspace(context: ServiceContext, { state, signal, progress,
   context.runtime.fault('save.stored');
   state.count = await zip.count;
   state.summary = await summary;
-  const { leftOut, changedWhileReading } = state.summary;
+  const { leftOut, changedWhileReading, warnings = [] } = state.summary;
+  for (const warning of warnings.slice(0, SHOWN)) log(warning, 'warn');
   if (leftOut.length > 0) log(`Left out: ${leftOut.slice(0, SHOWN).map((item) => `${item.path} (${item.reason})`).join(', ')}${more(leftOut.length)}`);
   if (changedWhileReading.length > 0) log(`Changed while being read, will be saved again: ${changedWhileReading.slice(0, SHOWN).join(', ')}${more(changedWhileReading.length)}`, 'warn');
   return `${state.count.files} files, ${megabytes(state.count.contentBytes)} as ${megabytes(state.stored.bytes)} in ${context.runtime.now() - began} ms`;
