@@ -45,7 +45,6 @@ describeUnless(canRunMachines ? null : 'needs Linux and root (to set the rules t
 
   it('takes no time for what is not there', async () => {
     await open();
-    console.log(await shell('ps -eo pid,ppid,sid,pgid,tty,user,args'));
     const closed = await close();
     expect(closed.operation.error).toBeNull();
     expect(resultOf(closed).stopped).toEqual([]);
@@ -64,6 +63,7 @@ describeUnless(canRunMachines ? null : 'needs Linux and root (to set the rules t
   });
 
   it('lets everything go on when Vessel is killed while it holds the machine still', async () => {
+    await open();
     // Ignores what it is asked, belongs to root, and starts children without end.
     await start('trap "" TERM HUP; while :; do (echo root >> root.log; sleep 0.02); done', 'sudo');
     await grows('root.log');
@@ -73,11 +73,13 @@ describeUnless(canRunMachines ? null : 'needs Linux and root (to set the rules t
     await kill9(vessel.pid);
     await vessel.ended;
     vessel = await startVessel({ home: vessel.home, env: env() });
-    await until(async () => (await vessel.client.call('projects.get', { projectId: id })).environment?.state === 'running', 'the environment to be found', 60_000);
+    const environment = async (): Promise<{ readonly state: string } | null> => (await vessel.client.call('projects.get', { projectId: id })).environment;
+    await until(async () => (await environment())?.state === 'running', 'the environment to be found', 60_000).catch(async (error: unknown) => { throw new Error(`${String(error)}: ${JSON.stringify(await environment())} ${vessel.output()}`); });
     await grows('root.log');
   });
 
   it('saves, ends and names them all: one that ends, one of root that does not, one that holds a large file open', async () => {
+    await open();
     await start('trap "echo ended >> last-words.txt; exit" TERM; while :; do echo line >> log.txt; sleep 0.1; done');
     await start('trap "" TERM; exec 3>>large.bin; while :; do head -c 300000 /dev/zero >&3; sleep 0.02; done');
     await until(async () => await sizeOf('large.bin') > 6_000_000, 'a large file', 60_000);

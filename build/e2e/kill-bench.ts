@@ -19,26 +19,32 @@ const SETTLE_MS = 120_000;
 /** infra-agent tells of a death within half a second; when it died itself just before, it has to be started anew first. */
 const DEATH_NEWS_MS = 15_000;
 const FILE = 'edit.txt';
+/** Does not end when asked, and writes all the while: Save & Exit has to hold it still. */
+const BUSY_FILE = 'busy.log';
+const BUSY = `setsid sh -c 'trap "" TERM HUP; while :; do echo line >> ${BUSY_FILE}; sleep 0.05; done' </dev/null >/dev/null 2>&1 &`;
 
 /** One Vessel with traps in it, and one project at a time that kills are tried on. */
 export class KillBench {
   readonly #driver: 'process' | 'qemu';
   readonly #traps: Traps;
+  /** Whether a program writes inside whenever something is closed. */
+  readonly #busy: boolean;
   #home = '';
   #vessel: RunningVessel | null = null;
   #projects: string[] = [];
   /** The project that the next kill may be tried on, when the last one left it in order. */
   #current: string | null = null;
 
-  private constructor(driver: 'process' | 'qemu', traps: Traps) {
+  private constructor(driver: 'process' | 'qemu', busy: boolean, traps: Traps) {
     this.#driver = driver;
+    this.#busy = busy;
     this.#traps = traps;
   }
 
-  static async start(driver: 'process' | 'qemu'): Promise<KillBench> {
+  static async start(driver: 'process' | 'qemu', { busy }: { readonly busy: boolean }): Promise<KillBench> {
     const traps = new Traps(await mkdtemp(join(tmpdir(), 'vsl-traps-')));
     await traps.prepare();
-    const bench = new KillBench(driver, traps);
+    const bench = new KillBench(driver, busy, traps);
     bench.#home = await makeHome();
     await bench.#startVessel();
     return bench;
@@ -64,6 +70,7 @@ export class KillBench {
   async passedBy(kind: SweptKind): Promise<{ readonly points: readonly string[]; readonly operation: Operation }> {
     const project = kind === 'open' ? await this.#newProject() : await this.#opened();
     if (kind !== 'open') await this.#edit(project);
+    if (this.#busy && kind === 'close') await this.#beBusy(project);
     await this.#traps.clear();
     const operation = await this.#run(kind, project);
     const points = await this.#traps.passed();
@@ -87,6 +94,7 @@ export class KillBench {
   async killAt(kind: SweptKind, point: string, victim: Victim): Promise<boolean> {
     const project = kind === 'open' ? await this.#newProject() : await this.#opened();
     const edit = kind === 'open' ? null : await this.#edit(project);
+    if (this.#busy && kind === 'close') await this.#beBusy(project);
     const headBefore = (await this.#get(project)).head?.rev ?? 0;
     const old = this.#running();
     // Killed a moment ago, it may not be back yet: asking the host anything brings it back.
@@ -122,6 +130,7 @@ export class KillBench {
     const left = await temporaryFiles(this.#home);
     if (left.length > 0) throw new Error(`unfinished files are left: ${left.join(', ')}`);
     if (edit !== null) await this.#judgeEdit(project, environment?.state, victim, edit);
+    if (this.#busy && kind === 'close' && environment?.state === 'running') await this.#goesOn(project);
     await this.#recover(project, kind, operation, edit);
     return true;
   }
@@ -142,6 +151,18 @@ export class KillBench {
     const found = state === 'running' ? await inside(client, project, ['cat', FILE]) : await fileInHead(client, this.#home, project, FILE);
     if (found === edit || victim === 'guest') return;
     throw new Error(`the edit is lost: the environment is ${state ?? 'absent'} and holds ${JSON.stringify(found)}`);
+  }
+
+  async #beBusy(project: string): Promise<void> {
+    await inside(this.#running().client, project, ['sh', '-c', BUSY]);
+    await this.#goesOn(project);
+  }
+
+  /** What was held still for a save that came to nothing writes again. */
+  async #goesOn(project: string): Promise<void> {
+    const size = async (): Promise<number> => Number(await inside(this.#running().client, project, ['sh', '-c', `stat -c %s ${BUSY_FILE} 2>/dev/null || echo 0`]));
+    const before = await size();
+    await until(async () => await size() > before, `${BUSY_FILE} to be written again`, DEATH_NEWS_MS);
   }
 
   /** What a person would click: Retry of what failed, else Open; then work, Save & Exit; and nothing is left. */

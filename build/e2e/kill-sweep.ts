@@ -28,7 +28,7 @@ export function killSweep({ driver, chosen, parts }: SweepOptions): void {
     const passed = new Map<SweptKind, { readonly points: readonly string[]; readonly operation: Operation }>();
 
     beforeAll(async () => {
-      bench = await KillBench.start(driver);
+      bench = await KillBench.start(driver, { busy: false });
       for (const kind of KINDS) passed.set(kind, await bench.passedBy(kind));
       await bench.clearAway();
     });
@@ -68,6 +68,26 @@ export function killSweep({ driver, chosen, parts }: SweepOptions): void {
           await test.annotate(`${killed} kills`);
         });
       }
+    }
+  });
+}
+
+/** Where a kill finds programs that were asked to end, a machine that is held still, and one that is about to end. */
+const BUSY_POINTS: Readonly<Record<Exclude<Victim, 'guest'>, readonly string[]>> = {
+  vessel: ['close.programs-asked', 'close.held', 'destroy.before-stop'], 'infra-agent': ['close.held', 'destroy.before-stop'],
+};
+
+/** The same for Save & Exit while a program writes that does not end when asked: it goes on after a close that came to nothing, and the next one works. */
+export function busySweep(driver: 'process' | 'qemu'): void {
+  describe(`kill -9 while a machine is held still (${driver} driver)`, () => {
+    let bench: KillBench;
+    beforeAll(async () => { bench = await KillBench.start(driver, { busy: true }); });
+    afterAll(async () => { await bench.end(); });
+
+    for (const victim of ['vessel', 'infra-agent'] as const) {
+      it.each(BUSY_POINTS[victim])(`of ${NAMES[victim]} at %s`, { timeout: SWEEP_DEADLINE_MS }, async (point) => {
+        expect(await bench.killAt('close', point, victim)).toBe(true);
+      });
     }
   });
 }
