@@ -71,6 +71,18 @@ describe('the guest client', () => {
     for (let index = 0; index < 5; index += 1) await client.metrics();
     expect(dials).toBe(1);
   });
+  it('leaves the connection fit for the next question after every call', async () => {
+    respond = (request, response) => { request.resume(); json(response, request.url?.endsWith('metrics') === true ? METRICS : { hold: 1, programs: [], changing: [] }); };
+    for (const call of [() => client.release(), () => client.holdStill(1000), () => client.endPrograms(0), () => client.programs(0)]) {
+      await call();
+      await client.metrics();
+    }
+    expect(dials).toBe(1);
+  });
+  it('says nothing of a program that would steer a terminal', async () => {
+    respond = (request, response) => { request.resume(); json(response, { programs: [{ pid: 1, command: 'a\u001b]0;x\u0007', wrote: ['b\nc'], how: 'ended' }], changing: ['\u202e'] }); };
+    expect(await client.endPrograms(0)).toEqual({ programs: [{ pid: 1, command: 'a\ufffd]0;x\ufffd', wrote: ['b\ufffdc'], how: 'ended' }], changing: ['\ufffd'] });
+  });
   it('speaks over any byte stream, not only a socket', async () => {
     respond = (_request, response) => json(response, METRICS);
     const over = connectGuest({ token: TOKEN, dial: async () => {

@@ -22,7 +22,7 @@ export const connectGuest: GuestConnector = ({ dial, token }) => {
   const pool = new GuestAgentPool(dial);
   const ask = <S extends z.ZodType>(path: string, schema: S, signal: AbortSignal | undefined): Promise<z.output<S>> =>
     sendForJson(pool, token, { method: 'GET', path, signal, quietMs: QUESTION_MS }, schema);
-  const tell = <S extends z.ZodType>(method: 'POST' | 'PUT' | 'DELETE', path: string, body: object, schema: S, quietMs: number, signal: AbortSignal | undefined): Promise<z.output<S>> =>
+  const tell = <S extends z.ZodType>(method: 'POST' | 'PUT', path: string, body: object, schema: S, quietMs: number, signal: AbortSignal | undefined): Promise<z.output<S>> =>
     sendForJson(pool, token, { method, path, body: JSON.stringify(body), headers: { 'content-type': 'application/json' }, signal, quietMs }, schema);
   const client: GuestClient = {
     health: (options) => ask('health', GuestHealthSchema, options?.signal),
@@ -46,7 +46,8 @@ export const connectGuest: GuestConnector = ({ dial, token }) => {
     programs: (watchMs, options) => ask(`programs?watchMs=${watchMs}`, GuestProgramsSchema, options?.signal),
     endPrograms: (waitMs, options) => tell('POST', 'programs/end', { waitMs }, GuestProgramsSchema, QUESTION_MS + waitMs, options?.signal),
     holdStill: (leaseMs, options) => tell('PUT', 'still', { leaseMs }, GuestStillSchema, STILL_MS, options?.signal),
-    release: async (options) => { await tell('DELETE', 'still', {}, z.object({}), STILL_MS, options?.signal); },
+    // Without a body: Node sends one of a DELETE unframed, and the connection is spoilt for the next call.
+    release: async (options) => { await sendForJson(pool, token, { method: 'DELETE', path: 'still', signal: options?.signal, quietMs: STILL_MS }, z.object({})); },
     exec: (request, options) => startExec(dial, token, request, options?.signal),
     close: () => pool.destroy(),
   };

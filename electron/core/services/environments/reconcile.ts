@@ -86,7 +86,8 @@ export async function takeIn(context: EnvironmentContext, link: HostLink, record
   const interrupted = record.state === 'stopping' ? new VesselError('INTERRUPTED', 'Vessel was stopped during Save & Exit', { hint: 'Press Save & Exit again: the environment was kept.' }).toShape() : null;
   const { changeCounter, hold } = await ready.client.activity();
   // A Save & Exit that was cut off may have left everything in there held still.
-  if (hold !== undefined) await ready.client.release();
+  // When it does not let go now, its own clock does.
+  if (hold !== undefined) await ready.client.release().catch((error: unknown) => context.runtime.log(`release ${projectId}: ${VesselError.from(error).message}`));
   if (record.state === 'running') context.records.patch(projectId, { dirty: changeCounter !== record.savedCounter, error: null });
   else context.records.move(projectId, 'running', { dirty: changeCounter !== record.savedCounter, error: interrupted });
   audit(context, { kind: 'environment.adopted', projectId, hostId: link.hostId, text: 'Found running and adopted again' });
