@@ -48,7 +48,6 @@ describeUnless(canRunMachines ? null : 'needs Linux and root (to set the rules t
     const closed = await close();
     expect(closed.operation.error).toBeNull();
     expect(resultOf(closed).stopped).toEqual([]);
-    console.log(JSON.stringify(closed.operation.steps.map((s) => [s.id, s.state, (s.endedAt ?? 0) - (s.startedAt ?? 0), s.detail])));
     expect(stepMs(closed.operation, 'programs')).toBeLessThan(1500);
   });
 
@@ -80,11 +79,12 @@ describeUnless(canRunMachines ? null : 'needs Linux and root (to set the rules t
 
   it('saves, ends and names them all: one that ends, one of root that does not, one that holds a large file open', async () => {
     await open();
+    // Beside it, what Git tracks in a folder that a rule leaves out.
+    await shell('echo {} > package.json; mkdir -p node_modules/t node_modules/u; printf ours > node_modules/t/index.js; git init -q && git add -f . && git -c user.name=T -c user.email=t@example.org commit -qm all; echo x > node_modules/u/x.js');
     await start('trap "echo ended >> last-words.txt; exit" TERM; while :; do echo line >> log.txt; sleep 0.1; done');
     await start('trap "" TERM; exec 3>>large.bin; while :; do head -c 300000 /dev/zero >&3; sleep 0.02; done');
     await until(async () => await sizeOf('large.bin') > 6_000_000, 'a large file', 60_000);
     const closed = await close();
-    console.log(closed.log.join('\n'));
     expect(closed.operation.error).toBeNull();
     const { stopped = [] } = resultOf(closed);
     expect(stopped).toEqual(expect.arrayContaining([
@@ -93,6 +93,9 @@ describeUnless(canRunMachines ? null : 'needs Linux and root (to set the rules t
       expect.objectContaining({ how: 'held', wrote: ['large.bin'] }),
     ]));
     expect(await fileInHead(vessel.client, vessel.home, id, 'last-words.txt')).toBe('ended\n');
+    expect(await fileInHead(vessel.client, vessel.home, id, 'node_modules/t/index.js')).toBe('ours');
+    expect(await fileInHead(vessel.client, vessel.home, id, 'node_modules/u/x.js')).toBeNull();
+    expect(resultOf(closed).revision.leftOut).toContainEqual({ path: 'node_modules/', reason: 'installed again from package.json, except what Git tracks' });
     expect((await fileInHead(vessel.client, vessel.home, id, 'root.log'))?.endsWith('root\n')).toBe(true);
     expect((await vessel.client.call('projects.get', { projectId: id })).environment?.state).toBe('destroyed');
   });

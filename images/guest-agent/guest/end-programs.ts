@@ -27,8 +27,9 @@ export function signalProcess(pid: number, signal: NodeJS.Signals): void {
 export async function endPrograms(scope: ProgramScope, waitMs: number): Promise<readonly GuestProgram[]> {
   const asked = new Map<string, GuestProgram>();
   const quiet = new Set<string>();
+  const late = new Set<string>();
   const deadline = performance.now() + waitMs;
-  for (;;) {
+  for (let isFirst = true; ; isFirst = false) {
     const present = personsProcesses(scope);
     const idle = idleShells(present);
     for (const one of present) {
@@ -36,13 +37,15 @@ export async function endPrograms(scope: ProgramScope, waitMs: number): Promise<
       if (asked.has(key) || quiet.has(key)) continue;
       if (idle.has(one)) quiet.add(key);
       else asked.set(key, describeProgram(one, scope.workspace, 'ended'));
+      if (!isFirst) late.add(key);
       signalProcess(one.pid, one.terminal !== 0 && one.pid === one.session ? 'SIGHUP' : 'SIGTERM');
       // One that was paused hears it only when it goes on.
       if (one.stopped) signalProcess(one.pid, 'SIGCONT');
     }
     if (present.length === 0 || performance.now() >= deadline) {
       const left = new Set(present.map(keyOf));
-      const list = [...asked].map(([key, program]): GuestProgram => (left.has(key) ? { ...program, how: 'running' } : program));
+      // A loop starts and ends a child at every turn: what came later and is gone tells nobody anything.
+      const list = [...asked].filter(([key]) => left.has(key) || !late.has(key)).map(([key, program]): GuestProgram => (left.has(key) ? { ...program, how: 'running' } : program));
       // Those that go on matter most.
       return list.sort((a, b) => Number(b.how === 'running') - Number(a.how === 'running')).slice(0, MAX_REPORTED);
     }
