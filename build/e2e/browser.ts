@@ -31,7 +31,7 @@ export async function launchBrowser(options: { readonly width?: number; readonly
 export const ideOf = (page: Page): FrameLocator => page.frameLocator('[data-testid=ide-frame]');
 
 /** Opens a file of the root folder in VS Code's explorer, like a person, and puts the cursor at its end. */
-export async function openInEditor(page: Page, ide: FrameLocator, file: string, timeout: number): Promise<void> {
+export async function openInEditor(page: Page, ide: Pick<FrameLocator, 'locator'> | Page, file: string, timeout: number): Promise<void> {
   const item = ide.locator('.explorer-folders-view .monaco-list-row', { hasText: file }).first();
   await item.waitFor({ timeout });
   await item.dblclick();

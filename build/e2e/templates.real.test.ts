@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { TemplateId } from '#shared/project.ts';
 import { TEMPLATES } from '../../electron/core/templates/index.ts';
 import { PRIMED_PACKAGES } from '../../images/recipe/pins.ts';
-import { launchBrowser } from './browser.ts';
+import { launchBrowser, openInEditor, type TestBrowser } from './browser.ts';
 import { enterPort, type Visitor } from './port-visitor.ts';
 import { endHome } from './home.ts';
 import { finish, startVessel, vesselCli, type CliResult, type RunningVessel } from './vessel.ts';
@@ -11,9 +11,18 @@ import { finish, startVessel, vesselCli, type CliResult, type RunningVessel } fr
 /** npm and a dev server inside an emulated guest, on a machine that may be busy. */
 const PATIENCE_MS = 180_000;
 
+/** What must be left of the memory of a default machine with a template's server and an open editor: room for the tests, or a second server. */
+const SPARE_BYTES = 500_000_000;
+
 let vessel: RunningVessel;
-beforeAll(async () => { vessel = await startVessel(); });
+let browser: TestBrowser;
+beforeAll(async () => {
+  vessel = await startVessel();
+  browser = await launchBrowser();
+  browser.page.setDefaultTimeout(PATIENCE_MS);
+});
 afterAll(async () => {
+  await browser.close();
   await vessel.stop();
   await endHome(vessel.home);
 });
@@ -26,6 +35,8 @@ type Guest = {
   serve(line: string): Promise<void>;
   /** What a browser without a session sees at a port after it took the address with the ticket. */
   visit(port: number): Promise<Visitor>;
+  /** Opens VS Code in the browser with this file, while the server runs, and tells how much memory is left, in bytes. */
+  edit(file: string): Promise<number>;
 };
 
 /** One project of the template in a microVM of its own, ended without saving afterwards. */
@@ -50,6 +61,20 @@ async function inGuest(template: TemplateId, use: (guest: Guest) => Promise<void
         }
         return visitor;
       },
+      edit: async (file) => {
+        const page = await browser.context.newPage();
+        page.setDefaultTimeout(PATIENCE_MS);
+        await page.goto((await client.call('environments.url', { projectId })).url);
+        await openInEditor(page, page, file, PATIENCE_MS);
+        // An extension host has come by then, and the language's server with it.
+        await page.locator('.statusbar-item', { hasText: 'Ln ' }).waitFor();
+        const { memoryTotalBytes, memoryUsedBytes, swapTotalBytes, swapUsedBytes } = await client.call('environments.metrics', { projectId });
+        await page.close();
+        expect(memoryTotalBytes).toBeGreaterThan(1_900_000_000);
+        expect(swapTotalBytes).toBeGreaterThan(900_000_000);
+        process.stderr.write(`${template}: ${Math.round(memoryUsedBytes / 1e6)} MB of memory, ${Math.round(swapUsedBytes / 1e6)} MB of swap in use\n`);
+        return memoryTotalBytes - memoryUsedBytes;
+      },
     });
   } finally {
     await finish(client, (await client.call('environments.discard', { projectId, confirm: projectId })).operationId);
@@ -63,6 +88,7 @@ describe('each template opens and runs', () => {
     expect(tools.stdout).not.toContain('no ');
     await guest.serve('python3 -m http.server 4321');
     expect((await (await guest.visit(4321)).get('/README.md')).body).toContain('made for this session alone');
+    expect(await guest.edit('README.md')).toBeGreaterThan(SPARE_BYTES);
   }));
 
   it('node: npm start serves, npm test passes', () => inGuest('node', async (guest) => {
@@ -70,6 +96,7 @@ describe('each template opens and runs', () => {
     expect(tests).toMatchObject({ code: 0, stdout: expect.stringMatching(/pass 1\n/) as string });
     await guest.serve('npm start');
     expect((await (await guest.visit(8080)).get('/?name=Ada')).body).toBe('Hello, Ada!\n');
+    expect(await guest.edit('server.js')).toBeGreaterThan(SPARE_BYTES);
   }));
 
   it('python: the server serves, its tests pass', () => inGuest('python', async (guest) => {
@@ -77,6 +104,7 @@ describe('each template opens and runs', () => {
     expect(tests).toMatchObject({ code: 0, stdout: expect.stringContaining('Ran 1 test') as string });
     await guest.serve('python3 server.py');
     expect((await (await guest.visit(8000)).get('/?name=Ada')).body).toBe('Hello, Ada!\n');
+    expect(await guest.edit('server.py')).toBeGreaterThan(SPARE_BYTES);
   }));
 
   it('static: the page, its style and its script come over the gateway', () => inGuest('static', async (guest) => {
@@ -85,6 +113,7 @@ describe('each template opens and runs', () => {
     expect((await visitor.get('/')).body).toContain('<h1>The static template</h1>');
     expect(await visitor.get('/style.css')).toMatchObject({ status: 200, type: 'text/css' });
     expect(await visitor.get('/script.js')).toMatchObject({ status: 200, type: 'text/javascript' });
+    expect(await guest.edit('index.html')).toBeGreaterThan(SPARE_BYTES);
   }));
 
   it('react-vite: installs without a network, and a change shows in the browser without a reload', () => inGuest('react-vite', async (guest) => {
@@ -94,23 +123,18 @@ describe('each template opens and runs', () => {
     await guest.serve('npm install && npm run dev');
     await guest.visit(5173);
 
-    const browser = await launchBrowser();
-    try {
-      const { page } = browser;
-      page.setDefaultTimeout(PATIENCE_MS);
-      await page.goto((await vessel.client.call('environments.url', { projectId: guest.projectId, port: 5173 })).url);
-      await page.getByRole('heading', { name: 'It works' }).waitFor();
-      await page.getByRole('button').click();
-      let loads = 0;
-      page.on('load', () => { loads += 1; });
-      expect(await guest.run(`sed -i 's/It works/It changed/' src/app.jsx`)).toMatchObject({ code: 0 });
-      await page.getByRole('heading', { name: 'It changed' }).waitFor();
-      expect(loads).toBe(0);
-      // Hot reload keeps what a reload would have lost.
-      expect(await page.getByRole('button').textContent()).toBe('Clicked 1 times');
-    } finally {
-      await browser.close();
-    }
+    const { page } = browser;
+    await page.goto((await vessel.client.call('environments.url', { projectId: guest.projectId, port: 5173 })).url);
+    await page.getByRole('heading', { name: 'It works' }).waitFor();
+    await page.getByRole('button').click();
+    let loads = 0;
+    page.on('load', () => { loads += 1; });
+    expect(await guest.run(`sed -i 's/It works/It changed/' src/app.jsx`)).toMatchObject({ code: 0 });
+    await page.getByRole('heading', { name: 'It changed' }).waitFor();
+    expect(loads).toBe(0);
+    // Hot reload keeps what a reload would have lost.
+    expect(await page.getByRole('button').textContent()).toBe('Clicked 1 times');
+    expect(await guest.edit('vite.config.js')).toBeGreaterThan(SPARE_BYTES);
   }));
 });
 

@@ -167,6 +167,9 @@ export const GuestMetricsSchema = z.object({
   cpuPercent: z.number(),
   memoryUsedBytes: z.number(),
   memoryTotalBytes: z.number(),
+  /** Compressed swap; none in an older image. */
+  swapUsedBytes: z.number().default(0),
+  swapTotalBytes: z.number().default(0),
   diskUsedBytes: z.number(),
   diskTotalBytes: z.number(),
   load1: z.number(),

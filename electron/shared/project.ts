@@ -11,11 +11,11 @@ export const TEMPLATE_IDS = ['blank', 'node', 'react-vite', 'python', 'static'] 
 export const TemplateIdSchema = z.enum(TEMPLATE_IDS);
 export type TemplateId = z.infer<typeof TemplateIdSchema>;
 
-/** Machine sizes; each has a template of its own on the host. */
+/** Machine sizes; each has a template of its own on the host. Memory counts only once it is written; half as much again is compressed swap. */
 export const TIERS = {
   small: { vcpus: 1, memoryMiB: 1024 },
-  medium: { vcpus: 2, memoryMiB: 1024 },
-  large: { vcpus: 2, memoryMiB: 2048 },
+  medium: { vcpus: 2, memoryMiB: 2048 },
+  large: { vcpus: 2, memoryMiB: 4096 },
 } as const;
 export const TierSchema = z.enum(['small', 'medium', 'large']);
 export type Tier = z.infer<typeof TierSchema>;

@@ -23,6 +23,8 @@ export function kernelPackage(distribution: Distribution): string {
 /** Loaded by the initramfs, in dependency order computed from modules.dep; those that are built in or absent are skipped. */
 export const INITRD_MODULES: readonly string[] = [
   'virtio_mmio', 'virtio_blk', 'virtio_net', 'virtio_rng', 'virtio_balloon', 'ext4', 'crc32c_intel', 'overlay', 'qemu_fw_cfg',
+  // Compressed swap, and what it compresses with by default.
+  'lzo_rle', 'zram',
   // Only where the command line asks for a vsock port.
   'vsock', 'vmw_vsock_virtio_transport',
 ];

@@ -9,7 +9,8 @@ export function usePoll(work: (signal: AbortSignal) => Promise<void>, everyMs: n
     const controller = new AbortController();
     const loop = async (): Promise<void> => {
       while (!controller.signal.aborted) {
-        if (!document.hidden) await run(controller.signal);
+        // One question that failed is no reason to stop asking: the next may well be answered.
+        if (!document.hidden) await run(controller.signal).catch((error: unknown) => { if (!controller.signal.aborted) console.error(error); });
         await pause(everyMs, controller.signal);
       }
     };

@@ -30,6 +30,8 @@ export class MetricsReader {
       cpuPercent: Math.round(cpuPercent * 10) / 10,
       memoryUsedBytes: memoryTotalBytes - (memory.get('MemAvailable') ?? 0),
       memoryTotalBytes,
+      swapUsedBytes: (memory.get('SwapTotal') ?? 0) - (memory.get('SwapFree') ?? 0),
+      swapTotalBytes: memory.get('SwapTotal') ?? 0,
       diskUsedBytes: (disk.blocks - disk.bfree) * disk.bsize,
       diskTotalBytes: disk.blocks * disk.bsize,
       load1: Number(readFileSync('/proc/loadavg', 'utf8').split(' ', 1)[0]),

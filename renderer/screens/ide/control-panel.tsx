@@ -15,13 +15,15 @@ import { navigate } from '../../state/navigate.ts';
 import { useStore } from '../../state/store.ts';
 import { TimeAgo } from '../projects/time-ago.tsx';
 import { PortList } from './port-list.tsx';
+import { Room } from './room.tsx';
+import type { Metrics } from '../../lib/room.ts';
 
 /** The most recent say it all. */
 const SHOWN_REASONS = 3;
 
 /** The opened control: save, ports, the idle clock and its reasons, and the ways out. */
-export function ControlPanel({ project, activity, keepAlive, above, onCollapse, onClose }: {
-  readonly project: Project; readonly activity: CallOutput<'environments.activity'> | null; readonly keepAlive: () => Promise<void>;
+export function ControlPanel({ project, activity, metrics, keepAlive, above, onCollapse, onClose }: {
+  readonly project: Project; readonly activity: CallOutput<'environments.activity'> | null; readonly metrics: Metrics | null; readonly keepAlive: () => Promise<void>;
   readonly above: boolean; readonly onCollapse: () => void; readonly onClose: () => void;
 }): ReactNode {
   const setModal = useStore((state) => state.setModal);
@@ -33,6 +35,7 @@ export function ControlPanel({ project, activity, keepAlive, above, onCollapse, 
       </header>
       <SafeCopy project={project} />
       <PortList projectId={project.id} />
+      {metrics !== null && <Room project={project} metrics={metrics} />}
       <Idle activity={activity} keepAlive={keepAlive} minutes={project.settings.idleMinutes} />
       <footer className="flex items-center gap-1 border-t border-line p-2">
         <Button variant="quiet" size="small" icon={<ArrowLeft size={14} />} data-testid="to-projects" onClick={() => navigate({ screen: 'projects', panel: 'none' })}>Projects</Button>

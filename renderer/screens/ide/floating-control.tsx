@@ -5,12 +5,14 @@ import { StateDot } from '../../design/badge.tsx';
 import { Button, IconButton } from '../../design/button.tsx';
 import { classes } from '../../design/classes.ts';
 import { formatAgo, formatLeft } from '../../lib/format.ts';
+import { shortageText } from '../../lib/room.ts';
 import { startProjectOperation } from '../../state/actions.ts';
 import { useClient } from '../../state/client-context.ts';
 import { useTicking } from '../../state/clock.ts';
 import { ControlPanel } from './control-panel.tsx';
 import { useDraggable } from './use-draggable.ts';
 import { useIdle } from './use-idle.ts';
+import { useRoom } from './use-room.ts';
 
 /** A countdown is worth showing on the closed control when it is this near. */
 const IDLE_WARNING_MS = 5 * 60_000;
@@ -24,11 +26,14 @@ export function FloatingControl({ project, away }: { readonly project: Project; 
   const [open, setOpen] = useState(false);
   const [collapsed, setCollapsed] = useState(() => localStorage.getItem(COLLAPSED_KEY) === 'yes');
   const { activity, keepAlive } = useIdle(project.id, open);
+  const metrics = useRoom(project.id, open);
+  const shortage = shortageText(metrics);
   const dirty = project.environment?.dirty === true;
   const idleStopAt = activity?.idleStopAt ?? null;
   const safe = useTicking((now) => {
     if (away !== null) return away.charAt(0).toUpperCase() + away.slice(1);
     if (idleStopAt !== null && idleStopAt - now < IDLE_WARNING_MS) return `Saves and ends in ${formatLeft(idleStopAt, now)}`;
+    if (shortage !== null) return shortage;
     if (dirty) return 'Unsaved changes';
     return project.head === null ? 'Nothing saved yet' : `Safe copy verified ${formatAgo(project.head.verifiedAt, now)}`;
   });
@@ -37,7 +42,7 @@ export function FloatingControl({ project, away }: { readonly project: Project; 
     setCollapsed(next);
     setOpen(false);
   };
-  const tone = away !== null || dirty ? 'warn' : 'live';
+  const tone = away !== null || dirty || shortage !== null ? 'warn' : 'live';
   const above = position.bottom < window.innerHeight / 2;
 
   return (
@@ -49,7 +54,7 @@ export function FloatingControl({ project, away }: { readonly project: Project; 
         onKeyDown={(event) => { if (event.key === 'Escape' && open) { event.stopPropagation(); setOpen(false); } }}
         className={classes('absolute z-20 flex h-11 items-center rounded-full border border-line-strong/60 bg-raised/95 shadow-overlay backdrop-blur-sm', collapsed ? 'px-1' : 'gap-1 pr-1.5 pl-1')}
       >
-        {open && <ControlPanel project={project} activity={activity} keepAlive={keepAlive} above={above} onCollapse={() => collapse(true)} onClose={() => setOpen(false)} />}
+        {open && <ControlPanel project={project} activity={activity} metrics={metrics} keepAlive={keepAlive} above={above} onCollapse={() => collapse(true)} onClose={() => setOpen(false)} />}
         <button type="button" aria-label="Move (arrow keys)" title="Drag to move" data-testid="control-handle" className={classes('flex h-9 w-5 touch-none items-center justify-center rounded-full text-ink-faint hover:text-ink', dragging ? 'cursor-grabbing' : 'cursor-grab')} {...handle}>
           <GripVertical aria-hidden="true" size={15} />
         </button>
