@@ -1,3 +1,4 @@
+import { ArchiveTree, judgeName, kindOfEntry, MAX_LINK_BYTES } from '#shared/archive-names.ts';
 import { VesselError } from '#shared/vessel-error.ts';
 import type { CentralDirectory, ZipEntry } from './central-directory.ts';
 import { showPath, type RawPath } from './paths.ts';
@@ -8,45 +9,18 @@ export type CheckedEntry = { readonly entry: ZipEntry; readonly path: RawPath; r
 
 export type ArchiveLimits = { readonly maxBytes: number; readonly maxEntries: number; readonly links: 'refuse' | 'keep' };
 
-/** Limits of the kernel: NAME_MAX, and PATH_MAX less room for the workspace's own path. */
-const MAX_NAME_BYTES = 255;
-const MAX_PATH_BYTES = 3800;
-/** PATH_MAX: no symlink target is longer. */
-export const MAX_LINK_BYTES = 4095;
-
 const unsafe = (entry: ZipEntry, why: string): VesselError => new VesselError('ARCHIVE_UNSAFE', `${JSON.stringify(showPath(entry.name))} ${why}`, { details: { entry: showPath(entry.name), why } });
 
-function kindOf(entry: ZipEntry, hasSlash: boolean): CheckedEntry['kind'] {
-  const type = entry.mode & zip.TYPE_MASK;
-  if (type === zip.TYPE_LINK && !hasSlash) return 'link';
-  if (type === zip.TYPE_FOLDER || (type === 0 && hasSlash)) return 'dir';
-  if ((type === zip.TYPE_FILE || type === 0) && !hasSlash) return 'file';
-  throw unsafe(entry, 'is neither a file, a folder nor a link');
-}
-
+/** Null for the workspace itself. Names are judged as on the desktop, see archive-names.ts. */
 function checkName(entry: ZipEntry, links: ArchiveLimits['links']): CheckedEntry | null {
-  const bytes = Buffer.from(entry.name as string);
-  let key = bytes.toString('latin1');
-  while (key.startsWith('./')) key = key.slice(2);
-  const hasSlash = key.endsWith('/');
-  if (hasSlash) key = key.slice(0, -1);
-  if (key === '' || key === '.') {
-    // `./` is the workspace itself.
-    if (bytes[0] === 0x2e) return null;
-    throw unsafe(entry, 'has no name');
-  }
-  if (key.startsWith('/')) throw unsafe(entry, 'is an absolute path');
-  if (key.includes('\0')) throw unsafe(entry, 'contains a NUL');
-  // Our own revisions may hold such names, and on Linux they mean nothing; in a foreign archive they are paths of another system.
-  if (links === 'refuse' && key.includes('\\')) throw unsafe(entry, 'contains a backslash');
-  if (key.length > MAX_PATH_BYTES) throw unsafe(entry, 'is too long a path');
-  for (const part of key.split('/')) {
-    if (part === '..') throw unsafe(entry, 'leaves the workspace');
-    if (part === '' || part === '.') throw unsafe(entry, 'has an empty part');
-    if (part.length > MAX_NAME_BYTES) throw unsafe(entry, 'has too long a name');
-  }
-  const path = typeof entry.name === 'string' ? Buffer.from(key, 'latin1').toString('utf8') : Buffer.from(key, 'latin1');
-  return { entry, path, key, kind: kindOf(entry, hasSlash) };
+  const name = Buffer.from(entry.name as string).toString('latin1');
+  const judged = judgeName(name, links === 'keep' ? 'own' : 'foreign');
+  if (judged.verdict === 'refused') throw unsafe(entry, judged.problem);
+  if (judged.verdict === 'workspace') return null;
+  const kind = kindOfEntry(entry.mode, judged.isFolder);
+  if (kind === null) throw unsafe(entry, 'is neither a file, a folder nor a link');
+  const bytes = Buffer.from(judged.path, 'latin1');
+  return { entry, path: typeof entry.name === 'string' ? bytes.toString('utf8') : bytes, key: judged.path, kind };
 }
 
 function checkSupported(entry: ZipEntry): void {
@@ -55,23 +29,6 @@ function checkSupported(entry: ZipEntry): void {
     throw new VesselError('ARCHIVE_CORRUPT', `${JSON.stringify(showPath(entry.name))} uses compression method ${entry.method}, which is not supported`);
   }
   if (entry.method === zip.METHOD_STORED && entry.size !== entry.compressedSize) throw new VesselError('ARCHIVE_CORRUPT', `${JSON.stringify(showPath(entry.name))} is stored and has two sizes`);
-}
-
-/** No name twice, no file used as a folder, nothing below a link. */
-function checkTree(entries: readonly CheckedEntry[]): void {
-  const kinds = new Map<string, CheckedEntry['kind'] | 'implied'>();
-  for (const { entry, key, kind } of entries) {
-    const before = kinds.get(key);
-    if (before !== undefined && !(before === 'implied' && kind === 'dir')) throw unsafe(entry, before === 'implied' ? 'is both a folder and something else' : 'is there twice');
-    kinds.set(key, kind);
-    for (let slash = key.lastIndexOf('/'); slash > 0; slash = key.lastIndexOf('/', slash - 1)) {
-      const parent = key.slice(0, slash);
-      const parentKind = kinds.get(parent);
-      if (parentKind === 'dir' || parentKind === 'implied') break;
-      if (parentKind !== undefined) throw unsafe(entry, `lies below a ${parentKind}`);
-      kinds.set(parent, 'implied');
-    }
-  }
 }
 
 /** Entries may not share bytes: overlapping ones are how small archives unpack to petabytes. */
@@ -91,6 +48,7 @@ function checkOverlaps(entries: readonly ZipEntry[], end: number): void {
  */
 export function checkArchive(directory: CentralDirectory, limits: ArchiveLimits): readonly CheckedEntry[] {
   const checked: CheckedEntry[] = [];
+  const tree = new ArchiveTree();
   let bytes = 0;
   for (const entry of directory.entries) {
     const result = checkName(entry, limits.links);
@@ -100,10 +58,13 @@ export function checkArchive(directory: CentralDirectory, limits: ArchiveLimits)
     if (result === null) continue;
     if (result.kind === 'link' && entry.size > MAX_LINK_BYTES) throw unsafe(entry, 'is a link with too long a target');
     if (result.kind === 'dir' && entry.size > 0) throw unsafe(entry, 'is a folder with content');
-    checked.push(result);
+    const placed = tree.add(result.key, result.kind === 'dir');
+    if (placed === 'twice') throw unsafe(entry, 'comes twice');
+    if (placed === 'below a file or a link') throw unsafe(entry, 'lies below a file or a link');
+    // A folder that is named again says nothing new.
+    if (placed === 'new') checked.push(result);
   }
   checkOverlaps(directory.entries, directory.start);
-  checkTree(checked);
   return checked;
 }
 

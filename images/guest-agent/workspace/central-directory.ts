@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { readSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
+import { withSlashes } from '#shared/archive-names.ts';
 import { VesselError } from '#shared/vessel-error.ts';
 import { decodeCp437 } from './cp437.ts';
 import { fromBytes, type RawPath } from './paths.ts';
@@ -105,10 +106,10 @@ function readExtras(data: Buffer, nameBytes: Buffer, extras: Extras): void {
 }
 
 function decodeName(bytes: Buffer, flags: number, madeBy: number): RawPath {
-  if (isUtf8(bytes)) return bytes.toString('utf8');
+  if (isUtf8(bytes)) return withSlashes(bytes.toString('utf8'), madeBy);
   if ((flags & zip.FLAG_UTF8) !== 0) throw corrupt('a name is marked UTF-8 and is not');
   // Unix writers store the bytes of the file system; the format's own encoding is code page 437.
-  return madeBy === zip.MADE_BY_UNIX || madeBy === zip.MADE_BY_DARWIN ? bytes : decodeCp437(bytes);
+  return madeBy === zip.MADE_BY_UNIX || madeBy === zip.MADE_BY_DARWIN ? bytes : withSlashes(decodeCp437(bytes), madeBy);
 }
 
 /** Reads the table of contents. Throws ARCHIVE_CORRUPT, or ARCHIVE_TOO_LARGE when it lists more than `maxEntries`. */

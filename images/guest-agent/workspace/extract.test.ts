@@ -38,6 +38,8 @@ const HOSTILE: readonly (readonly [string, string, readonly RawEntry[]])[] = [
   ['dots alone', 'ARCHIVE_UNSAFE', [{ name: '..' }]],
   ['dots behind ./', 'ARCHIVE_UNSAFE', [{ name: './../x' }]],
   ['a backslash', 'ARCHIVE_UNSAFE', [{ name: '..\\x' }]],
+  ['backslashes of another system that climb', 'ARCHIVE_UNSAFE', [{ name: 'a\\..\\..\\x', madeBy: 0 }]],
+  ['a drive of another system', 'ARCHIVE_UNSAFE', [{ name: 'C:\\x', madeBy: 0 }]],
   ['a NUL', 'ARCHIVE_UNSAFE', [{ name: 'a\0b' }]],
   ['an empty name', 'ARCHIVE_UNSAFE', [{ name: '' }]],
   ['an empty part', 'ARCHIVE_UNSAFE', [{ name: 'a//b' }]],

@@ -52,7 +52,7 @@ function addParents(planned: Map<string, Planned>, path: string): void {
 }
 
 function checkNames(all: readonly Planned[], { maxEntries, maxArchiveBytes }: ArchiveOptions): void {
-  const guard = new NameGuard();
+  const guard = new NameGuard('own');
   let bytes = 0;
   for (const item of all) {
     try {

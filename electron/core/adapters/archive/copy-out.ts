@@ -2,12 +2,11 @@ import { createWriteStream } from 'node:fs';
 import { mkdir, readdir, rm, symlink } from 'node:fs/promises';
 import { dirname, isAbsolute, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
+import { MAX_LINK_BYTES } from '#shared/archive-names.ts';
 import { VesselError } from '#shared/errors.ts';
 import type { IndexedEntry, OpenArchive } from '../../ports/archive-reader.ts';
 import { isErrno, storeError } from '../cold-local/files.ts';
 import { checkLink, NameGuard } from './name-guard.ts';
-
-const MAX_LINK_BYTES = 4096;
 
 /**
  * See ArchiveReader.copyOut. The folder is new and links come last, so no write can follow a link out of it; set-id bits are
@@ -47,7 +46,7 @@ export async function copyOut(archive: OpenArchive, paths: readonly string[], to
 function select(archive: OpenArchive, paths: readonly string[]): readonly IndexedEntry[] {
   const found = new Map<string, IndexedEntry>();
   for (const path of paths.length === 0 ? [''] : paths) for (const entry of archive.below(path)) found.set(entry.path, entry);
-  const guard = new NameGuard();
+  const guard = new NameGuard('own');
   for (const { path, kind } of found.values()) guard.check(Buffer.from(kind === 'folder' ? `${path}/` : path));
   return [...found.values()];
 }

@@ -2,6 +2,7 @@ import { buffer } from 'node:stream/consumers';
 import type { Readable } from 'node:stream';
 import { crc32 } from 'node:zlib';
 import { getFileNameLowLevel, openPromise, type Entry, type ZipFile } from 'yauzl';
+import { MAX_LINK_BYTES } from '#shared/archive-names.ts';
 import { VesselError } from '#shared/errors.ts';
 import type { ArchiveCount, ArchiveLimits, ArchiveOptions, ZipInTheMaking } from '../../ports/archiver.ts';
 import { makeZip } from './making.ts';
@@ -9,7 +10,6 @@ import { checkLink, displayName, NameGuard, unsafe } from './name-guard.ts';
 import { FILE_TYPE, FLAG, METHOD } from './zip-format.ts';
 import { PIECE_BYTES, type ZipPiece } from './zip-piece.ts';
 
-const MAX_LINK_BYTES = 4096;
 /** Real content deflates to a thousandth at the very most (zlib's limit is 1:1032); beyond it the header lies. */
 const MAX_RATIO = 1100;
 const DEFAULT_FILE_MODE = FILE_TYPE.file | 0o644;
@@ -63,7 +63,7 @@ async function openZip(path: string): Promise<ZipFile> {
 
 /** First pass: the central directory and the targets of links, nothing else. */
 async function inspect(zip: ZipFile, limits: ArchiveLimits): Promise<readonly Planned[]> {
-  const guard = new NameGuard();
+  const guard = new NameGuard('own');
   const plan: Planned[] = [];
   let contentBytes = 0;
   for await (const entry of zip.eachEntry()) {

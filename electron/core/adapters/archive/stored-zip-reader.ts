@@ -1,14 +1,12 @@
 import { createHash, type Hash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
+import { MAX_LINK_BYTES } from '#shared/archive-names.ts';
 import { VesselError } from '#shared/errors.ts';
 import type { ArchiveCount, ArchiveLimits } from '../../ports/archiver.ts';
 import type { ByteReader } from './byte-reader.ts';
 import { displayName, NameGuard, unsafe } from './name-guard.ts';
 import { CENTRAL_BYTES, END64_BYTES, END_BYTES, FILE_TYPE, FLAG, LOCAL_BYTES, LOCATOR64_BYTES, METHOD, readExtra, SIGNATURE, U16, U32 } from './zip-format.ts';
 import { PIECE_BYTES, type ZipPiece } from './zip-piece.ts';
-
-/** Longer link targets do not exist on Linux. */
-const MAX_LINK_BYTES = 4096;
 
 type Header = { readonly name: Buffer; readonly flags: number; readonly crc: number; readonly size: number; readonly mtime: number };
 
@@ -18,7 +16,7 @@ type Header = { readonly name: Buffer; readonly flags: number; readonly crc: num
  * Throws ARCHIVE_CORRUPT, ARCHIVE_UNSAFE, ARCHIVE_TOO_LARGE. Returns what it counted.
  */
 export async function* readStoredZip(reader: ByteReader, limits: ArchiveLimits): AsyncGenerator<ZipPiece, ArchiveCount> {
-  const guard = new NameGuard();
+  const guard = new NameGuard('own');
   const seen = createHash('sha256');
   let entries = 0;
   let contentBytes = 0;

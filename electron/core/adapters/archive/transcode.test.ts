@@ -98,10 +98,16 @@ describe('transcoding a guest’s stored zip', () => {
   });
 
   it.each([
-    ['a parent', '../x'], ['a parent inside', 'a/../../x'], ['an absolute path', '/etc/passwd'], ['a drive', 'C:\\x'], ['a zero byte', 'a\0b'],
+    ['a parent', '../x'], ['a parent inside', 'a/../../x'], ['an absolute path', '/etc/passwd'], ['a part that Linux cannot make', 'a'.repeat(256)],
+    ['a path too long to be opened again', `${'a/'.repeat(2000)}b`], ['a zero byte', 'a\0b'],
     ['an empty part', 'a//b'], ['a dot', './a'], ['nothing', '/'],
   ])('refuses a name with %s', async (_why, name) => {
     await expect(run(storedZip([{ name }]), 1)).rejects.toThrow(code('ARCHIVE_UNSAFE'));
+  });
+
+  it('takes every name that Linux allows, also such as mean something on another system', async () => {
+    const names = ['C:\\temp\\log.txt', '..\\x', '\\\\server\\share', 'c:', 'CON', 'a\nb', ' ', 'x'.repeat(255), `${'a/'.repeat(1999)}b`].map((name) => Buffer.from(name)).concat(Buffer.from([0xff, 0xfe]));
+    await expect(run(storedZip(names.map((name) => ({ name }))), names.length)).resolves.toBeInstanceOf(Buffer);
   });
 
   it.each([
