@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
+import type { TopFolder } from '#shared/archive-rules.ts';
 import type { Handlers } from '#shared/contract.ts';
 import { VesselError } from '#shared/errors.ts';
 import type { DriverName } from '#shared/host-protocol.ts';
@@ -69,7 +70,7 @@ export type Core = {
   readonly handlers: Handlers;
   readonly gateway: Gateway;
   /** Streams of the HTTP door that do not fit a JSON call. */
-  importZip(content: Readable, options: { readonly name: string; readonly hostId: string; readonly signal: AbortSignal }): Promise<{ readonly projectId: string; readonly operationId: string }>;
+  importZip(content: Readable, options: { readonly name: string; readonly hostId: string; readonly topFolder: TopFolder; readonly signal: AbortSignal }): Promise<{ readonly projectId: string; readonly operationId: string }>;
   openRevision(projectId: string, rev: number | null): Promise<{ readonly content: Readable; readonly bytes: number; readonly fileName: string; readonly sha256: string }>;
   /** One file of a revision. Throws NOT_FOUND. */
   openRevisionFile(projectId: string, rev: number | null, path: string): Promise<{ readonly content: Readable; readonly bytes: number; readonly fileName: string }>;
@@ -187,7 +188,7 @@ async function assemble(options: CoreOptions, undo: (() => Promise<void> | void)
   return {
     gateway,
     handlers: makeHandlers({ context, app, environments, projects, imports, history, sshHosts, prompts: new Prompts(), cloud, offline }),
-    importZip: (content, { name, hostId, signal }) => imports.fromUpload(content, name, hostId, signal),
+    importZip: (content, { name, hostId, topFolder, signal }) => imports.fromUpload(content, name, hostId, topFolder, signal),
     openRevision: (projectId, rev) => history.open(projectId, rev),
     openRevisionFile: (projectId, rev, path) => offline.openFile(projectId, rev, path),
     dispose: () => (disposed ??= unwind()),

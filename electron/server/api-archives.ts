@@ -1,16 +1,19 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
+import { TopFolderSchema } from '#shared/archive-rules.ts';
 import { VesselError } from '#shared/errors.ts';
 import { ProjectIdSchema } from '#shared/ids.ts';
 import type { Core } from '../core/create-core.ts';
 
 const MAX_NAME_LENGTH = 80;
 
-/** `POST /api/import?name=[&host=]`: the body is a zip of any length; answers `{projectId, operationId}`. A broken upload cancels the import. */
+/** `POST /api/import?name=[&host=][&topFolder=strip|keep]`: the body is a zip of any length; answers `{projectId, operationId}`. A broken upload cancels the import. */
 export async function answerImport(request: IncomingMessage, core: Core, query: URLSearchParams, signal: AbortSignal): Promise<{ readonly projectId: string; readonly operationId: string }> {
   const name = (query.get('name') ?? '').trim();
   if (name === '' || name.length > MAX_NAME_LENGTH) throw new VesselError('BAD_REQUEST', `name must have 1 to ${MAX_NAME_LENGTH} characters`);
-  return core.importZip(request, { name, hostId: query.get('host') ?? 'local', signal });
+  const topFolder = TopFolderSchema.safeParse(query.get('topFolder') ?? 'strip');
+  if (!topFolder.success) throw new VesselError('BAD_REQUEST', 'topFolder must be strip or keep');
+  return core.importZip(request, { name, hostId: query.get('host') ?? 'local', topFolder: topFolder.data, signal });
 }
 
 /** `GET /api/projects/<id>/revisions/<rev|latest>.zip`. The hash travels along, so that a script can check what it got. */

@@ -55,6 +55,9 @@ export function judgeTarget(target: string): string | null {
   return target.length > MAX_LINK_BYTES ? `is a link with a target of ${target.length} bytes; Linux allows ${MAX_LINK_BYTES}` : null;
 }
 
+/** True for a name or target that Linux takes as it is, but Windows for a path: such are never written to a disk of the desktop. */
+export function isPathElsewhere(text: string): boolean { return text.includes('\\') || DRIVE.test(text); }
+
 /** The systems in "version made by" whose paths are written with backslashes: DOS, OS/2, NTFS and VFAT (APPNOTE 4.4.2). */
 const BACKSLASH_SYSTEMS: readonly number[] = [0, 6, 10, 14];
 

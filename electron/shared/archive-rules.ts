@@ -8,6 +8,10 @@ export const ExcludeConfigSchema = z.object({
 });
 export type ExcludeConfig = z.infer<typeof ExcludeConfigSchema>;
 
+/** What an import does with a zip whose whole content lies in one folder: `strip` makes that folder's content the workspace. */
+export const TopFolderSchema = z.enum(['strip', 'keep']);
+export type TopFolder = z.infer<typeof TopFolderSchema>;
+
 /** One thing that a save did not carry, and why. */
 export const LeftOutSchema = z.object({
   path: z.string(),

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { cloudCalls } from './cloud-contract.ts';
 import { encryptionCalls } from './encryption-contract.ts';
-import { ExcludeConfigSchema } from './archive-rules.ts';
+import { ExcludeConfigSchema, TopFolderSchema } from './archive-rules.ts';
 import { DoctorResultSchema, HostFactsSchema, ProvisionResultSchema, RequestedDriverSchema } from './host-protocol.ts';
 import { GuestActivitySchema, GuestMetricsSchema } from './guest-protocol.ts';
 import { ProjectIdSchema } from './ids.ts';
@@ -183,7 +183,8 @@ export const calls = {
   'projects.get': call(project, ProjectSchema),
   'projects.create': call(z.object({ name: z.string().min(1).max(80), template: TemplateIdSchema.default('blank'), hostId: z.string().default('local'), settings: ProjectSettingsPatchSchema.default({}) }), ProjectSchema),
   /** `path` is a zip file or a folder readable by Vessel; browsers upload to POST /api/import instead. */
-  'projects.import': call(z.object({ path: z.string(), name: z.string().min(1).max(80).optional(), hostId: z.string().default('local') }), started.extend({ projectId: ProjectIdSchema })),
+  /** `path`: absolute, or beginning with `~/`. `topFolder` says what becomes of the one folder that holds all of a zip. */
+  'projects.import': call(z.object({ path: z.string(), name: z.string().min(1).max(80).optional(), hostId: z.string().default('local'), topFolder: TopFolderSchema.default('strip') }), started.extend({ projectId: ProjectIdSchema })),
   'projects.update': call(project.extend({ name: z.string().min(1).max(80).optional(), settings: ProjectSettingsPatchSchema.optional() }), ProjectSchema),
   /** Makes another host the one where the project runs. Refused while its environment is not at rest: its files would have to move as well. */
   'projects.move': call(project.extend({ hostId: z.string() }), ProjectSchema),

@@ -62,7 +62,7 @@ export const ERROR_CODES = {
   EXEC_FAILED: { title: 'The command could not be started', hint: 'Check the command and its path.', retryable: false },
 
   ARCHIVE_CORRUPT: { title: 'The archive is damaged', hint: 'Restore an earlier revision from the history.', retryable: false },
-  ARCHIVE_UNSAFE: { title: 'The archive holds paths or links that leave the workspace', hint: 'Remove the named entries and import again.', retryable: false },
+  ARCHIVE_UNSAFE: { title: 'The archive holds an entry that cannot be unpacked safely', hint: 'Rename or remove the named entry, then try again.', retryable: false },
   ARCHIVE_TOO_LARGE: { title: 'The archive exceeds the size or entry limit', hint: 'Raise the limit in settings if you trust the archive.', retryable: false },
   DISK_FULL: { title: 'The disk is full', hint: 'Free space, then press Retry: the environment is still running and nothing is lost.', retryable: true },
   SAVE_NOT_VERIFIED: { title: 'The saved archive did not read back the same', hint: 'The environment is kept. Check the disk, then save again.', retryable: true },

@@ -9,6 +9,9 @@ export type PathEnvironment = Readonly<Record<string, string | undefined>>;
 
 const trimmed = (path: string): string => path.length > 1 ? path.replace(/\/+$/, '') : path;
 
+/** `~` and `~/x` as a shell reads them. Another user's home (`~name`) stays as it is: nothing here could look it up. */
+export const expandHome = (path: string, homeDirectory: string): string => path === '~' || path.startsWith('~/') ? `${trimmed(homeDirectory)}${path.slice(1)}` : path;
+
 /** The XDG specification: a base folder that is not absolute must be ignored. */
 const base = (value: string | undefined, fallback: string): string => value !== undefined && value.startsWith('/') ? trimmed(value) : fallback;
 

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { Option, type Command } from 'commander';
 import { VesselError } from '#shared/errors.ts';
+import { expandHome } from '#shared/paths.ts';
 import { TEMPLATE_IDS, TIERS, type Project, type TemplateId, type Tier } from '#shared/project.ts';
 import { DETACH, PROJECT_HELP } from '../arguments.ts';
 import type { Use } from '../command-kit.ts';
@@ -25,18 +26,20 @@ export function registerProject(group: Command, use: Use): void {
     }));
 
   group.command('import').summary('create a project from a zip file or a folder')
-    .description('Creates a project whose first revision is the content of a zip file or a folder of this computer.')
+    .description('Creates a project whose first revision is the content of a zip file or a folder of this computer. Of a zip that holds one folder, as a download of a repository does, that folder\'s content is taken. Links are kept as they are and never followed.')
     .argument('<path>', 'zip file or folder')
     .option('-n, --name <name>', 'what people call it (default: the name of the file)')
     .option('--host <host>', 'where it runs', 'local')
+    .option('--keep-top-folder', 'keep the one folder that holds all of a zip, instead of taking its content')
     .option(...DETACH)
-    .action(use(async (context, [path]: [string], options: { readonly name?: string; readonly host: string; readonly detach?: boolean }) => {
+    .action(use(async (context, [path]: [string], options: { readonly name?: string; readonly host: string; readonly keepTopFolder?: boolean; readonly detach?: boolean }) => {
       const { runtime, session, output } = context;
-      const absolute = resolve(runtime.cwd, path);
+      // The shell does this for a bare word, not for one in quotes.
+      const absolute = resolve(runtime.cwd, expandHome(path, runtime.homeDirectory));
       if (!existsSync(absolute)) throw new VesselError('NOT_FOUND', `There is no file or folder ${path}`, { details: { path: absolute } });
       let projectId = '';
       const operation = await runOperation(context, async () => {
-        const started = await session.call('projects.import', { path: absolute, hostId: options.host, ...(options.name === undefined ? {} : { name: options.name }) });
+        const started = await session.call('projects.import', { path: absolute, hostId: options.host, topFolder: options.keepTopFolder === true ? 'keep' : 'strip', ...(options.name === undefined ? {} : { name: options.name }) });
         projectId = started.projectId;
         return started;
       }, options);

@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream';
-import type { ExcludeConfig, LeftOut } from '#shared/archive-rules.ts';
+import type { ExcludeConfig, LeftOut, TopFolder } from '#shared/archive-rules.ts';
 import type { WorkspaceOutSummary } from '#shared/guest-protocol.ts';
 import type { TemplateId } from '#shared/project.ts';
 
@@ -10,6 +10,10 @@ export type ArchiveLimits = { readonly maxArchiveBytes: number; readonly maxEntr
 export type ZipInTheMaking = { readonly content: Readable; readonly count: Promise<ArchiveCount> };
 export type ArchiveOptions = ArchiveLimits & { readonly signal: AbortSignal; readonly onProgress?: (bytes: number) => void };
 
+/** What comes from elsewhere: also what was not taken and why, and what a person should know. */
+export type ImportedZip = ZipInTheMaking & { readonly leftOut: readonly LeftOut[]; readonly notes: readonly string[] };
+export type ImportZipOptions = ArchiveOptions & { readonly topFolder: TopFolder };
+
 /** Everything Vessel does with zips on the desktop. None of it ever unpacks to the desktop's disk. */
 export type Archiver = {
   /**
@@ -17,10 +21,10 @@ export type Archiver = {
    * agrees with what was read. Throws ARCHIVE_CORRUPT, ARCHIVE_UNSAFE, ARCHIVE_TOO_LARGE.
    */
   transcode(stored: Readable, summary: Promise<WorkspaceOutSummary>, options: ArchiveOptions): ZipInTheMaking;
-  /** A zip file from elsewhere, checked whole before the first byte is passed on. Throws as `transcode`, naming the entries. */
-  importZip(path: string, options: ArchiveOptions): Promise<ZipInTheMaking>;
-  /** A folder of this computer, without what `exclude` leaves out. */
-  importFolder(path: string, exclude: ExcludeConfig, options: ArchiveOptions): Promise<ZipInTheMaking & { readonly leftOut: readonly LeftOut[] }>;
+  /** A zip file from elsewhere, checked whole before the first byte is passed on. Throws as `transcode`, naming the entries, and BAD_REQUEST when it holds no file. */
+  importZip(path: string, options: ImportZipOptions): Promise<ImportedZip>;
+  /** A folder of this computer, without what `exclude` leaves out. Throws as `importZip`. */
+  importFolder(path: string, exclude: ExcludeConfig, options: ArchiveOptions): Promise<ImportedZip>;
   /** One of Vessel's own archives, a file whose hash was just checked, as a stored zip: quick to unpack for an emulated guest. Throws ARCHIVE_CORRUPT. */
   inflate(path: string, options: Pick<ArchiveOptions, 'signal' | 'onProgress'>): Promise<ZipInTheMaking>;
   /** The first content of a project made from a template. */
@@ -31,6 +35,8 @@ export type Archiver = {
 
 /** The few things services need of this computer's files. */
 export type LocalFiles = {
+  /** The absolute path that a person means: `~` and `~/x` are below the home folder. Throws BAD_REQUEST for a relative one. */
+  absolute(path: string): string;
   /** What stands at a path. Throws NOT_FOUND. */
   kind(path: string): Promise<'file' | 'folder'>;
   baseName(path: string): string;

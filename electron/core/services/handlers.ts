@@ -56,7 +56,7 @@ export function makeHandlers(services: Services): Handlers {
     'projects.list': async ({ includeDeleted }) => ({ projects: [...projects.list(includeDeleted)] }),
     'projects.get': async ({ projectId }) => projects.get(projectId),
     'projects.create': (input) => projects.create(input),
-    'projects.import': ({ path, name, hostId }) => imports.fromPath(path, name, hostId),
+    'projects.import': ({ path, name, hostId, topFolder }) => imports.fromPath(path, name, hostId, topFolder),
     'projects.update': ({ projectId, name, settings }) => projects.update(projectId, { name, settings }),
     'projects.move': async ({ projectId, hostId }) => { await environments.move(projectId, hostId); return projects.get(projectId); },
     'projects.delete': async ({ projectId }) => { await environments.clearRemains(projectId); return projects.delete(projectId); },

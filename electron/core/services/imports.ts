@@ -1,14 +1,14 @@
 import type { Readable } from 'node:stream';
-import type { LeftOut } from '#shared/archive-rules.ts';
-import { VesselError } from '#shared/errors.ts';
-import type { ZipInTheMaking } from '../ports/archiver.ts';
+import type { TopFolder } from '#shared/archive-rules.ts';
+import type { ArchiveOptions, ImportedZip } from '../ports/archiver.ts';
 import { audit, type ServiceContext } from './context.ts';
 import type { StepContext } from './operations/definition.ts';
 import type { Projects } from './projects.ts';
 
 export type StartedImport = { readonly projectId: string; readonly operationId: string };
 type ImportState = { rev: number | null };
-type Made = ZipInTheMaking & { readonly leftOut?: readonly LeftOut[] };
+/** How many left-out things the log names one by one; the revision has them all. */
+const LEFT_OUT_SHOWN = 20;
 
 /** Zips and folders from elsewhere become projects. */
 export class Imports {
@@ -20,29 +20,30 @@ export class Imports {
     this.#projects = projects;
   }
 
-  /** From a path on this computer: a zip file or a folder. Throws NOT_FOUND. */
-  async fromPath(path: string, name: string | undefined, hostId: string): Promise<StartedImport> {
+  /** From a path on this computer: a zip file or a folder. Throws NOT_FOUND, BAD_REQUEST for a relative path. */
+  async fromPath(given: string, name: string | undefined, hostId: string, topFolder: TopFolder): Promise<StartedImport> {
     const { files, archiver, store } = this.#context;
+    const path = files.absolute(given);
     const kind = await files.kind(path);
     const title = name ?? (files.baseName(path).slice(0, 80) || 'Imported');
-    return this.#start(title, hostId, { call: 'projects.import', input: { path, name, hostId } }, (options) => (
-      kind === 'folder' ? archiver.importFolder(path, store.settings.get().defaults.exclude, options) : archiver.importZip(path, options)
+    return this.#start(title, hostId, { call: 'projects.import', input: { path, name, hostId, topFolder } }, (options) => (
+      kind === 'folder' ? archiver.importFolder(path, store.settings.get().defaults.exclude, options) : archiver.importZip(path, { ...options, topFolder })
     ), null);
   }
 
   /** From an upload; returns once it is here, the checks follow in the operation. */
-  async fromUpload(content: Readable, name: string, hostId: string, signal: AbortSignal): Promise<StartedImport> {
+  async fromUpload(content: Readable, name: string, hostId: string, topFolder: TopFolder, signal: AbortSignal): Promise<StartedImport> {
     const { maxArchiveBytes } = this.#context.store.settings.get().limits;
     const spooled = await this.#context.files.spool(content, { signal, maxBytes: maxArchiveBytes });
     try {
-      return this.#start(name, hostId, null, (options) => this.#context.archiver.importZip(spooled.path, options), () => spooled.remove());
+      return this.#start(name, hostId, null, (options) => this.#context.archiver.importZip(spooled.path, { ...options, topFolder }), () => spooled.remove());
     } catch (error) {
       await spooled.remove();
       throw error;
     }
   }
 
-  #start(name: string, hostId: string, request: { readonly call: string; readonly input: unknown } | null, make: (options: Parameters<ServiceContext['archiver']['importZip']>[1]) => Promise<Made>, cleanUp: (() => Promise<void>) | null): StartedImport {
+  #start(name: string, hostId: string, request: { readonly call: string; readonly input: unknown } | null, make: (options: ArchiveOptions) => Promise<ImportedZip>, cleanUp: (() => Promise<void>) | null): StartedImport {
     const projectId = this.#projects.insert({ name, template: null, hostId, settings: {} });
     const { operationId } = this.#context.operations.start<ImportState>({
       kind: 'import', title: `Import ${name}`, projectId, hostId, cancellable: true, request, state: { rev: null },
@@ -61,13 +62,13 @@ export class Imports {
     return { projectId, operationId };
   }
 
-  async #run(projectId: string, { state, signal, progress, log, operationId }: StepContext<ImportState>, make: (options: Parameters<ServiceContext['archiver']['importZip']>[1]) => Promise<Made>): Promise<string> {
+  async #run(projectId: string, { state, signal, progress, log, operationId }: StepContext<ImportState>, make: (options: ArchiveOptions) => Promise<ImportedZip>): Promise<string> {
     const { limits } = this.#context.store.settings.get();
     const zip = await make({ ...limits, signal, onProgress: (bytes) => progress(Math.min(0.9, bytes / (bytes + 50_000_000)), `${Math.round(bytes / 1_000_000)} MB`) });
-    const leftOut = [...(zip.leftOut ?? [])];
-    for (const item of leftOut.slice(0, 20)) log(`Left out: ${item.path} (${item.reason})`);
-    const revision = await this.#projects.firstRevision(projectId, zip, 'import', signal, leftOut);
-    if (revision.files === 0 && revision.contentBytes === 0) throw new VesselError('BAD_REQUEST', 'There is nothing to import in there');
+    for (const note of zip.notes) log(note);
+    for (const item of zip.leftOut.slice(0, LEFT_OUT_SHOWN)) log(`Left out: ${item.path} (${item.reason})`);
+    if (zip.leftOut.length > LEFT_OUT_SHOWN) log(`Left out: ${zip.leftOut.length - LEFT_OUT_SHOWN} more`);
+    const revision = await this.#projects.firstRevision(projectId, zip, 'import', signal, [...zip.leftOut]);
     state.rev = revision.rev;
     audit(this.#context, { kind: 'project.imported', projectId, operationId, text: `Imported ${revision.files} files` });
     return `${revision.files} files`;

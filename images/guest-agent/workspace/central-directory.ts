@@ -2,8 +2,8 @@ import { isUtf8 } from 'node:buffer';
 import { readSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
 import { withSlashes } from '#shared/archive-names.ts';
+import { decodeCp437 } from '#shared/cp437.ts';
 import { VesselError } from '#shared/vessel-error.ts';
-import { decodeCp437 } from './cp437.ts';
 import { fromBytes, type RawPath } from './paths.ts';
 import * as zip from './zip-format.ts';
 

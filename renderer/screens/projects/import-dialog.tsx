@@ -4,7 +4,7 @@ import type { ErrorShape } from '#shared/errors.ts';
 import { Button } from '../../design/button.tsx';
 import { Dialog } from '../../design/dialog.tsx';
 import { ErrorPanel } from '../../design/error-panel.tsx';
-import { Field, TextInput } from '../../design/field.tsx';
+import { Checkbox, Field, TextInput } from '../../design/field.tsx';
 import { Progress } from '../../design/progress.tsx';
 import { Tabs } from '../../design/tabs.tsx';
 import { formatBytes, formatPercent } from '../../lib/format.ts';
@@ -26,6 +26,7 @@ export function ImportDialog({ file: dropped, onClose }: { readonly file: File |
   const [path, setPath] = useState('');
   const [name, setName] = useState(dropped === null ? '' : nameFrom(dropped.name));
   const [hostId, setHostId] = useState(() => defaultHost(useStore.getState().hosts));
+  const [keepsTopFolder, setKeepsTopFolder] = useState(false);
   const [sent, setSent] = useState<number | null>(null);
   const [error, setError] = useState<ErrorShape | null>(null);
   const upload = useRef<AbortController | null>(null);
@@ -41,12 +42,13 @@ export function ImportDialog({ file: dropped, onClose }: { readonly file: File |
   const start = async (): Promise<void> => {
     setError(null);
     setSent(0);
+    const topFolder = keepsTopFolder ? 'keep' : 'strip';
     const controller = new AbortController();
     upload.current = controller;
     try {
       const started = source === 'zip' && file !== null
-        ? await uploadZip(file, { name: name.trim(), hostId }, setSent, controller.signal)
-        : await client.call('projects.import', { path: path.trim(), name: name.trim(), hostId }, { signal: controller.signal });
+        ? await uploadZip(file, { name: name.trim(), hostId, topFolder }, setSent, controller.signal)
+        : await client.call('projects.import', { path: path.trim(), name: name.trim(), hostId, topFolder }, { signal: controller.signal });
       upload.current = null;
       if (controller.signal.aborted) return; // the dialog is gone, and the user with it
       onClose();
@@ -75,6 +77,7 @@ export function ImportDialog({ file: dropped, onClose }: { readonly file: File |
           <PathField label="Folder" path={path} onPath={(next) => { setPath(next); }} onPick={window.vessel === undefined ? undefined : () => void pick('folder')} onBlur={() => { if (name === '' && path !== '') setName(nameFrom(path)); }} />
         )}
         <Field label="Name">{(ids) => <TextInput {...ids} required maxLength={80} value={name} onChange={(event) => setName(event.target.value)} data-testid="import-name" />}</Field>
+        {source === 'zip' && <Checkbox checked={keepsTopFolder} onChecked={setKeepsTopFolder} label="Keep the top folder" hint="When one folder holds everything in the zip, as in a download of a repository, its content becomes the workspace. Check this to keep the folder." testId="keep-top-folder" />}
         <HostField value={hostId} onValue={setHostId} />
         {sent !== null && source === 'zip' && file !== null && (
           <div role="status"><div className="mb-1.5 flex justify-between text-sm text-ink-soft"><span>Sending {file.name}</span><span className="tabular">{formatPercent(sent)}</span></div><Progress value={sent} label="Upload" /></div>
@@ -100,7 +103,7 @@ function PathField({ label, path, onPath, onPick, onBlur, readOnly = false }: {
   readonly label: string; readonly path: string; readonly onPath: (path: string) => void; readonly onPick?: (() => void) | undefined; readonly onBlur?: () => void; readonly readOnly?: boolean;
 }): ReactNode {
   return (
-    <Field label={label} hint={onPick === undefined ? 'The full path on the computer where Vessel runs. Ignored files (node_modules and the like) stay behind; the import says which.' : undefined}>
+    <Field label={label} hint={onPick === undefined ? 'The full path on the computer where Vessel runs, or ~/… for your home folder. Ignored files (node_modules and the like) stay behind; the import says which.' : undefined}>
       {(ids) => (
         <div className="flex gap-2">
           <TextInput {...ids} className="font-mono" placeholder="/home/you/shop-api" value={path} readOnly={readOnly} onChange={(event) => onPath(event.target.value)} onBlur={onBlur} data-testid="import-path" />

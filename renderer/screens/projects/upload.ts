@@ -1,15 +1,16 @@
 import { z } from 'zod';
+import type { TopFolder } from '#shared/archive-rules.ts';
 import { ErrorShapeSchema, VesselError } from '#shared/errors.ts';
 
 const AnswerSchema = z.object({ projectId: z.string(), operationId: z.string() });
 const FailureSchema = z.union([z.object({ error: ErrorShapeSchema }).transform((body) => body.error), ErrorShapeSchema]);
 
 /** Sends a zip to Vessel. `onProgress` gets 0–1. Throws the error that Vessel answered, HOST_UNREACHABLE when it did not answer, CANCELLED on abort. */
-export function uploadZip(file: File, { name, hostId }: { readonly name: string; readonly hostId: string }, onProgress: (share: number) => void, signal: AbortSignal): Promise<z.infer<typeof AnswerSchema>> {
+export function uploadZip(file: File, { name, hostId, topFolder }: { readonly name: string; readonly hostId: string; readonly topFolder: TopFolder }, onProgress: (share: number) => void, signal: AbortSignal): Promise<z.infer<typeof AnswerSchema>> {
   return new Promise((resolve, reject) => {
     // fetch cannot report how much of a body was sent.
     const request = new XMLHttpRequest();
-    request.open('POST', `/api/import?${new URLSearchParams({ name, host: hostId }).toString()}`);
+    request.open('POST', `/api/import?${new URLSearchParams({ name, host: hostId, topFolder }).toString()}`);
     request.setRequestHeader('content-type', 'application/zip');
     request.upload.onprogress = (event) => { if (event.lengthComputable) onProgress(event.loaded / event.total); };
     request.onload = () => {

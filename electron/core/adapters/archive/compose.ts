@@ -2,11 +2,10 @@ import { crc32 } from 'node:zlib';
 import { VesselError } from '#shared/errors.ts';
 import type { ArchiveCount, ArchiveOptions, ZipInTheMaking } from '../../ports/archiver.ts';
 import type { Edit, IndexedEntry, OpenArchive } from '../../ports/archive-reader.ts';
-import { inPieces } from './import-zip.ts';
 import { makeZip } from './making.ts';
 import { NameGuard } from './name-guard.ts';
 import { FILE_TYPE } from './zip-format.ts';
-import { PIECE_BYTES, type ZipPiece } from './zip-piece.ts';
+import { inPieces, PIECE_BYTES, type ZipPiece } from './zip-piece.ts';
 
 /** One entry of the new archive and where its content comes from. */
 type Planned = { readonly entry: IndexedEntry; readonly source: OpenArchive | Buffer };

@@ -3,12 +3,11 @@ import { pipeline, Readable } from 'node:stream';
 import { crc32, createInflateRaw, inflateRawSync } from 'node:zlib';
 import type { ArchiveCount, ArchiveOptions, ZipInTheMaking } from '../../ports/archiver.ts';
 import { ByteReader } from './byte-reader.ts';
-import { inPieces } from './import-zip.ts';
 import { makeZip } from './making.ts';
 import { archiveError, corrupt, readCentral, readDirectory, type Central, type Directory } from './directory-reader.ts';
 import { displayName } from './name-guard.ts';
 import { centralLength, FILE_TYPE, LOCAL_BYTES, METHOD, SIGNATURE } from './zip-format.ts';
-import { PIECE_BYTES, type ZipPiece } from './zip-piece.ts';
+import { inPieces, PIECE_BYTES, type ZipPiece } from './zip-piece.ts';
 
 /**
  * One of Vessel's own archives as a stored zip: an emulated guest inflates many times slower than the desktop, so the guest

@@ -10,12 +10,13 @@ export const END64_BYTES = 56;
 export const LOCATOR64_BYTES = 20;
 export const U16 = 0xffff;
 export const U32 = 0xffffffff;
-export const FLAG = { encrypted: 0x0001, descriptor: 0x0008, utf8: 0x0800 } as const;
+export const FLAG = { encrypted: 0x0001, descriptor: 0x0008, strongEncryption: 0x0040, utf8: 0x0800, maskedHeaders: 0x2000 } as const;
 export const METHOD = { stored: 0, deflated: 8 } as const;
 export const FILE_TYPE = { mask: 0o170000, file: 0o100000, folder: 0o040000, link: 0o120000 } as const;
-const EXTRA = { zip64: 0x0001, unixTime: 0x5455 } as const;
-/** Unix as the maker, format version 4.5 (Zip64). */
-const MADE_BY = (3 << 8) | 45;
+/** Extra fields: APPNOTE 4.5, and Info-ZIP's extrafld.txt for the time and the path. */
+export const EXTRA = { zip64: 0x0001, ntfs: 0x000a, unixTime: 0x5455, unicodePath: 0x7075 } as const;
+/** Unix as the maker, format version 4.5 (Zip64): also how Vessel knows an archive of its own, see foreign-directory.ts. */
+export const MADE_BY = (3 << 8) | 45;
 const MAX_UNIX_TIME = 0x7fffffff;
 
 export type EntryRecord = {

@@ -10,3 +10,20 @@ export type ZipEntryPiece = Extract<ZipPiece, { kind: 'entry' }>;
 
 /** Data pieces are at most this long; the encoder compresses each on its own, several at once. */
 export const PIECE_BYTES = 1024 * 1024;
+
+/** Chunks joined to whole pieces, so that equal content is encoded equally however it arrived. */
+export async function* inPieces(stream: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  let parts: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of stream) {
+    parts.push(chunk);
+    bytes += chunk.length;
+    while (bytes >= PIECE_BYTES) {
+      const whole = Buffer.concat(parts);
+      yield whole.subarray(0, PIECE_BYTES);
+      parts = [whole.subarray(PIECE_BYTES)];
+      bytes -= PIECE_BYTES;
+    }
+  }
+  if (bytes > 0) yield Buffer.concat(parts);
+}

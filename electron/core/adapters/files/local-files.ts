@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto';
 import { mkdir, mkdtemp, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
 import { basename, dirname, extname, isAbsolute, join } from 'node:path';
 import { Transform, type Readable } from 'node:stream';
 import { VesselError } from '#shared/errors.ts';
+import { expandHome } from '#shared/paths.ts';
 import type { LocalFiles } from '../../ports/archiver.ts';
 import { isErrno, storeError, syncFolder } from '../cold-local/files.ts';
 import { writeHashed } from '../cold-local/write-hashed.ts';
@@ -16,6 +18,11 @@ export const sweepSpool = (spoolRoot: string): Promise<void> => rm(spoolRoot, { 
 /** Files of this computer; uploads are spooled below `spoolRoot`. */
 export function makeLocalFiles(spoolRoot: string): LocalFiles {
   return {
+    absolute(path) {
+      const expanded = expandHome(path, homedir());
+      if (!isAbsolute(expanded)) throw new VesselError('BAD_REQUEST', `"${path}" is not an absolute path`, { hint: 'Give the whole path, like /home/you/project or ~/project.', details: { path } });
+      return expanded;
+    },
     async kind(path) {
       if (!isAbsolute(path)) throw new VesselError('BAD_REQUEST', 'The path must be absolute', { details: { path } });
       try {
