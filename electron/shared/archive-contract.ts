@@ -1,9 +1,11 @@
 import { z } from 'zod';
+import { LeftOutSchema } from './archive-rules.ts';
 import { ProjectIdSchema } from './ids.ts';
 
 /**
  * Looking into saved revisions: what the archive calls of the contract carry. Paths are relative to the workspace, with `/`
- * between their parts; bytes of a name that are not UTF-8 are written `\xHH`, so that every entry has a path of its own.
+ * between their parts; bytes of a name that are not UTF-8 are written `\xHH`, and so is a backslash that would read like one of them: every
+ * entry has a path of its own.
  */
 
 export const EntryKindSchema = z.enum(['file', 'folder', 'link']);
@@ -119,7 +121,7 @@ export const CopyOutInput = RevisionAddressSchema.extend({
   /** A folder of this computer that does not exist yet or is empty. */
   to: z.string(),
 });
-export const CopyOutOutput = z.object({ rev: z.number().int(), path: z.string(), files: z.number().int(), bytes: z.number() });
+export const CopyOutOutput = z.object({ rev: z.number().int(), path: z.string(), files: z.number().int(), bytes: z.number(), /** What was not written, like links that lead out of the folder. */ leftOut: z.array(LeftOutSchema) });
 
 export const ArchiveScanInput = RevisionAddressSchema.extend({ /** Files above it are named; what the store takes at most. */ maxFileBytes: z.number().int().positive().optional() });
 export const ArchiveScanOutput = z.object({

@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import { Option, type Command } from 'commander';
 import type { ArchiveEntry, Hunk, SearchItem, TextDiff } from '#shared/archive-contract.ts';
 import { VesselError } from '#shared/errors.ts';
+import { expandHome } from '#shared/paths.ts';
 import { PROJECT_HELP } from '../arguments.ts';
 import { integer, type Use } from '../command-kit.ts';
 import { anyProject, type Context } from '../context.ts';
@@ -12,6 +13,8 @@ import { renderTable } from '../table.ts';
 
 const revision = integer(1, Number.MAX_SAFE_INTEGER);
 const REV = ['-r, --rev <number>', 'which revision (default: the current one)', revision] as const;
+/** Left-out entries that are named one by one. */
+const LEFT_OUT_SHOWN = 20;
 type Rev = { readonly rev?: number };
 const revOf = ({ rev }: Rev): { rev?: number } => (rev === undefined ? {} : { rev });
 
@@ -104,12 +107,14 @@ export function registerProjectFiles(group: Command, use: Use): void {
     }));
 
   group.command('copy-out').summary('copy files of a revision to a folder')
-    .description('Writes files or folders of a revision (everything unless told) to a new folder of this computer.')
+    .description('Writes files or folders of a revision (everything unless told) to a new folder of this computer. Links that lead out of that folder are left out and named.')
     .argument('<project>', PROJECT_HELP).argument('[paths...]', 'files or folders of the workspace')
     .requiredOption('--to <folder>', 'a folder that does not exist yet, or an empty one').option(...REV)
     .action(use(async (context, [query, paths]: [string, string[]], options: Rev & { readonly to: string }) => {
       const { id } = await anyProject(context, query);
-      const copied = await context.session.call('archive.copyOut', { projectId: id, paths, to: resolve(context.runtime.cwd, options.to), ...revOf(options) });
+      const copied = await context.session.call('archive.copyOut', { projectId: id, paths, to: resolve(context.runtime.cwd, expandHome(options.to, context.runtime.homeDirectory)), ...revOf(options) });
+      for (const { path, reason } of copied.leftOut.slice(0, LEFT_OUT_SHOWN)) context.output.note(`Left out: ${oneLine(path)} (${oneLine(reason)})`);
+      if (copied.leftOut.length > LEFT_OUT_SHOWN) context.output.note(`… and ${copied.leftOut.length - LEFT_OUT_SHOWN} more; --json names them all`);
       context.output.result({ id, ...copied }, () => `${copied.path}  revision ${copied.rev}, ${count(copied.files, 'file')}, ${formatBytes(copied.bytes)}`);
     }));
 }

@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream';
 import type { ArchiveEntry, TextDiff } from '#shared/archive-contract.ts';
+import type { LeftOut } from '#shared/archive-rules.ts';
 import type { ArchiveOptions, ZipInTheMaking } from './archiver.ts';
 
 /** An entry with what tells contents apart without reading them. */
@@ -44,10 +45,10 @@ export type ArchiveReader = {
    */
   compose(base: OpenArchive, edits: ReadonlyMap<string, Edit>, options: ArchiveOptions): ZipInTheMaking;
   /**
-   * Writes entries to a new folder of this computer: files and folders first, links last and only those that stay inside.
-   * Throws CONFLICT when the folder exists and is not empty; leaves nothing behind when it throws.
+   * Writes entries to a new folder of this computer: files and folders first, links last and only those that stay inside. What was not
+   * written, and why, is in `leftOut`. Throws CONFLICT when the folder exists and is not empty; leaves nothing behind when it throws.
    */
-  copyOut(archive: OpenArchive, paths: readonly string[], to: string, signal: AbortSignal): Promise<{ readonly files: number; readonly bytes: number }>;
+  copyOut(archive: OpenArchive, paths: readonly string[], to: string, signal: AbortSignal): Promise<{ readonly files: number; readonly bytes: number; readonly leftOut: readonly LeftOut[] }>;
 };
 
 /** Comparing and joining texts. Work is bounded: what takes too long counts as too different. */

@@ -110,7 +110,7 @@ export class Offline {
         'archive.copyOut': ({ projectId, rev, paths, to }, { signal }) => this.archives.use(projectId, rev, signal, async (archive, number) => {
           const copied = await reader.copyOut(archive, paths, to, signal);
           audit(context, { kind: 'revision.copied', projectId, text: `Copied ${copied.files} files of revision ${number} out`, data: { rev: number, path: to, files: copied.files } });
-          return { rev: number, path: to, ...copied };
+          return { rev: number, path: to, ...copied, leftOut: [...copied.leftOut] };
         }),
         'archive.scan': ({ projectId, rev, maxFileBytes }, { signal }) => this.scan(projectId, rev, maxFileBytes ?? null, signal),
         'history.diff': ({ projectId, from, to, limit }, { signal }) => this.#compare.trees(projectId, from, to, limit, signal),

@@ -28,19 +28,6 @@ export function problemOfPlace(placed: Exclude<Placed, 'new'>): string {
   return placed === 'below a file or a link' ? 'lies below a file or a link' : 'comes twice';
 }
 
-/** Where a link inside the archive points, judged from its own folder. Throws ARCHIVE_UNSAFE when it leaves the workspace. */
-export function checkLink(raw: Buffer, target: Buffer): void {
-  const text = target.toString('latin1');
-  if (text === '' || text.includes('\0')) throw unsafe(raw, 'is a link to nowhere');
-  if (text.startsWith('/') || /^[A-Za-z]:[\\/]/.test(text)) throw unsafe(raw, 'is a link to an absolute path');
-  let depth = raw.toString('latin1').split('/').length - 1;
-  for (const part of text.split('/')) {
-    if (part === '..') depth -= 1;
-    else if (part !== '' && part !== '.') depth += 1;
-    if (depth < 0) throw unsafe(raw, 'is a link that leaves the workspace');
-  }
-}
-
 export function unsafe(raw: Buffer, problem: string): VesselError {
   const entry = displayName(raw);
   return new VesselError('ARCHIVE_UNSAFE', `Entry "${entry}" ${problem}`, { details: { entry, problem } });

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
@@ -48,6 +48,14 @@ describe('an archive open for reading', () => {
     expect(() => archive.children('src/a.ts')).toThrow(code('NOT_FOUND'));
     expect(() => archive.below('srcx')).toThrow(code('NOT_FOUND'));
     expect(archive.totals).toMatchObject({ files: 8, folders: 3, links: 1 });
+  });
+
+  it('gives two names never the same path', async () => {
+    const all: readonly Buffer[] = [Buffer.from([0xff]), Buffer.from('\\xff'), Buffer.from([0x5c, 0x78, 0x66, 0x66, 0xff]), Buffer.from([0xff, 0xff]), Buffer.from('\\x5cxff'), Buffer.from('C:\\temp\\x.txt'), Buffer.from('\\x5c')];
+    const archive = await tree(all.map((name, index) => ({ name, data: `${index}` })));
+    expect(archive.entries).toHaveLength(all.length);
+    for (const { path } of archive.entries) expect((await archive.read(path, { maxBytes: 10, signal })).toString()).toBe(`${all.findIndex((name) => name.equals(archive.nameOf(path).name))}`);
+    expect(archive.get('C:\\temp\\x.txt')).not.toBeNull();
   });
 
   it('knows folders that only paths imply', async () => {
@@ -133,13 +141,68 @@ describe('copying out', () => {
     expect(readdirSync(join(to, 'src'))).toEqual(['deep']);
   });
 
-  it('leaves nothing behind for a link that leaves the folder, a damaged file, or a cancel, and never touches what is there', async () => {
-    const outside = await open(storedZip([{ name: 'ok', data: 'x' }, { name: 'out', data: '../../etc', mode: FILE_TYPE.link | 0o777 }]));
-    await expect(archiveReader.copyOut(outside, [], join(folder, 'bad'), signal)).rejects.toThrow(code('ARCHIVE_UNSAFE'));
-    expect(existsSync(join(folder, 'bad'))).toBe(false);
+  const link = (name: string, data: string): FixtureEntry => ({ name, data, mode: FILE_TYPE.link | 0o777 });
+
+  it('does not make links that lead out, however they get there, and says which', async () => {
+    const inside = [link('ok', 'a/file'), link('dangling', 'nothing'), link('a/root', '..'), link('seems-out', 'deep/../../x'), link('deep', 'a/b/c')];
+    const outside = [
+      link('absolute', '/etc/passwd'), link('climbs', '../../etc'), link('a/s', '..'), link('up', 'a/s/../x'), link('chain', 'up'), link('far', 'a/b/t/../../../..'), link('a/b/t', '../..'),
+      link('round', 'round'), link('ring-a', 'ring-b'), link('ring-b', 'ring-a'), link('windows', '..\\..\\x'), link('drive', 'C:\\x'),
+    ].filter(({ name }) => !['a/s', 'a/b/t'].includes(String(name)));
+    const helpers = [link('a/s', '..'), link('a/b/t', '../..')];
+    const to = join(folder, 'out');
+    writeFileSync(join(folder, 'x'), 'beside');
+    const archive = await tree([{ name: 'a/' }, { name: 'a/file', data: 'x' }, { name: 'a/b/' }, { name: 'a/b/c/' }, ...inside, ...outside, ...helpers]);
+    const { leftOut, files } = await archiveReader.copyOut(archive, [], to, signal);
+    expect(files).toBe(1);
+    expect(leftOut.map(({ path }) => path).sort()).toEqual(outside.map(({ name }) => name).sort());
+    for (const { name, data } of [...inside, ...helpers]) expect(readlinkSync(join(to, String(name)))).toBe(data);
+    expect(readFileSync(join(to, 'ok'), 'utf8')).toBe('x');
+  });
+
+  it('judges links by all of the archive, also when only some are copied', async () => {
+    const archive = await tree([{ name: 'a/' }, link('a/s', '..'), link('up', 'a/s/../x')]);
+    const { leftOut } = await archiveReader.copyOut(archive, ['up'], join(folder, 'out'), signal);
+    expect(leftOut).toEqual([{ path: 'up', reason: 'a link that leads out of the folder, to a/s/../x' }]);
+    expect(readdirSync(join(folder, 'out'))).toEqual([]);
+  });
+
+  it('writes no name that is a path on another system, and writes names that are no text as they are', async () => {
+    const to = join(folder, 'out');
+    const raw = Buffer.from([0x66, 0xfc, 0xff]);
+    const archive = await tree([{ name: 'C:\\temp\\log.txt', data: 'x' }, { name: '..\\evil', data: 'x' }, { name: 'd\\e/' }, { name: 'd\\e/f', data: 'x' }, { name: 'C:/' }, { name: 'C:/x', data: 'x' }, { name: raw, data: 'latin' }]);
+    const { leftOut, files } = await archiveReader.copyOut(archive, [], to, signal);
+    expect(files).toBe(1);
+    expect(leftOut.map(({ path }) => path).sort()).toEqual(['..\\evil', 'C:', 'C:/x', 'C:\\temp\\log.txt', 'd\\e', 'd\\e/f']);
+    expect(readdirSync(to, { encoding: 'buffer' })).toEqual([raw]);
+  });
+
+  it('writes nothing outside of its folder, whatever links an archive chains (a thousand at random)', async () => {
+    let seed = 7;
+    const random = (below: number): number => { seed = (seed * 1_103_515_245 + 12_345) % 2_147_483_648; return seed % below; };
+    const pick = (from: readonly string[]): string => from[random(from.length)] ?? '';
+    for (let round = 0; round < 40; round += 1) {
+      const to = join(folder, `round-${round}`, 'out');
+      const entries = Array.from({ length: 25 }, (_, index) => link(`${pick(['', 'a/', 'a/b/', 'c/'])}l${index}`, Array.from({ length: 1 + random(6) }, () => pick(['..', '.', 'a', 'b', 'c', `l${random(25)}`, '..'])).join('/')));
+      const archive = await tree([{ name: 'a/' }, { name: 'a/b/' }, { name: 'c/' }, ...entries]);
+      const { leftOut } = await archiveReader.copyOut(archive, [], to, signal);
+      const left = new Set(leftOut.map(({ path }) => path));
+      for (const { name } of entries) {
+        if (left.has(String(name))) { expect(existsSync(join(to, String(name)))).toBe(false); continue; }
+        const end = (() => { try { return realpathSync(join(to, String(name))); } catch { return to; } })();
+        expect(end === to || end.startsWith(`${to}/`)).toBe(true);
+      }
+    }
+  });
+
+  it('leaves nothing behind for a damaged file or a cancel, and never touches what is there', async () => {
     const climbing = await open(storedZip([{ name: '../climb', data: 'x' }]));
     await expect(archiveReader.copyOut(climbing, [], join(folder, 'bad'), signal)).rejects.toThrow(code('ARCHIVE_UNSAFE'));
     expect(existsSync(join(folder, 'climb'))).toBe(false);
+    const damaged = Buffer.from(await packed(TREE));
+    damaged.fill(0, damaged.indexOf(noise.subarray(0, 50)), damaged.indexOf(noise.subarray(0, 50)) + 50);
+    await expect(archiveReader.copyOut(await open(damaged), [], join(folder, 'bad'), signal)).rejects.toThrow(code('ARCHIVE_CORRUPT'));
+    expect(existsSync(join(folder, 'bad'))).toBe(false);
     mkdirSync(join(folder, 'full'));
     writeFileSync(join(folder, 'full', 'mine'), 'precious');
     await expect(archiveReader.copyOut(await tree(), [], join(folder, 'full'), signal)).rejects.toThrow(code('CONFLICT'));

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { open, type FileHandle } from 'node:fs/promises';
 import { pipeline, Readable } from 'node:stream';
 import { crc32, createInflateRaw, inflateRawSync } from 'node:zlib';
@@ -27,11 +28,15 @@ export async function openArchive(path: string): Promise<OpenArchive> {
   }
 }
 
-/** The path of a name; bytes that are not UTF-8 are written `\xHH`, so that two names never share a path. */
+/** What {@link pathOf} writes for a byte. */
+const ESCAPED = /\\x[0-9a-f]{2}/;
+const escape = (character: string): string => `\\x${character.charCodeAt(0).toString(16)}`;
+
+/** The path of a name; bytes that are not UTF-8 are written `\xHH`, and so is a backslash that would read like that: two names never share a path. */
 export function pathOf(name: Buffer): string {
+  if (!isUtf8(name)) return name.toString('latin1').replace(/[\\\u0080-\u00ff]/g, escape);
   const text = name.toString('utf8');
-  if (Buffer.from(text, 'utf8').equals(name)) return text;
-  return name.toString('latin1').replace(/[\u0080-\u00ff]/g, (character) => `\\x${character.charCodeAt(0).toString(16)}`);
+  return ESCAPED.test(text) ? text.replaceAll('\\', escape) : text;
 }
 
 const keyOf = (path: string): string => path.replaceAll('/', '\0');
