@@ -258,6 +258,7 @@ export const streams = {
     z.object({ kind: z.literal('project'), project: ProjectSchema }),
     z.object({ kind: z.literal('host'), host: HostSchema }),
     z.object({ kind: z.literal('host-removed'), hostId: z.string() }),
+    z.object({ kind: z.literal('project-removed'), projectId: ProjectIdSchema }),
     z.object({ kind: z.literal('operation'), operation: OperationSchema }),
     z.object({ kind: z.literal('orphans'), orphans: z.array(OrphanSchema) }),
     z.object({ kind: z.literal('settings'), settings: SettingsSchema }),

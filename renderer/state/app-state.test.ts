@@ -15,6 +15,13 @@ it('is loaded by the first snapshot and forgets what a later snapshot does not h
   expect(Object.keys(second.projects)).toEqual(['b-k3f9']);
 });
 
+it('lets a removed project go at once, with its drafts', () => {
+  const first = applyStateEvent(EMPTY, snapshot(['a', 'b']));
+  const second = applyStateEvent(first, { kind: 'project-removed', projectId: 'a-k3f9' });
+  expect(Object.keys(second.projects)).toEqual(['b-k3f9']);
+  expect(second.projects['b-k3f9']).toBe(first.projects['b-k3f9']);
+});
+
 it('keeps the identity of everything a reconnect brings unchanged, so that no card renders again', () => {
   const first = applyStateEvent(EMPTY, snapshot(['a', 'b']));
   const second = applyStateEvent(first, snapshot(['a', 'b']));

@@ -36,8 +36,9 @@ export function applyStateEvent(data: AppData, event: StateEvent): AppData {
         drafts: {},
       };
     case 'project': return { ...data, projects: { ...data.projects, [event.project.id]: event.project } };
+    case 'project-removed': return { ...data, projects: without(data.projects, event.projectId), drafts: without(data.drafts, event.projectId) };
     case 'host': return { ...data, hosts: { ...data.hosts, [event.host.id]: event.host } };
-    case 'host-removed': return { ...data, hosts: Object.fromEntries(Object.entries(data.hosts).filter(([id]) => id !== event.hostId)) };
+    case 'host-removed': return { ...data, hosts: without(data.hosts, event.hostId) };
     case 'operation': return { ...data, operations: withOperation(data.operations, event.operation) };
     case 'orphans': return { ...data, orphans: event.orphans };
     case 'settings': return { ...data, settings: event.settings };
@@ -55,6 +56,10 @@ export function withOperation(operations: AppData['operations'], operation: Oper
   if (all.length <= KEPT_OPERATIONS) return next;
   const kept = all.toSorted((a, b) => Number(b.state === 'running') - Number(a.state === 'running') || b.startedAt - a.startedAt).slice(0, KEPT_OPERATIONS);
   return Object.fromEntries(kept.map((item) => [item.id, item]));
+}
+
+function without<T>(items: Readonly<Record<string, T>>, removed: string): Readonly<Record<string, T>> {
+  return Object.fromEntries(Object.entries(items).filter(([id]) => id !== removed));
 }
 
 function keyed<T extends { readonly id: string }>(items: readonly T[], before: Readonly<Record<string, T>>): Readonly<Record<string, T>> {

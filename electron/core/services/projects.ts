@@ -62,11 +62,20 @@ export class Projects {
   /** Puts, reads back and records the first revision of a project. */
   async firstRevision(projectId: string, zip: ZipInTheMaking, reason: Revision['reason'], signal: AbortSignal, leftOut: Revision['leftOut'] = []): Promise<Revision> {
     const { cold, runtime } = this.#context;
-    const stored = await cold.put(projectId, zip.content, { signal });
+    // Whatever becomes of the put, the source is closed.
+    const stored = await cold.put(projectId, zip.content, { signal }).finally(() => { zip.content.destroy(); });
     const count = await zip.count;
     await verifyStored(this.#context, projectId, stored);
     const now = runtime.now();
-    return recordRevision(this.#context, { projectId, sha256: stored.sha256, bytes: stored.bytes, files: count.files, contentBytes: count.contentBytes, reason, createdAt: now, verifiedAt: now, leftOut }, null);
+    try {
+      return await recordRevision(this.#context, { projectId, sha256: stored.sha256, bytes: stored.bytes, files: count.files, contentBytes: count.contentBytes, reason, createdAt: now, verifiedAt: now, leftOut }, null);
+    } catch (error) {
+      // Verified and recorded, only its manifest is missing, which housekeeping writes: the project is there, so this did not fail.
+      const head = this.#context.store.projects.get(projectId)?.head ?? null;
+      if (head === null) throw error;
+      runtime.log(`manifest of the first revision of ${projectId}: ${VesselError.from(error).message}`);
+      return head;
+    }
   }
 
   async update(projectId: string, patch: { readonly name?: string | undefined; readonly settings?: ProjectSettingsPatch | undefined }): Promise<Project> {
@@ -118,6 +127,7 @@ export class Projects {
 
   async #forget(projectId: string): Promise<void> {
     this.#context.store.projects.remove(projectId);
+    this.#context.feed.projectRemoved(projectId);
     await this.#context.cold.removeProject(projectId);
   }
 

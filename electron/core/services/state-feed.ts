@@ -60,6 +60,8 @@ export class StateFeed {
     if (record !== null) this.#push({ kind: 'project', project: this.complete(record) }, `project ${id}`);
   }
 
+  projectRemoved(projectId: string): void { this.#push({ kind: 'project-removed', projectId }, `project ${projectId}`); }
+
   host(id: string): void {
     const record = this.#store.hosts.get(id);
     if (record !== null) this.#push({ kind: 'host', host: this.completeHost(record) }, `host ${id}`);

@@ -1,13 +1,15 @@
 import { createHash } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { readdir, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { StateEvent } from '#shared/contract.ts';
+import { VesselError } from '#shared/errors.ts';
 import { TEMPLATE_IDS } from '#shared/project.ts';
+import { oddZip } from '../adapters/archive/odd-zip.fixture.ts';
 import { storedZip } from '../adapters/archive/stored-zip.fixture.ts';
 import { openStore } from '../adapters/sqlite/store.ts';
 import { makeWorld, type World } from './world.ts';
@@ -20,6 +22,19 @@ beforeEach(async () => { world = await makeWorld(); folder = mkdtempSync(join(tm
 afterEach(async () => { await world.dispose(); rmSync(folder, { recursive: true, force: true }); });
 const code = (name: string): unknown => expect.objectContaining({ code: name });
 const never = new AbortController().signal;
+const writeZip = (entries: Parameters<typeof storedZip>[0]): string => { const path = join(folder, `${crypto.randomUUID()}.zip`); writeFileSync(path, storedZip(entries)); return path; };
+/** Follows the state feed as a window does; answers which projects it would show. */
+function watching(): () => readonly string[] {
+  const shown = new Set<string>();
+  void (async () => {
+    for await (const event of world.context.feed.watch(never)) {
+      if (event.kind === 'snapshot') for (const { id } of event.projects) shown.add(id);
+      if (event.kind === 'project') shown.add(event.project.id);
+      if (event.kind === 'project-removed') shown.delete(event.projectId);
+    }
+  })();
+  return () => [...shown];
+}
 const create = (name = 'A'): ReturnType<World['projects']['create']> => world.projects.create({ name, template: 'node', hostId: 'local', settings: {} });
 
 describe('projects', () => {
@@ -120,26 +135,97 @@ describe('imports', () => {
     writeFileSync(join(folder, 'site', 'index.html'), '<p>hi');
     writeFileSync(join(folder, 'site.zip'), storedZip([{ name: 'index.html', data: '<p>hi' }]));
     for (const path of [join(folder, 'site'), join(folder, 'site.zip')]) {
-      const { projectId, operationId } = await imports.fromPath(path, undefined, 'local');
+      const { projectId, operationId } = await imports.fromPath(path, undefined, 'local', 'strip');
       expect(await world.context.operations.settled(operationId)).toMatchObject({ state: 'succeeded', result: { projectId, rev: 1 } });
       expect(world.projects.get(projectId)).toMatchObject({ name: 'site', head: { files: 1, reason: 'import' } });
     }
-    await expect(imports.fromPath(join(folder, 'nothing'), undefined, 'local')).rejects.toThrow(code('NOT_FOUND'));
-    await expect(imports.fromPath('relative', undefined, 'local')).rejects.toThrow(code('BAD_REQUEST'));
+    await expect(imports.fromPath(join(folder, 'nothing'), undefined, 'local', 'strip')).rejects.toThrow(code('NOT_FOUND'));
+    await expect(imports.fromPath('~/no such folder of mine', undefined, 'local', 'strip')).rejects.toThrow(expect.objectContaining({ code: 'NOT_FOUND', message: expect.stringContaining(homedir()) as unknown }));
+    await expect(imports.fromPath('relative', undefined, 'local', 'strip')).rejects.toThrow(code('BAD_REQUEST'));
   });
 
   it('leave neither project nor upload behind when the zip is hostile', async () => {
     const imports = new Imports(world.context, world.projects);
-    const { projectId, operationId } = await imports.fromUpload(Readable.from([storedZip([{ name: '../evil', data: 'x' }])]), 'evil', 'local', never);
+    const { projectId, operationId } = await imports.fromUpload(Readable.from([storedZip([{ name: '../evil', data: 'x' }])]), 'evil', 'local', 'strip', never);
     expect(await world.context.operations.settled(operationId)).toMatchObject({ state: 'failed', error: { code: 'ARCHIVE_UNSAFE' } });
     expect(world.context.store.projects.get(projectId)).toBeNull();
     expect(world.projects.list(true)).toEqual([]);
   });
 
+  it.each([
+    ['an empty zip', () => writeZip([]), 'BAD_REQUEST'],
+    ['a folder of empty folders', () => { mkdirSync(join(folder, 'hollow', 'a', 'b'), { recursive: true }); return join(folder, 'hollow'); }, 'BAD_REQUEST'],
+    ['a name that no system can make', () => writeZip([{ name: 'n'.repeat(304), data: 'x' }]), 'ARCHIVE_UNSAFE'],
+    ['content that fails its checksum', () => { const path = writeZip([{ name: 'a', data: 'precious' }]); const bytes = readFileSync(path); bytes.write('P', bytes.indexOf('precious')); writeFileSync(path, bytes); return path; }, 'ARCHIVE_CORRUPT'],
+  ])('leave no project behind for %s, and say so to those who watch', async (_what, make, expected) => {
+    const seen = watching();
+    const imports = new Imports(world.context, world.projects);
+    const { projectId, operationId } = await imports.fromPath(make(), undefined, 'local', 'strip');
+    expect(await world.context.operations.settled(operationId)).toMatchObject({ state: 'failed', error: { code: expected } });
+    expect(world.projects.list(true)).toEqual([]);
+    expect(await world.cold.list(projectId)).toEqual([]);
+    await expect.poll(() => seen()).toEqual([]);
+  });
+
+  it('leave no project behind when they are cancelled, when the disk is full, and when the archive does not read back', async () => {
+    const imports = new Imports(world.context, world.projects);
+    const seen = watching();
+    const path = writeZip([{ name: 'a', data: 'x'.repeat(3_000_000) }]);
+    const put = world.cold.put.bind(world.cold);
+    const attempts: readonly (readonly [Partial<World['cold']>, unknown])[] = [
+      [{ put: () => Promise.reject(new VesselError('DISK_FULL')) }, { state: 'failed', error: { code: 'DISK_FULL' } }],
+      [{ put, readBack: () => Promise.resolve({ sha256: '0'.repeat(64), bytes: 0 }) }, { state: 'failed', error: { code: 'SAVE_NOT_VERIFIED' } }],
+      [{ put: async (id, content, options) => { world.context.operations.cancel(world.context.operations.active(id, null)?.id ?? ''); return put(id, content, options); } }, { state: 'cancelled' }],
+    ];
+    for (const [broken, outcome] of attempts) {
+      Object.assign(world.cold, broken);
+      const { projectId, operationId } = await imports.fromPath(path, undefined, 'local', 'strip');
+      expect(await world.context.operations.settled(operationId)).toMatchObject(outcome as object);
+      expect(world.projects.list(true)).toEqual([]);
+      expect(await world.cold.list(projectId)).toEqual([]);
+    }
+    await expect.poll(() => seen()).toEqual([]);
+  });
+
+  it('are there when only the manifest of their revision could not be written: housekeeping writes it', async () => {
+    const putManifest = world.cold.putManifest.bind(world.cold);
+    Object.assign(world.cold, { putManifest: () => Promise.reject(new VesselError('DISK_FULL')) });
+    const { projectId, operationId } = await new Imports(world.context, world.projects).fromPath(writeZip([{ name: 'a', data: 'x' }]), undefined, 'local', 'strip');
+    expect(await world.context.operations.settled(operationId)).toMatchObject({ state: 'succeeded' });
+    expect(world.projects.get(projectId).head).toMatchObject({ rev: 1, files: 1 });
+    Object.assign(world.cold, { putManifest });
+    await healManifests(world.context);
+    expect(world.context.store.revisions.withoutManifest()).toEqual([]);
+  });
+
+  it('that a dying Vessel cut off are gone after the next start', async () => {
+    const put: World['cold']['put'] = (_id, _content, { signal }) => new Promise((_resolve, reject) => {
+      const end = (): void => reject(new VesselError('CANCELLED'));
+      if (signal?.aborted === true) end();
+      else signal?.addEventListener('abort', end, { once: true });
+    });
+    Object.assign(world.cold, { put });
+    const { projectId } = await new Imports(world.context, world.projects).fromPath(writeZip([{ name: 'a', data: 'x' }]), undefined, 'local', 'strip');
+    world = await world.reborn();
+    expect(await world.projects.purge()).toEqual([projectId]);
+    expect(world.projects.list(true)).toEqual([]);
+  });
+
+  it('take the content of a single top folder unless told to keep it', async () => {
+    const imports = new Imports(world.context, world.projects);
+    const path = join(folder, 'repo.zip');
+    writeFileSync(path, oddZip([{ name: 'repo-main/README.md', content: 'hi' }]));
+    for (const [topFolder, name] of [['strip', 'README.md'], ['keep', 'repo-main']] as const) {
+      const { projectId, operationId } = await imports.fromPath(path, undefined, 'local', topFolder);
+      await world.context.operations.settled(operationId);
+      expect((await world.offline.archives.use(projectId, undefined, never, (archive) => Promise.resolve(archive.children('').map((entry) => entry.path))))).toEqual([name]);
+    }
+  });
+
   it('refuse an upload over the limit', async () => {
     const settings = world.context.store.settings.get();
     world.context.store.settings.put({ ...settings, limits: { ...settings.limits, maxArchiveBytes: 1000 } });
-    await expect(new Imports(world.context, world.projects).fromUpload(Readable.from([Buffer.alloc(2000)]), 'large', 'local', never)).rejects.toThrow(code('ARCHIVE_TOO_LARGE'));
+    await expect(new Imports(world.context, world.projects).fromUpload(Readable.from([Buffer.alloc(2000)]), 'large', 'local', 'strip', never)).rejects.toThrow(code('ARCHIVE_TOO_LARGE'));
   });
 });
 

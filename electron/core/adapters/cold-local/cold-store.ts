@@ -27,6 +27,8 @@ export async function openLocalColdStore(root: string): Promise<ColdStore> {
       const temporary = join(folder, `.put-${process.pid}-${crypto.randomUUID()}`);
       // A source that never sends another byte must not outlive the cancel.
       if (signal !== undefined) addAbortSignal(signal, content);
+      // Until the reading begins nothing listens; the reader gets the same error then.
+      content.on('error', () => undefined);
       try {
         await ensureFolder(root, folder);
         const written = await writeHashed(temporary, content, signal);

@@ -9,6 +9,8 @@ import { writeHashed } from '../cold-local/write-hashed.ts';
 export async function spooledPut(spool: string, content: Readable, signal: AbortSignal | undefined, send: (file: { readonly path: string; readonly sha256: string; readonly bytes: number }) => Promise<StoredArchive>): Promise<StoredArchive> {
   // A source that never sends another byte must not outlive the cancel.
   if (signal !== undefined) addAbortSignal(signal, content);
+  // Until the reading begins nothing listens; the reader gets the same error then.
+  content.on('error', () => undefined);
   const path = join(spool, `put-${process.pid}-${crypto.randomUUID()}`);
   try {
     await mkdir(spool, { recursive: true, mode: 0o700 });
