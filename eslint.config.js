@@ -2,9 +2,10 @@ import { fileURLToPath } from 'node:url';
 import reactHooks from 'eslint-plugin-react-hooks';
 import tseslint from 'typescript-eslint';
 import { layersRule } from './build/lint/layers-rule.ts';
+import { linearPatternsRule } from './build/lint/linear-patterns-rule.ts';
 
 const root = fileURLToPath(new URL('.', import.meta.url));
-const vessel = { rules: { layers: layersRule } };
+const vessel = { rules: { layers: layersRule, 'linear-patterns': linearPatternsRule } };
 
 /** Rules that need no types, for every source file. */
 const everywhere = {
@@ -58,6 +59,8 @@ export default [
     },
   },
   { files: ['renderer/**/*.{ts,tsx}'], plugins: { 'react-hooks': reactHooks }, rules: { 'react-hooks/rules-of-hooks': 'error', 'react-hooks/exhaustive-deps': 'error' } },
+  // What runs on the desktop meets texts of guests, archives, hosts and clouds; a test meets its own.
+  { files: ['electron/{core,shared,server,cli}/**/*.ts'], ignores: ['**/*.test.ts', '**/*.test-helper.ts', '**/testing/**'], rules: { 'vessel/linear-patterns': 'error' } },
   // Tests look into answers of every kind; what they find is asserted, not trusted.
   {
     files: ['**/*.test.{ts,tsx}', '**/*.test-helper.ts', 'build/**/*.ts'],

@@ -7,7 +7,7 @@
  */
 export type PathEnvironment = Readonly<Record<string, string | undefined>>;
 
-const trimmed = (path: string): string => path.length > 1 ? path.replace(/\/+$/, '') : path;
+const trimmed = (path: string): string => path.length > 1 ? path.replace(/(?<!\/)\/+$/, '') : path;
 
 /** `~` and `~/x` as a shell reads them. Another user's home (`~name`) stays as it is: nothing here could look it up. */
 export const expandHome = (path: string, homeDirectory: string): string => path === '~' || path.startsWith('~/') ? `${trimmed(homeDirectory)}${path.slice(1)}` : path;

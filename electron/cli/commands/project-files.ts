@@ -26,7 +26,7 @@ export function registerProjectFiles(group: Command, use: Use): void {
     .option(...REV).option('-a, --all', 'with all folders below')
     .action(use(async (context, [query, folder]: [string, string], options: Rev & { readonly all?: boolean }) => {
       const { id } = await anyProject(context, query);
-      const { rev, totals, entries } = await readTree(context, id, folder.replace(/\/+$/, ''), options);
+      const { rev, totals, entries } = await readTree(context, id, folder.replace(/(?<!\/)\/+$/, ''), options);
       context.output.result({ id, rev, folder, totals, entries }, () => [
         ...(entries.length === 0 ? ['Nothing in there.'] : [renderTable(['mode', 'size', 'path'], entries.map((entry) => [modeText(entry), entry.kind === 'folder' ? '-' : formatBytes(entry.size), entry.kind === 'folder' ? `${entry.path}/` : entry.path]), context.output.style)]),
         context.output.style('dim', `revision ${rev}: ${count(totals.files, 'file')}, ${formatBytes(totals.bytes)}`),

@@ -3,7 +3,8 @@ const MASK = '•••';
 const PATTERNS: readonly (readonly [RegExp, string])[] = [
   [/\b(Bearer|Basic)\s+[A-Za-z0-9._~+/=-]{8,}/gi, `$1 ${MASK}`],
   [/((?:token|ticket|secret|password|passwd|api[_-]?key|authorization|cookie|session)["']?\s*[=:]\s*["']?)[^\s"'&,;}]{4,}/gi, `$1${MASK}`],
-  [/(\b[a-z][a-z0-9+.-]*:\/\/)[^\s/:@]+:[^\s/@]+@/gi, `$1${MASK}@`],
+  // It begins at the colon: beginning at the scheme, every letter of a long word would be a try that runs to the end of the word.
+  [/(:\/\/)[^\s/:@]+:[^\s/@]+@/g, `$1${MASK}@`],
 ];
 /** Shorter values would mask ordinary words. */
 const MIN_SECRET_LENGTH = 6;

@@ -55,7 +55,7 @@ export function restoreFiles(tools: EditTools, projectId: string, rev: number, p
 /** The edits that make everything at and below the paths as it is in `old`. */
 function restoring(old: OpenArchive, present: OpenArchive, paths: readonly string[]): ReadonlyMap<string, Edit> {
   const edits = new Map<string, Edit>();
-  for (const path of paths.map((given) => given.replace(/^\.?\/+|\/+$/g, ''))) {
+  for (const path of paths.map((given) => given.replace(/^\.?\/+|(?<!\/)\/+$/g, ''))) {
     const was = old.get(path) === null ? [] : old.below(path);
     const is = present.get(path) === null ? [] : present.below(path);
     if (was.length === 0 && is.length === 0) throw new VesselError('NOT_FOUND', `Neither revision has "${path}"`, { details: { path } });

@@ -97,7 +97,7 @@ export class SshHosts {
 
   /** A readable id that is free: `build-box`, `build-box-2`. */
   #freeId(title: string): string {
-    const slug = title.normalize('NFKD').toLowerCase().replace(/[^a-z0-9]+/g, '-').replace(/^-+|-+$/g, '').slice(0, 30);
+    const slug = title.normalize('NFKD').toLowerCase().replace(/[^a-z0-9]+/g, '-').replace(/^-+|(?<!-)-+$/g, '').slice(0, 30);
     const base = slug === '' ? 'host' : slug;
     for (let number = 1; ; number += 1) {
       const id = number === 1 ? base : `${base}-${number}`;

@@ -17,7 +17,7 @@ export function tasksJson(tasks: readonly { readonly label: string; readonly com
 
 /** A package name that npm accepts, from a display name. */
 export function packageName(projectName: string): string {
-  const name = projectName.normalize('NFKD').toLowerCase().replace(/[^a-z0-9]+/g, '-').replace(/^-+|-+$/g, '');
+  const name = projectName.normalize('NFKD').toLowerCase().replace(/[^a-z0-9]+/g, '-').replace(/^-+|(?<!-)-+$/g, '');
   return name === '' ? 'project' : name.slice(0, 60);
 }
 

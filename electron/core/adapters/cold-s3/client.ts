@@ -37,7 +37,7 @@ export class S3Client {
 
   async #send({ method, key, query, body, headers, signal }: S3Request): Promise<Response> {
     const { endpoint, bucket, prefix } = this.#access;
-    const url = new URL(`${endpoint.replace(/\/+$/, '')}/${bucket}${key === '' ? '' : `/${prefix}${key}`}`);
+    const url = new URL(`${endpoint.replace(/(?<!\/)\/+$/, '')}/${bucket}${key === '' ? '' : `/${prefix}${key}`}`);
     for (const [name, value] of Object.entries(query ?? {})) url.searchParams.set(name, value);
     // aws4fetch signs the length of nothing as well: the hash of the body makes a changed piece a refusal.
     const sent = { ...headers, 'x-amz-content-sha256': createHash('sha256').update(body ?? '').digest('hex') };

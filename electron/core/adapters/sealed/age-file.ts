@@ -19,7 +19,7 @@ export type FileSecrets = { readonly fileKey: Uint8Array; readonly ephemeral: Ui
 export const AGE_MAGIC = Buffer.from(`${VERSION}\n`);
 
 const hkdf = (key: Uint8Array, salt: Uint8Array, info: string): Buffer => Buffer.from(hkdfSync('sha256', key, salt, info, 32));
-const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64').replace(/=+$/, '');
+const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64').replace(/(?<!=)=+$/, '');
 const damaged = (what: string): VesselError => new VesselError('ARCHIVE_CORRUPT', `The encrypted archive ${what}`);
 
 /** How large a file becomes: known before it is made, because the format has no compression and no padding. */

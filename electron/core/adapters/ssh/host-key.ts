@@ -17,8 +17,8 @@ export function hostKeyOf(blob: Buffer): HostKey {
 }
 
 export function fingerprintOf(blob: Buffer): string {
-  return `SHA256:${createHash('sha256').update(blob).digest('base64').replace(/=+$/, '')}`;
+  return `SHA256:${createHash('sha256').update(blob).digest('base64').replace(/(?<!=)=+$/, '')}`;
 }
 
 /** Whether a person gave exactly this fingerprint; padding is forgiven, nothing else is. */
-export const isFingerprint = (text: string, key: HostKey): boolean => text.trim().replace(/=+$/, '') === key.fingerprint;
+export const isFingerprint = (text: string, key: HostKey): boolean => text.trim().replace(/(?<!=)=+$/, '') === key.fingerprint;

@@ -89,7 +89,7 @@ export class Cloud {
 
   async configure(project: z.infer<typeof ProjectFact> | null): Promise<void> {
     await this.#ready;
-    const url = project === null ? null : project.url.replace(/\/+$/, '');
+    const url = project === null ? null : project.url.replace(/(?<!\/)\/+$/, '');
     if (url !== this.#url()) await this.#account?.signOut();
     this.context.store.sync.facts.put('supabase', project === null ? null : JSON.stringify({ ...project, url }));
     if (project === null && this.#defaultStore() === 'supabase') this.setDefaultStore('local');
