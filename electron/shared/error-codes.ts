@@ -57,6 +57,7 @@ export const ERROR_CODES = {
   GUEST_UNREACHABLE: { title: 'The guest agent does not answer', hint: 'Retry; the environment is kept until you decide.', retryable: true },
   GUEST_UNAUTHORIZED: { title: 'The guest refused the token', hint: 'Stop the environment and open it again.', retryable: false },
   GUEST_TIMEOUT: { title: 'The guest did not become ready in time', hint: 'Retry; if it repeats, rebuild the template.', retryable: true },
+  GUEST_ERROR: { title: 'The agent in the environment failed', hint: 'Try again; if it repeats, read the logs of the environment.', retryable: true },
   IDE_NOT_READY: { title: 'VS Code did not start inside the guest', hint: 'Retry; read the IDE log of the environment.', retryable: true },
   GUEST_PORT_CLOSED: { title: 'Nothing listens on that guest port', hint: 'Start your server in the guest, then reload.', retryable: true },
   EXEC_FAILED: { title: 'The command could not be started', hint: 'Check the command and its path.', retryable: false },

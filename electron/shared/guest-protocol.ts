@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { ExcludeConfigSchema, LeftOutSchema } from './archive-rules.ts';
+import { ExcludeConfigSchema } from './archive-rules.ts';
+import { guestCount, guestLine, guestList, guestNumber, guestTime } from './guest-text.ts';
 
 /**
  * The protocol of the guest agent, the same in every VM whatever the driver.
@@ -37,15 +38,15 @@ export const GUEST_PORT_PREFIX = '/_vessel/port';
 export const GUEST_PROTOCOL_VERSION = 1;
 
 export const GuestHealthSchema = z.object({
-  v: z.number().int(),
-  agent: z.string(),
+  v: guestCount,
+  agent: guestLine(100),
   /** True once the IDE answers its own health check and its first page has been rendered once. */
   ideReady: z.boolean(),
-  ide: z.object({ name: z.enum(['code-server', 'openvscode-server']), version: z.string(), commit: z.string().nullable() }),
-  hostname: z.string(),
+  ide: z.object({ name: z.enum(['code-server', 'openvscode-server']), version: guestLine(100), commit: guestLine(100).nullable() }),
+  hostname: guestLine(253),
   /** Unix ms by the guest's clock. */
-  now: z.number(),
-  bootedAt: z.number(),
+  now: guestTime,
+  bootedAt: guestTime,
 });
 export type GuestHealth = z.infer<typeof GuestHealthSchema>;
 
@@ -72,21 +73,23 @@ export type GuestIdentity = z.infer<typeof GuestIdentitySchema>;
 export const GuestWakeSchema = GuestIdentitySchema.pick({ epochMs: true, entropy: true });
 export type GuestWake = z.infer<typeof GuestWakeSchema>;
 
-export const WorkspaceInResultSchema = z.object({ entries: z.number().int(), files: z.number().int(), contentBytes: z.number().int() });
+export const WorkspaceInResultSchema = z.object({ entries: guestCount, files: guestCount, contentBytes: guestCount });
 export type WorkspaceInResult = z.infer<typeof WorkspaceInResultSchema>;
 
 export const WorkspaceOutRequestSchema = z.object({ exclude: ExcludeConfigSchema });
+/** The agent cuts its lists earlier, to what fits into a trailer. */
+const MAX_LISTED = 1000;
 export const WorkspaceOutSummarySchema = z.object({
-  entries: z.number().int(),
-  files: z.number().int(),
-  contentBytes: z.number().int(),
-  leftOut: z.array(LeftOutSchema),
+  entries: guestCount,
+  files: guestCount,
+  contentBytes: guestCount,
+  leftOut: guestList(z.object({ path: guestLine(4096), reason: guestLine(300) }), MAX_LISTED),
   /** Paths that changed while being read; the copy saved is one consistent read of each. */
-  changedWhileReading: z.array(z.string()),
+  changedWhileReading: guestList(guestLine(4096), MAX_LISTED),
   /** What a person should know besides, for instance that a Git index could not be read. */
-  warnings: z.array(z.string()).optional(),
+  warnings: guestList(guestLine(1000), 20).optional(),
   /** A number that grows with every change the agent noticed; equal before and after means nothing changed meanwhile. */
-  changeCounter: z.number().int(),
+  changeCounter: guestCount,
 });
 export type WorkspaceOutSummary = z.infer<typeof WorkspaceOutSummarySchema>;
 
@@ -107,72 +110,74 @@ export const ExecClientMessageSchema = z.discriminatedUnion('type', [
 ]);
 export type ExecClientMessage = z.infer<typeof ExecClientMessageSchema>;
 export const ExecServerMessageSchema = z.discriminatedUnion('type', [
-  z.object({ type: z.literal('started'), pid: z.number().int() }),
-  z.object({ type: z.literal('exit'), code: z.number().int().nullable(), signal: z.string().nullable() }),
-  z.object({ type: z.literal('error'), error: z.unknown() }),
+  z.object({ type: z.literal('started'), pid: guestCount }),
+  z.object({ type: z.literal('exit'), code: z.number().int().min(0).max(255).nullable(), signal: guestLine(20).nullable() }),
+  z.object({ type: z.literal('error'), /** See `guestFailure`. */ error: z.unknown() }),
 ]);
 export type ExecServerMessage = z.infer<typeof ExecServerMessageSchema>;
 export const EXEC_FRAME = { stdin: 0, stdout: 1, stderr: 2 } as const;
 
 export const FileListSchema = z.object({
-  entries: z.array(z.object({ name: z.string(), kind: z.enum(['file', 'dir', 'link', 'other']), size: z.number(), mtimeMs: z.number() })),
+  entries: guestList(z.object({ name: guestLine(255), kind: z.enum(['file', 'dir', 'link', 'other']), size: guestNumber, mtimeMs: z.number().min(-8.64e15).max(8.64e15) }), 10_000),
 });
 
 /** When each kind of activity was last seen, Unix ms by the guest's clock; null for never since the start. */
 export const GuestActivitySchema = z.object({
-  now: z.number(),
-  ide: z.number().nullable(),
-  terminal: z.number().nullable(),
-  http: z.number().nullable(),
-  file: z.number().nullable(),
-  exec: z.number().nullable(),
+  now: guestTime,
+  ide: guestTime.nullable(),
+  terminal: guestTime.nullable(),
+  http: guestTime.nullable(),
+  file: guestTime.nullable(),
+  exec: guestTime.nullable(),
   /** Open IDE WebSockets, running execs, terminals: reasons why the environment is still alive. */
-  open: z.object({ ide: z.number().int(), exec: z.number().int(), terminal: z.number().int() }),
+  open: z.object({ ide: guestCount, exec: guestCount, terminal: guestCount }),
   /** See WorkspaceOutSummary.changeCounter. */
-  changeCounter: z.number().int(),
+  changeCounter: guestCount,
   /** The number of the hold while the workspace is held still. */
-  hold: z.number().int().optional(),
+  hold: guestCount.optional(),
 });
 export type GuestActivity = z.infer<typeof GuestActivitySchema>;
 
-/** More of them, or longer ones, no agent of ours tells. */
+/** More of them no agent of ours tells. */
 const MAX_PROGRAMS = 100;
-const MAX_TOLD_CHARACTERS = 400;
-/** Words that anything inside may have chosen: shown in terminals, so without what would steer one. */
-const ToldSchema = z.string().transform((text) => text.slice(0, MAX_TOLD_CHARACTERS).replaceAll(/[\p{Cc}\p{Cf}]/gu, '\ufffd'));
+/** Words that anything inside may have chosen. */
+const ToldSchema = guestLine(400);
 
 /** A program that a person runs in the guest. */
 export const GuestProgramSchema = z.object({
-  pid: z.number().int(),
+  pid: guestCount,
   command: ToldSchema,
   /** Files of the workspace that it had open for writing, a few at most. */
-  wrote: z.array(ToldSchema).max(MAX_PROGRAMS),
+  wrote: guestList(ToldSchema, MAX_PROGRAMS),
   /** `ended`: did as it was asked. `running`: did not, or was not asked. */
   how: z.enum(['running', 'ended']),
 });
 export type GuestProgram = z.infer<typeof GuestProgramSchema>;
 export const GuestProgramsSchema = z.object({
-  programs: z.array(GuestProgramSchema).max(MAX_PROGRAMS),
+  programs: guestList(GuestProgramSchema, MAX_PROGRAMS),
   /** Paths in the workspace that changed while we looked, a few at most. */
-  changing: z.array(ToldSchema).max(MAX_PROGRAMS),
+  changing: guestList(ToldSchema, MAX_PROGRAMS),
 });
 export type GuestPrograms = z.infer<typeof GuestProgramsSchema>;
 export const GuestEndRequestSchema = z.object({ waitMs: z.number().int().min(0).max(60_000) });
 /** Milliseconds after which everything goes on by itself unless the call is repeated. */
 export const GuestStillRequestSchema = z.object({ leaseMs: z.number().int().min(1).max(600_000) });
 /** The number of the hold: another one means that things moved in between. */
-export const GuestStillSchema = z.object({ hold: z.number().int() });
+export const GuestStillSchema = z.object({ hold: guestCount });
 
 export const GuestMetricsSchema = z.object({
-  cpuPercent: z.number(),
-  memoryUsedBytes: z.number(),
-  memoryTotalBytes: z.number(),
+  cpuPercent: guestNumber,
+  memoryUsedBytes: guestNumber,
+  memoryTotalBytes: guestNumber,
   /** Compressed swap; none in an older image. */
-  swapUsedBytes: z.number().default(0),
-  swapTotalBytes: z.number().default(0),
-  diskUsedBytes: z.number(),
-  diskTotalBytes: z.number(),
-  load1: z.number(),
-  processes: z.number().int(),
+  swapUsedBytes: guestNumber.default(0),
+  swapTotalBytes: guestNumber.default(0),
+  diskUsedBytes: guestNumber,
+  diskTotalBytes: guestNumber,
+  load1: guestNumber,
+  processes: guestCount,
 });
 export type GuestMetrics = z.infer<typeof GuestMetricsSchema>;
+
+/** Listening TCP ports. */
+export const GuestPortsSchema = z.object({ ports: guestList(z.object({ port: z.number().int().min(1).max(65_535), address: guestLine(64), process: guestLine(200).nullable() }), 1024) });

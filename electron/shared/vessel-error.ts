@@ -1,3 +1,4 @@
+import { boundedError } from './bounded-error.ts';
 import { ERROR_CODES, type ErrorCode } from './error-codes.ts';
 import type { ErrorShape } from './errors.ts';
 
@@ -27,11 +28,9 @@ export class VesselError extends Error {
     this.logTail = options.logTail ?? [];
   }
 
+  /** How it crosses a boundary or is stored: never longer than the limits of `bounded-error.ts`. */
   toShape(): ErrorShape {
-    return {
-      code: this.code, message: this.message, hint: this.hint, retryable: this.retryable,
-      details: { ...this.details }, logTail: [...this.logTail],
-    };
+    return boundedError({ code: this.code, message: this.message, hint: this.hint, retryable: this.retryable, details: { ...this.details }, logTail: [...this.logTail] });
   }
 
   static fromShape(shape: ErrorShape): VesselError {

@@ -1,7 +1,8 @@
 import { request } from 'node:http';
-import { VesselError, ErrorShapeSchema } from '#shared/errors.ts';
+import { VesselError } from '#shared/errors.ts';
 import { GUEST_API_PREFIX, GuestActivitySchema, GuestHealthSchema } from '#shared/guest-protocol.ts';
 import type { GuestActivity, GuestHealth, GuestIdentity, GuestWake } from '#shared/guest-protocol.ts';
+import { guestFailure, GUEST_LIMITS, parseGuestJson } from '#shared/guest-text.ts';
 
 export type GuestAddress = { readonly host: string; readonly port: number };
 type Call = {
@@ -14,18 +15,9 @@ type Call = {
   readonly attemptMs: number;
 };
 
-/** An answer larger than this is not one of the agent's own. */
-const MAX_ANSWER_BYTES = 1024 * 1024;
-
-function errorFrom(status: number, body: string): VesselError {
-  try {
-    const shape = ErrorShapeSchema.safeParse((JSON.parse(body) as { readonly error?: unknown }).error);
-    if (shape.success) return VesselError.fromShape(shape.data);
-  } catch (error) {
-    // Not JSON: the status alone must do.
-    if (!(error instanceof SyntaxError)) throw error;
-  }
-  return new VesselError(status === 401 ? 'GUEST_UNAUTHORIZED' : 'GUEST_UNREACHABLE', `the guest agent answered ${status}`);
+function errorFrom(status: number, body: Buffer): VesselError {
+  const value = parseGuestJson(body) as { readonly error?: unknown } | null | undefined;
+  return (status === 401 ? null : guestFailure(value?.error)) ?? new VesselError(status === 401 ? 'GUEST_UNAUTHORIZED' : 'GUEST_UNREACHABLE', `the guest agent answered ${status}`);
 }
 
 /** One call to a guest agent. Throws GUEST_UNREACHABLE, GUEST_UNAUTHORIZED or the error the guest names. */
@@ -33,7 +25,7 @@ function callGuest(address: GuestAddress, call: Call): Promise<unknown> {
   return new Promise((resolve, reject) => {
     const payload = call.body === undefined ? null : Buffer.from(JSON.stringify(call.body));
     const outgoing = request({
-      host: address.host, port: address.port, method: call.method, path: `${GUEST_API_PREFIX}/${call.path}`, agent: false,
+      host: address.host, port: address.port, method: call.method, path: `${GUEST_API_PREFIX}/${call.path}`, agent: false, maxHeaderSize: GUEST_LIMITS.headerBytes,
       signal: AbortSignal.any([call.signal, AbortSignal.timeout(Math.ceil(call.attemptMs))]),
       headers: {
         authorization: `Bearer ${call.token}`,
@@ -44,19 +36,16 @@ function callGuest(address: GuestAddress, call: Call): Promise<unknown> {
       let size = 0;
       response.on('data', (chunk: Buffer) => {
         size += chunk.byteLength;
-        if (size > MAX_ANSWER_BYTES) response.destroy(new Error('the answer is too long'));
+        if (size > GUEST_LIMITS.answerBytes) response.destroy(new Error('the answer is too long'));
         else chunks.push(chunk);
       });
       response.on('error', fail);
       response.on('end', () => {
-        const text = Buffer.concat(chunks).toString('utf8');
+        const body = Buffer.concat(chunks);
         const status = response.statusCode ?? 0;
-        if (status < 200 || status > 299) return reject(errorFrom(status, text));
-        try {
-          resolve(text === '' ? null : JSON.parse(text));
-        } catch (error) {
-          fail(error);
-        }
+        if (status < 200 || status > 299) return reject(errorFrom(status, body));
+        // What is no JSON fits no schema.
+        resolve(parseGuestJson(body));
       });
     });
     function fail(error: unknown): void {

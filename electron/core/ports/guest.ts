@@ -6,10 +6,11 @@ export type GuestCallOptions = { readonly signal?: AbortSignal };
 
 export type GuestExec = {
   readonly pid: number;
-  /** Output as it comes; ends after the exit. */
+  /** Output as it comes; ends after the exit. What is not read here is not taken from the guest, beyond about a megabyte. */
   readonly output: AsyncIterable<{ readonly stream: 'stdout' | 'stderr'; readonly data: Buffer }>;
   readonly exit: Promise<{ readonly code: number | null; readonly signal: string | null }>;
-  write(data: Buffer): void;
+  /** Resolves when the guest has room for more, or the command has ended. */
+  write(data: Buffer): Promise<void>;
   endInput(): void;
   signal(name: string): void;
   resize(cols: number, rows: number): void;

@@ -138,7 +138,7 @@ export function makeHandlers(services: Services): Handlers {
     },
     'events.list': async (filter) => ({ events: [...store.events.list(filter)] }),
 
-    'exec.input': async ({ execId, data }) => { environments.execs.get(execId).write(Buffer.from(data, 'base64')); return ok; },
+    'exec.input': async ({ execId, data }) => { await environments.execs.get(execId).write(Buffer.from(data, 'base64')); return ok; },
     'exec.endInput': async ({ execId }) => { environments.execs.get(execId).endInput(); return ok; },
     'exec.signal': async ({ execId, signal }) => { environments.execs.get(execId).signal(signal); return ok; },
     'exec.resize': async ({ execId, cols, rows }) => { environments.execs.get(execId).resize(cols, rows); return ok; },

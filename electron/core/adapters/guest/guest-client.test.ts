@@ -20,7 +20,7 @@ const dial = (): Promise<Duplex> => new Promise((resolve, reject) => {
   const socket = connect(port, '127.0.0.1', () => resolve(socket)).once('error', (error) => reject(new VesselError('GUEST_UNREACHABLE', error.message)));
 });
 const json = (response: ServerResponse, body: unknown, status = 200): void => { response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body)); };
-const METRICS = { cpuPercent: 1, memoryUsedBytes: 1, memoryTotalBytes: 2, diskUsedBytes: 1, diskTotalBytes: 2, load1: 0, processes: 3 };
+const METRICS = { cpuPercent: 1, memoryUsedBytes: 1, memoryTotalBytes: 2, swapUsedBytes: 0, swapTotalBytes: 0, diskUsedBytes: 1, diskTotalBytes: 2, load1: 0, processes: 3 };
 
 beforeEach(async () => {
   dials = 0;
@@ -81,7 +81,7 @@ describe('the guest client', () => {
   });
   it('says nothing of a program that would steer a terminal', async () => {
     respond = (request, response) => { request.resume(); json(response, { programs: [{ pid: 1, command: 'a\u001b]0;x\u0007', wrote: ['b\nc'], how: 'ended' }], changing: ['\u202e'] }); };
-    expect(await client.endPrograms(0)).toEqual({ programs: [{ pid: 1, command: 'a\ufffd]0;x\ufffd', wrote: ['b\ufffdc'], how: 'ended' }], changing: ['\ufffd'] });
+    expect(await client.endPrograms(0)).toEqual({ programs: [{ pid: 1, command: 'a␛]0;x␇', wrote: ['b c'], how: 'ended' }], changing: ['\ufffd'] });
   });
   it('speaks over any byte stream, not only a socket', async () => {
     respond = (_request, response) => json(response, METRICS);

@@ -1,47 +1,60 @@
 import type { Duplex } from 'node:stream';
 import { WebSocket, type RawData } from 'ws';
 import { VesselError } from '#shared/errors.ts';
-import { EXEC_FRAME, ExecServerMessageSchema, GUEST_API_PREFIX, type ExecClientMessage } from '#shared/guest-protocol.ts';
-import { ErrorShapeSchema } from '#shared/errors.ts';
-import { Mailbox } from '../../domain/mailbox.ts';
+import { EXEC_FRAME, ExecServerMessageSchema, GUEST_API_PREFIX, type ExecClientMessage, type ExecServerMessage } from '#shared/guest-protocol.ts';
+import { guestFailure, GUEST_LIMITS, parseGuestJson } from '#shared/guest-text.ts';
 import type { GuestExec, GuestExecRequest } from '../../ports/guest.ts';
-import { guestError } from './guest-request.ts';
+import { ExecOutput } from './exec-output.ts';
+import { guestError, odd } from './guest-request.ts';
 
-type Output = { readonly stream: 'stdout' | 'stderr'; readonly data: Buffer };
-/** The agent answers `started` once the process exists; an emulated guest under load needs its time. */
-const START_MS = 30_000;
+/** The agent sends what it reads from a pipe at once, 64 KB; more in one frame is none of ours. */
+const MAX_FRAME_BYTES = 1024 * 1024;
+/** Input on its way to a command that does not read; its sender waits. */
+const MAX_INPUT_BYTES = 256 * 1024;
+/** An answer to a ping that has to queue behind so much is not sent: the guest does not read. */
+const MAX_PONG_QUEUE_BYTES = 64 * 1024;
+/** After the exit the agent closes; one that does not is left. */
+const GOODBYE_MS = 1_000;
+
+export type ExecTarget = { readonly dial: () => Promise<Duplex>; readonly token: string; /** From dialing to a command that runs. */ readonly startMs: number };
 
 /** Starts a command in the guest; resolves when it runs. Throws EXEC_FAILED as the agent said it. */
-export async function startExec(dial: () => Promise<Duplex>, token: string, request: GuestExecRequest, signal: AbortSignal | undefined): Promise<GuestExec> {
+export async function startExec(target: ExecTarget, request: GuestExecRequest, signal: AbortSignal | undefined): Promise<GuestExec> {
   const asked = { yet: false };
   try {
-    return await attempt(dial, token, request, signal, asked);
+    return await attempt(target, request, signal, asked);
   } catch (error) {
     // The forwarder of a guest that was just restored resets early connections. Nothing was asked for yet, so nothing can run twice.
     if (asked.yet || signal?.aborted === true || VesselError.from(error).code !== 'GUEST_UNREACHABLE') throw error;
-    return attempt(dial, token, request, signal, asked);
+    return attempt(target, request, signal, asked);
   }
 }
 
-async function attempt(dial: () => Promise<Duplex>, token: string, request: GuestExecRequest, signal: AbortSignal | undefined, asked: { yet: boolean }): Promise<GuestExec> {
-  let stream: Duplex;
-  try {
-    stream = await dial();
-  } catch (error) {
-    throw guestError(error, signal);
-  }
+async function attempt({ dial, token, startMs }: ExecTarget, request: GuestExecRequest, signal: AbortSignal | undefined, asked: { yet: boolean }): Promise<GuestExec> {
+  const stream = await dialInTime(dial, startMs, signal);
   const socket = new WebSocket(`ws://guest${GUEST_API_PREFIX}/exec`, {
-    createConnection: () => stream as never, headers: { authorization: `Bearer ${token}` }, perMessageDeflate: false, handshakeTimeout: START_MS,
+    createConnection: () => stream as never, headers: { authorization: `Bearer ${token}` }, perMessageDeflate: false, handshakeTimeout: startMs,
+    maxPayload: MAX_FRAME_BYTES, maxHeaderSize: GUEST_LIMITS.headerBytes, autoPong: false,
   });
-  const output = new Mailbox<Output>(null);
+  const output = new ExecOutput(socket);
   const send = (message: ExecClientMessage): void => { if (socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify(message)); };
   return new Promise<GuestExec>((resolve, reject) => {
     const exit = Promise.withResolvers<{ readonly code: number | null; readonly signal: string | null }>();
     // Read by whoever awaits the exit; a command nobody waits for must not crash the process.
     exit.promise.catch(() => undefined);
-    const fail = (error: VesselError): void => { clearTimeout(timer); output.close(); exit.reject(error); reject(error); socket.terminate(); };
-    const timer = setTimeout(() => fail(new VesselError('GUEST_TIMEOUT', 'The guest did not start the command in time')), START_MS);
+    let state: 'starting' | 'running' | 'ended' = 'starting';
+    const end = (): void => {
+      state = 'ended';
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', onAbort);
+      output.close();
+      // A paused socket hears of no closing.
+      if (socket.readyState === WebSocket.OPEN) socket.resume();
+    };
+    const fail = (error: VesselError): void => { if (state === 'ended') return; end(); exit.reject(error); reject(error); socket.terminate(); };
+    const timer = setTimeout(() => fail(new VesselError('GUEST_TIMEOUT', 'The guest did not start the command in time')), startMs);
     const onAbort = (): void => fail(new VesselError('CANCELLED'));
+    socket.on('error', (error) => fail(guestError(error, signal)));
     if (signal?.aborted === true) { onAbort(); return; }
     signal?.addEventListener('abort', onAbort, { once: true });
 
@@ -49,33 +62,79 @@ async function attempt(dial: () => Promise<Duplex>, token: string, request: Gues
       asked.yet = true;
       send({ type: 'start', argv: [...request.argv], cwd: request.cwd, env: { ...request.env }, pty: request.pty === null ? null : { ...request.pty } });
     });
-    socket.on('unexpected-response', (_request, response) => fail(response.statusCode === 401 ? new VesselError('GUEST_UNAUTHORIZED') : new VesselError('GUEST_UNREACHABLE', `The guest agent answered exec with status ${response.statusCode}`)));
-    socket.on('error', (error) => fail(guestError(error, signal)));
-    socket.on('close', () => { signal?.removeEventListener('abort', onAbort); fail(new VesselError('GUEST_UNREACHABLE', 'The connection to the command was cut')); });
+    socket.on('unexpected-response', (_request, response) => {
+      response.destroy();
+      fail(response.statusCode === 401 ? new VesselError('GUEST_UNAUTHORIZED') : odd(`answered exec with status ${response.statusCode}`));
+    });
+    socket.on('ping', (data) => { if (socket.bufferedAmount < MAX_PONG_QUEUE_BYTES) socket.pong(data); });
+    socket.on('close', () => fail(new VesselError('GUEST_UNREACHABLE', 'The connection to the command was cut')));
     socket.on('message', (data: RawData, isBinary: boolean) => {
+      if (state === 'ended') return;
       const bytes = toBuffer(data);
-      if (isBinary) { output.push({ stream: bytes[0] === EXEC_FRAME.stderr ? 'stderr' : 'stdout', data: bytes.subarray(1) }); return; }
+      if (isBinary) {
+        if (state === 'starting') { fail(odd('sent output of a command that it had not started')); return; }
+        if (bytes[0] !== EXEC_FRAME.stdout && bytes[0] !== EXEC_FRAME.stderr) { fail(odd('sent an exec frame of an unknown kind')); return; }
+        output.push({ stream: bytes[0] === EXEC_FRAME.stderr ? 'stderr' : 'stdout', data: bytes.subarray(1) });
+        return;
+      }
       const message = parseServerMessage(bytes);
-      if (message === null) { fail(new VesselError('GUEST_UNREACHABLE', 'The guest agent sent an unknown exec message')); return; }
+      if (message === null) { fail(odd('sent an unknown exec message')); return; }
       switch (message.type) {
         case 'started':
+          if (state === 'running') { fail(odd('started a command twice')); return; }
+          state = 'running';
           clearTimeout(timer);
           resolve({
             pid: message.pid, output, exit: exit.promise,
-            write: (chunk) => { if (socket.readyState === WebSocket.OPEN) socket.send(Buffer.concat([Buffer.from([EXEC_FRAME.stdin]), chunk]), { binary: true }); },
+            write: (chunk) => writeInput(socket, chunk),
             endInput: () => send({ type: 'stdin-end' }),
             signal: (name) => send({ type: 'signal', signal: name }),
             resize: (cols, rows) => send({ type: 'resize', cols, rows }),
-            close: () => socket.terminate(),
+            close: () => { output.close(); socket.terminate(); },
           });
           return;
-        case 'exit': exit.resolve({ code: message.code, signal: message.signal }); output.close(); socket.close(); return;
-        case 'error': {
-          const shape = ErrorShapeSchema.safeParse(message.error);
-          fail(shape.success ? VesselError.fromShape(shape.data) : new VesselError('EXEC_FAILED'));
-        }
+        case 'exit':
+          if (state === 'starting') { fail(odd('ended a command that it had not started')); return; }
+          exit.resolve({ code: message.code, signal: message.signal });
+          end();
+          socket.close();
+          setTimeout(() => socket.terminate(), GOODBYE_MS).unref();
+          return;
+        case 'error': fail(guestFailure(message.error) ?? new VesselError('EXEC_FAILED'));
       }
     });
+  });
+}
+
+/** Throws GUEST_TIMEOUT, CANCELLED or why there is no way; a connection that comes later is closed. */
+async function dialInTime(dial: () => Promise<Duplex>, ms: number, signal: AbortSignal | undefined): Promise<Duplex> {
+  const gaveUp = Promise.withResolvers<never>();
+  const timer = setTimeout(() => gaveUp.reject(new VesselError('GUEST_TIMEOUT', 'The way to the guest did not open in time')), ms);
+  const onAbort = (): void => gaveUp.reject(new VesselError('CANCELLED'));
+  signal?.addEventListener('abort', onAbort, { once: true });
+  let isLate = false;
+  const dialing = dial();
+  dialing.then((stream) => { if (isLate) stream.destroy(); }, () => undefined);
+  try {
+    return await Promise.race([dialing, gaveUp.promise]);
+  } catch (error) {
+    isLate = true;
+    throw guestError(error, signal);
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener('abort', onAbort);
+  }
+}
+
+/** Resolves when no more than {@link MAX_INPUT_BYTES} wait, or the connection has ended. */
+function writeInput(socket: WebSocket, chunk: Buffer): Promise<void> {
+  return new Promise((resolve) => {
+    if (socket.readyState !== WebSocket.OPEN) { resolve(); return; }
+    const done = (): void => { socket.off('close', done); resolve(); };
+    socket.once('close', done);
+    // The error of a connection that broke is told by `close`.
+    socket.send(Buffer.concat([Buffer.from([EXEC_FRAME.stdin]), chunk]), { binary: true }, done);
+    if (socket.bufferedAmount <= MAX_INPUT_BYTES) done();
   });
 }
 
@@ -84,11 +143,8 @@ function toBuffer(data: RawData): Buffer {
   return Array.isArray(data) ? Buffer.concat(data) : Buffer.from(data);
 }
 
-function parseServerMessage(bytes: Buffer): ReturnType<typeof ExecServerMessageSchema.parse> | null {
-  try {
-    return ExecServerMessageSchema.parse(JSON.parse(bytes.toString('utf8')));
-  } catch {
-    // The caller fails the exec: an agent that speaks otherwise is of another version.
-    return null;
-  }
+function parseServerMessage(bytes: Buffer): ExecServerMessage | null {
+  const parsed = ExecServerMessageSchema.safeParse(parseGuestJson(bytes));
+  // The caller fails the exec: an agent that speaks otherwise is of another version.
+  return parsed.success ? parsed.data : null;
 }
