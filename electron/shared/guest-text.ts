@@ -85,6 +85,18 @@ function plainDetails(details: Readonly<Record<string, unknown>>): Record<string
 
 const tailOf = (lines: readonly unknown[]): string[] => lines.slice(-GUEST_LIMITS.tailLines).flatMap((line) => (typeof line === 'string' ? [visibleLine(clamp(line, GUEST_LIMITS.lineChars))] : []));
 
-/** Lines of a guest's console or log. */
-export const guestLines = (lines: readonly string[]): string[] => lines.map((line) => visibleLine(clamp(line, GUEST_LOG_LINE_CHARS)));
-const GUEST_LOG_LINE_CHARS = 4000;
+/** A line of a guest's console, and what one look at it may hold. */
+const LOG_LINE_CHARS = 4000;
+const LOG_CHARS = 1024 * 1024;
+
+/** The newest lines of a guest's console or log. */
+export function guestLines(lines: readonly string[]): string[] {
+  const kept: string[] = [];
+  let room = LOG_CHARS;
+  for (let at = lines.length - 1; at >= 0 && room > 0; at -= 1) {
+    const line = visibleLine(clamp(lines[at] ?? '', LOG_LINE_CHARS));
+    room -= line.length + 1;
+    kept.push(line);
+  }
+  return kept.reverse();
+}

@@ -63,10 +63,10 @@ export type Store = {
     running(): readonly Operation[];
     appendLog(id: string, lines: readonly LogLine[]): void;
     log(id: string, afterSeq: number): readonly LogLine[];
-    /** Keeps the newest `keep` lines of an operation. */
-    trimLog(id: string, keep: number): void;
-    /** Keeps the newest `keep` ended operations. */
-    prune(keep: number): void;
+    /** Keeps the newest `keep` lines of an operation, and of these what `maxBytes` hold. */
+    trimLog(id: string, keep: number, maxBytes: number): void;
+    /** Keeps the newest `keep` operations, and of these what `maxBytes` hold with their logs; those that run and the last few stay. */
+    prune(keep: number, maxBytes: number): void;
   };
   readonly events: {
     add(event: Omit<AuditEvent, 'id'>): AuditEvent;

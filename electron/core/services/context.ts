@@ -6,6 +6,7 @@ import type { GuestConnector } from '../ports/guest.ts';
 import type { IdeMirror } from '../ports/ide-mirror.ts';
 import type { Runtime } from '../ports/runtime.ts';
 import type { Store } from '../ports/store.ts';
+import { storedLine } from '../domain/stored-text.ts';
 import type { Operations } from './operations/operations.ts';
 import type { StateFeed } from './state-feed.ts';
 
@@ -27,7 +28,10 @@ export type ServiceContext = {
   readonly probeIde: (projectId: string, signal: AbortSignal) => Promise<void>;
 };
 
+/** An event says what happened in a sentence; why something failed is with its operation. */
+const EVENT_CHARS = 1000;
+
 /** Writes an audit event. */
 export function audit({ store, runtime }: Pick<ServiceContext, 'store' | 'runtime'>, event: Pick<AuditEvent, 'kind' | 'text'> & Partial<AuditEvent>): void {
-  store.events.add({ at: runtime.now(), projectId: null, hostId: null, operationId: null, data: {}, ...event });
+  store.events.add({ at: runtime.now(), projectId: null, hostId: null, operationId: null, data: {}, ...event, text: storedLine(event.text, EVENT_CHARS) });
 }

@@ -2,6 +2,7 @@ import { previewExclude } from '#shared/exclude/preview.ts';
 import type { CallContext, CallName, CallOutput, Handlers } from '#shared/contract.ts';
 import { allCalls } from '#shared/contract.ts';
 import { VesselError } from '#shared/errors.ts';
+import { guestLines } from '#shared/guest-text.ts';
 import type { Cloud } from './cloud/cloud.ts';
 import { cloudHandlers } from './cloud/handlers.ts';
 import type { ServiceContext } from './context.ts';
@@ -97,7 +98,7 @@ export function makeHandlers(services: Services): Handlers {
     },
     'environments.logs': async ({ projectId, lines }, { signal }) => {
       const found = await hosts.link(projects.record(projectId).environment?.hostId ?? projects.record(projectId).hostId).request('logs', { id: projectId, lines }, { signal });
-      return { lines: found.lines };
+      return { lines: guestLines(found.lines) };
     },
     'environments.orphans': async () => ({ orphans: [...feed.orphans] }),
     'environments.rescue': async ({ hostId, vmId }) => { await environments.ensureReconciled(hostId); return started(environments.rescue(hostId, vmId)); },

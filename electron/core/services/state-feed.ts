@@ -1,7 +1,9 @@
 import type { Host, HostConnection, Orphan, StateEvent } from '#shared/contract.ts';
 import type { Drafts } from '#shared/draft-contract.ts';
+import type { ErrorShape } from '#shared/errors.ts';
 import type { Operation } from '#shared/operation.ts';
 import type { Project } from '#shared/project.ts';
+import { clamp } from '#shared/visible-text.ts';
 import { LIVE_STATES } from '../domain/environment-state.ts';
 import { Mailbox } from '../domain/mailbox.ts';
 import type { HostRecord, ProjectRecord, Store } from '../ports/store.ts';
@@ -9,6 +11,10 @@ import type { Operations } from './operations/operations.ts';
 
 /** Recent operations in the first snapshot: what a home screen and an activity list show. */
 const SNAPSHOT_OPERATIONS = 50;
+/** What they may take there; the rest of a long one is read where it is opened. */
+const SNAPSHOT_OPERATION_BYTES = 512 * 1024;
+/** Of all projects; errors beyond it keep their code, message and fix. */
+const SNAPSHOT_ERROR_BYTES = 512 * 1024;
 
 /** Everything a door shows, pushed when it changes. A slow reader gets the newest state of each thing, never a backlog. */
 export class StateFeed {
@@ -102,9 +108,9 @@ export class StateFeed {
     try {
       yield {
         kind: 'snapshot',
-        projects: this.#store.projects.list(true).map((record) => this.complete(record)),
+        projects: this.#allProjects(),
         hosts: this.#store.hosts.list().map((record) => this.completeHost(record)),
-        operations: [...this.#operations.list({ limit: SNAPSHOT_OPERATIONS })],
+        operations: this.#recentOperations(),
         orphans: [...this.#orphans],
         settings: this.#store.settings.get(),
       };
@@ -113,6 +119,25 @@ export class StateFeed {
     } finally {
       this.#readers.delete(mailbox);
     }
+  }
+
+  #allProjects(): Project[] {
+    let room = SNAPSHOT_ERROR_BYTES;
+    return this.#store.projects.list(true).map((record) => {
+      const project = this.complete(record);
+      const error = project.environment?.error ?? null;
+      if (project.environment === null || error === null) return project;
+      room -= JSON.stringify(error).length;
+      return room >= 0 ? project : { ...project, environment: { ...project.environment, error: withoutTail(error) } };
+    });
+  }
+
+  #recentOperations(): Operation[] {
+    let room = SNAPSHOT_OPERATION_BYTES;
+    return this.#operations.list({ limit: SNAPSHOT_OPERATIONS }).map((operation) => {
+      room -= JSON.stringify(operation).length;
+      return room >= 0 ? operation : { ...operation, steps: [], result: null, error: operation.error === null ? null : withoutTail(operation.error) };
+    });
   }
 
   /** Ends all watches. */
@@ -128,3 +153,5 @@ export class StateFeed {
 
   #push(event: StateEvent, key: string): void { for (const reader of this.#readers) reader.push(event, key); }
 }
+
+const withoutTail = (error: ErrorShape): ErrorShape => ({ ...error, message: clamp(error.message, 300), hint: clamp(error.hint, 300), details: {}, logTail: [] });

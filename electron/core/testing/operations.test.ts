@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -7,8 +7,9 @@ import type { OperationEvent } from '#shared/operation.ts';
 import { openStore } from '../adapters/sqlite/store.ts';
 import type { Store } from '../ports/store.ts';
 import type { OperationDefinition, StepDefinition } from '../services/operations/definition.ts';
-import { KEEP_LOG_LINES } from '../services/operations/live-operation.ts';
+import { KEEP_LOG_BYTES, KEEP_LOG_LINES } from '../services/operations/live-operation.ts';
 import { Operations } from '../services/operations/operations.ts';
+import { StateFeed } from '../services/state-feed.ts';
 
 let folder: string;
 let store: Store;
@@ -140,5 +141,73 @@ describe('operations', () => {
     expect(await done).toMatchObject({ state: 'failed', error: { code: 'INTERRUPTED' } });
     expect(cleaned).toBe(false);
     expect(() => operations.start(define([]))).toThrow(expect.objectContaining({ code: 'INTERRUPTED' }));
+  });
+});
+
+describe('operations of a guest that says too much', () => {
+  const long = 'a.\u001b[2J'.repeat(300_000);
+  const databaseBytes = (): number => ['db', 'db-wal'].reduce((sum, name) => sum + statSync(join(folder, name), { throwIfNoEntry: false })!.size, 0);
+  const flood = (): Promise<unknown> => operations.start(define([step('one', async ({ log, progress }) => {
+    progress(0.5, long);
+    log(long);
+    for (let index = 0; index < 20_000; index += 1) log(`line ${index} ${long.slice(0, 5000)}`);
+    log('\n'.repeat(100_000));
+    throw new VesselError('GUEST_ERROR', long, { hint: long, details: { long, a: [long] }, logTail: Array.from({ length: 100 }, () => long) });
+  })])).done;
+
+  it('take little of the database each', async () => {
+    const before = process.threadCpuUsage();
+    const { id } = await flood() as { readonly id: string };
+    expect(process.threadCpuUsage(before).user / 1000).toBeLessThan(5000);
+    expect(JSON.stringify(store.operations.get(id)).length).toBeLessThan(40_000);
+    const lines = operations.log(id, 0);
+    expect(lines.length).toBeLessThanOrEqual(KEEP_LOG_LINES);
+    expect(lines.some(({ text }) => /… \d+ more lines came too fast/.test(text))).toBe(true);
+    expect(JSON.stringify(lines).length).toBeLessThan(2 * KEEP_LOG_BYTES);
+    expect(JSON.stringify([lines, store.operations.get(id)])).not.toContain('\\u001b');
+    expect(databaseBytes()).toBeLessThan(8_000_000);
+  });
+
+  it('take no more than a share of the database together, and the first message of a window stays small', async () => {
+    for (let index = 0; index < 60; index += 1) await operations.start(define([step('one', async ({ log }) => { log(long); throw new VesselError('GUEST_ERROR', long, { details: { long }, logTail: [long, long, long] }); })])).done;
+    const feed = new StateFeed(store, operations);
+    const first = await feed.watch(new AbortController().signal).next();
+    const bytes = JSON.stringify(first.value).length;
+    expect(bytes).toBeLessThan(1_000_000);
+    expect(first.value).toMatchObject({ kind: 'snapshot', operations: { length: 50 } });
+    expect(databaseBytes()).toBeLessThan(16_000_000);
+    feed.close();
+  });
+
+  it('are forgotten by their bytes, the oldest first', () => {
+    const put = (id: string, at: number, state: 'running' | 'failed'): void => store.operations.put({ id, kind: 'save', title: 't', projectId: 'a', hostId: null, state, steps: [], progress: 1, cancellable: false, startedAt: at, endedAt: null, lastSeq: 0, result: 'x'.repeat(100_000), error: null }, null);
+    put('runs', 1, 'running');
+    for (let index = 2; index < 22; index += 1) put(`o${index}`, index, 'failed');
+    store.operations.appendLog('o21', [{ seq: 1, at: 1, stepId: null, level: 'info', text: 'y'.repeat(500_000) }]);
+    store.operations.trimLog('o21', 10, 600_000);
+    store.operations.prune(2000, 1_200_000);
+    // The log counts: five hundred thousand of it leave room for six results beside its own.
+    expect(store.operations.list({ limit: 50 }).map(({ id }) => id)).toEqual(['o21', 'o20', 'o19', 'o18', 'o17', 'o16', 'runs']);
+    store.operations.prune(2000, 1);
+    expect(store.operations.list({ limit: 50 })).toHaveLength(6);
+    store.operations.trimLog('o21', 10, 100);
+    expect(store.operations.log('o21', 0)).toEqual([]);
+  });
+
+  it('keep nothing back for a reader that is slow', async () => {
+    let release: () => void = () => undefined;
+    const { operationId, done } = operations.start(define([step('one', async ({ log }) => {
+      for (let index = 0; index < 100; index += 1) log(`early ${index}`);
+      await new Promise<void>((resolve) => { release = resolve; });
+      for (let index = 0; index < 300; index += 1) log(`late ${index}`);
+    })]));
+    const events = operations.watch(operationId, 0, new AbortController().signal);
+    expect((await events.next()).value).toMatchObject({ kind: 'operation' });
+    await expect.poll(() => operations.log(operationId, 0).length).toBe(100);
+    release();
+    await done;
+    const texts: string[] = [];
+    for await (const event of events) if (event.kind === 'log') texts.push(event.line.text);
+    expect(texts.filter((text) => /^(early|late)/.test(text))).toHaveLength(400);
   });
 });

@@ -147,7 +147,7 @@ describe('the guest client', () => {
         });
       });
       const exec = await client.exec(request);
-      exec.write(Buffer.from('hello'));
+      await exec.write(Buffer.from('hello'));
       exec.endInput();
       const output: string[] = [];
       for await (const { stream, data } of exec.output) output.push(`${stream} ${data.toString()}`);

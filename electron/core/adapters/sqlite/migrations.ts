@@ -123,4 +123,20 @@ export const MIGRATIONS: readonly Migration[] = [
       ) STRICT, WITHOUT ROWID;
       CREATE TABLE kept_projects (projectId TEXT PRIMARY KEY REFERENCES projects(id) ON DELETE CASCADE) STRICT, WITHOUT ROWID;`,
   },
+  {
+    version: 9,
+    name: 'operations are bounded in bytes',
+    // An error or a line that an older Vessel took from a guest may be megabytes: its beginning is enough.
+    sql: `
+      ALTER TABLE operations ADD COLUMN bytes INTEGER NOT NULL DEFAULT 0;
+      ALTER TABLE operations ADD COLUMN logBytes INTEGER NOT NULL DEFAULT 0;
+      UPDATE operations SET error = json_object('code', coalesce(json_extract(error, '$.code'), 'INTERNAL'), 'message', substr(json_extract(error, '$.message'), 1, 1000), 'hint', '', 'retryable', json('false'), 'details', json('{}'), 'logTail', json('[]'))
+        WHERE length(error) > 100000;
+      UPDATE environments SET error = json_object('code', coalesce(json_extract(error, '$.code'), 'INTERNAL'), 'message', substr(json_extract(error, '$.message'), 1, 1000), 'hint', '', 'retryable', json('false'), 'details', json('{}'), 'logTail', json('[]'))
+        WHERE length(error) > 100000;
+      UPDATE operations SET steps = '[]' WHERE length(steps) > 500000;
+      UPDATE operation_logs SET text = substr(text, 1, 1000) WHERE length(text) > 4000;
+      UPDATE operations SET bytes = length(steps) + coalesce(length(result), 0) + coalesce(length(error), 0) + coalesce(length(request), 0),
+        logBytes = (SELECT coalesce(sum(length(text) + 80), 0) FROM operation_logs WHERE operationId = operations.id);`,
+  },
 ];

@@ -3,6 +3,14 @@ import type { OperationRequest, Store } from '../../ports/store.ts';
 import type { Database } from './database.ts';
 import { text, toEvent, toHost, toLogLine, toOperation } from './rows.ts';
 
+/** What a row takes beside its texts, roughly. */
+const ROW_BYTES = 80;
+/** The last operations are asked for right after they end, however large one of them is. */
+const KEEP_WHATEVER_SIZE = 5;
+/** Audit events are small; these are years of an ordinary user's. */
+const KEEP_EVENTS = 20_000;
+const PRUNE_EVENTS_EVERY = 200;
+
 export function makeOperationTables(database: Database): Pick<Store, 'hosts' | 'operations' | 'events' | 'settings'> {
   return {
     hosts: {
@@ -16,12 +24,14 @@ export function makeOperationTables(database: Database): Pick<Store, 'hosts' | '
     operations: {
       // An upsert, not a replace: replacing would delete the row and with it the log that hangs on it.
       put: (operation, request) => {
-        database.run(`INSERT INTO operations (id, kind, title, projectId, hostId, state, steps, progress, cancellable, startedAt, endedAt, lastSeq, result, error, request)
-          VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (id) DO UPDATE SET title = excluded.title, projectId = excluded.projectId, state = excluded.state,
+        const [steps, result, error, asked] = [text(operation.steps), text(operation.result), text(operation.error), text(request)];
+        const bytes = [steps, result, error, asked].reduce((sum, part) => sum + Buffer.byteLength(part ?? ''), ROW_BYTES);
+        database.run(`INSERT INTO operations (id, kind, title, projectId, hostId, state, steps, progress, cancellable, startedAt, endedAt, lastSeq, result, error, request, bytes)
+          VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (id) DO UPDATE SET title = excluded.title, projectId = excluded.projectId, state = excluded.state,
           steps = excluded.steps, progress = excluded.progress, cancellable = excluded.cancellable, endedAt = excluded.endedAt, lastSeq = excluded.lastSeq,
-          result = excluded.result, error = excluded.error`,
-        operation.id, operation.kind, operation.title, operation.projectId, operation.hostId, operation.state, text(operation.steps), operation.progress,
-        operation.cancellable ? 1 : 0, operation.startedAt, operation.endedAt, operation.lastSeq, text(operation.result), text(operation.error), text(request));
+          result = excluded.result, error = excluded.error, bytes = excluded.bytes`,
+        operation.id, operation.kind, operation.title, operation.projectId, operation.hostId, operation.state, steps, operation.progress,
+        operation.cancellable ? 1 : 0, operation.startedAt, operation.endedAt, operation.lastSeq, result, error, asked, bytes);
       },
       get: (id) => { const row = database.get('SELECT * FROM operations WHERE id = ?', id); return row === undefined ? null : toOperation(row); },
       request: (id) => {
@@ -36,16 +46,24 @@ export function makeOperationTables(database: Database): Pick<Store, 'hosts' | '
         for (const line of lines) database.run('INSERT OR REPLACE INTO operation_logs VALUES (?,?,?,?,?,?)', id, line.seq, line.at, line.stepId, line.level, line.text);
       }),
       log: (id, afterSeq) => database.all('SELECT * FROM operation_logs WHERE operationId = ? AND seq > ? ORDER BY seq', id, afterSeq).map(toLogLine),
-      trimLog: (id, keep) => { database.run('DELETE FROM operation_logs WHERE operationId = ?1 AND seq <= (SELECT max(seq) FROM operation_logs WHERE operationId = ?1) - ?2', id, keep); },
-      prune: (keep) => {
-        database.run(`DELETE FROM operations WHERE state != 'running' AND id NOT IN (SELECT id FROM operations ORDER BY startedAt DESC LIMIT ?)`, keep);
+      trimLog: (id, keep, maxBytes) => database.transaction(() => {
+        database.run(`DELETE FROM operation_logs WHERE operationId = ?1 AND (seq <= (SELECT max(seq) FROM operation_logs WHERE operationId = ?1) - ?2
+          OR seq <= (SELECT max(seq) FROM (SELECT seq, sum(octet_length(text) + ${ROW_BYTES}) OVER (ORDER BY seq DESC) AS total FROM operation_logs WHERE operationId = ?1) WHERE total > ?3))`, id, keep, maxBytes);
+        database.run(`UPDATE operations SET logBytes = (SELECT coalesce(sum(octet_length(text) + ${ROW_BYTES}), 0) FROM operation_logs WHERE operationId = ?1) WHERE id = ?1`, id);
+      }),
+      prune: (keep, maxBytes) => {
+        database.run(`DELETE FROM operations WHERE state != 'running' AND id IN (SELECT id FROM (
+          SELECT id, row_number() OVER newest AS place, sum(bytes + logBytes) OVER newest AS total FROM operations WINDOW newest AS (ORDER BY startedAt DESC, id DESC)
+        ) WHERE place > ?1 OR (total > ?2 AND place > ${KEEP_WHATEVER_SIZE}))`, keep, maxBytes);
       },
     },
     events: {
       add: (event) => {
         const row = database.get('INSERT INTO events (at, kind, projectId, hostId, operationId, text, data) VALUES (?,?,?,?,?,?,?) RETURNING id',
           event.at, event.kind, event.projectId, event.hostId, event.operationId, event.text, text(event.data));
-        return { ...event, id: Number(row?.['id']) };
+        const id = Number(row?.['id']);
+        if (id % PRUNE_EVENTS_EVERY === 0) database.run('DELETE FROM events WHERE id <= ?', id - KEEP_EVENTS);
+        return { ...event, id };
       },
       list: ({ projectId, beforeId, limit }) => database.all(
         'SELECT * FROM events WHERE (?1 IS NULL OR projectId = ?1) AND (?2 IS NULL OR id < ?2) ORDER BY id DESC LIMIT ?3',

@@ -58,7 +58,7 @@ describe('the store', () => {
     store.operations.put(operation('o', 1, 'running'), { call: 'environments.save', input: { projectId: 'a' } });
     store.operations.appendLog('o', Array.from({ length: 30 }, (_, index) => ({ seq: index + 1, at: 1, stepId: null, level: 'info' as const, text: `line ${index + 1}` })));
     store.operations.put({ ...operation('o', 1), result: { ok: true } }, null);
-    store.operations.trimLog('o', 10);
+    store.operations.trimLog('o', 10, 1e6);
     expect(store.operations.log('o', 0).map(({ seq }) => seq)).toEqual([21, 22, 23, 24, 25, 26, 27, 28, 29, 30]);
     expect(store.operations.get('o')?.result).toEqual({ ok: true });
     expect(store.operations.request('o')).toMatchObject({ call: 'environments.save' });
@@ -67,7 +67,7 @@ describe('the store', () => {
   it('prunes the oldest ended operations and never a running one', () => {
     store.operations.put(operation('old-running', 1, 'running'), null);
     for (let index = 2; index < 8; index += 1) store.operations.put(operation(`o${index}`, index), null);
-    store.operations.prune(2);
+    store.operations.prune(2, 1e9);
     expect(store.operations.list({ limit: 50 }).map(({ id }) => id)).toEqual(['o7', 'o6', 'old-running']);
   });
 

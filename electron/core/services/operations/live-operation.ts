@@ -1,7 +1,8 @@
+import { ERROR_LIMITS } from '#shared/bounded-error.ts';
 import type { VesselError } from '#shared/errors.ts';
 import type { LogLine, Operation, OperationEvent, Step, StepState } from '#shared/operation.ts';
 import { overallProgress, pendingStep } from '../../domain/progress.ts';
-import { redact } from '../../domain/redact.ts';
+import { storedDetails, storedLine, storedText } from '../../domain/stored-text.ts';
 import type { Runtime } from '../../ports/runtime.ts';
 import type { OperationRequest, Store } from '../../ports/store.ts';
 import type { OperationDefinition } from './definition.ts';
@@ -11,6 +12,19 @@ const PROGRESS_EVERY_MS = 200;
 /** Lines kept per operation: enough for the worst provisioning, small in the database. */
 export const KEEP_LOG_LINES = 2000;
 const TAIL_LINES = 20;
+/** Bytes of log kept per operation: what its lines come to when they are all long. */
+export const KEEP_LOG_BYTES = 1024 * 1024;
+/** The log is cut when so many lines came since it was last. */
+const TRIM_EVERY_LINES = 500;
+const LINE_CHARS = 2000;
+const DETAIL_CHARS = 500;
+/** One call may bring the output of a program; more of it is a flood. */
+const CALL_CHARS = 200_000;
+/** Lines between two writes to the database: more than the log keeps. What comes faster is counted, not kept. */
+const BURST_LINES = 5000;
+const BURST_CHARS = KEEP_LOG_BYTES / 2;
+/** A host's provisioning has about forty. */
+const MAX_FOREIGN_STEPS = 200;
 
 export type LiveOperationOptions = {
   readonly id: string;
@@ -32,6 +46,9 @@ export class LiveOperation {
   #operation: Operation;
   #unsaved: LogLine[] = [];
   #lastSeq = 0;
+  #trimmedAt = 0;
+  #leftOut = 0;
+  #unsavedChars = 0;
   #timer: ReturnType<typeof setTimeout> | null = null;
 
   constructor({ id, definition, store, runtime, onEvent }: LiveOperationOptions) {
@@ -51,14 +68,20 @@ export class LiveOperation {
   get snapshot(): Operation { return this.#operation; }
 
   log(stepId: string | null, level: LogLine['level'], raw: string): void {
-    for (const text of redact(raw).split('\n')) {
-      const line: LogLine = { seq: ++this.#lastSeq, at: this.#runtime.now(), stepId, level, text };
-      this.#tail.push(text);
-      if (this.#tail.length > TAIL_LINES) this.#tail.shift();
-      this.#unsaved.push(line);
-      this.#onEvent({ kind: 'log', line });
+    for (const text of raw.slice(0, CALL_CHARS).split('\n', BURST_LINES + 1)) {
+      if (this.#unsaved.length >= BURST_LINES || this.#unsavedChars >= BURST_CHARS) this.#leftOut += 1;
+      else this.#addLine(stepId, level, storedLine(text, LINE_CHARS));
     }
     this.#later();
+  }
+
+  #addLine(stepId: string | null, level: LogLine['level'], text: string): void {
+    const line: LogLine = { seq: ++this.#lastSeq, at: this.#runtime.now(), stepId, level, text };
+    this.#tail.push(text);
+    if (this.#tail.length > TAIL_LINES) this.#tail.shift();
+    this.#unsaved.push(line);
+    this.#unsavedChars += text.length;
+    this.#onEvent({ kind: 'log', line });
   }
 
   /** Lines after `afterSeq`, stored or not yet stored. */
@@ -69,7 +92,7 @@ export class LiveOperation {
   stepStarted(id: string): void { this.#changeStep(id, { state: 'running', startedAt: this.#runtime.now() }); this.#flush(); }
 
   stepProgress(id: string, fraction: number, detail: string | undefined): void {
-    this.#changeStep(id, { progress: Math.min(1, Math.max(0, fraction)), ...(detail === undefined ? {} : { detail: redact(detail) }) });
+    this.#changeStep(id, { progress: Math.min(1, Math.max(0, fraction)), ...(detail === undefined ? {} : { detail: storedLine(detail, DETAIL_CHARS) }) });
     this.#later();
   }
 
@@ -77,13 +100,13 @@ export class LiveOperation {
     const known = this.#operation.steps.find((step) => step.id === id);
     this.#changeStep(id, {
       state, endedAt: this.#runtime.now(), progress: state === 'done' || state === 'skipped' ? 1 : known?.progress ?? 0,
-      ...(detail === undefined ? {} : { detail: redact(detail) }),
+      ...(detail === undefined ? {} : { detail: storedLine(detail, DETAIL_CHARS) }),
     });
     this.#flush();
   }
 
   showSteps(steps: readonly Step[]): void {
-    this.#operation = { ...this.#operation, steps: [...steps] };
+    this.#operation = { ...this.#operation, steps: steps.slice(0, MAX_FOREIGN_STEPS).map((step) => ({ ...step, id: storedLine(step.id, LINE_CHARS), title: storedLine(step.title, DETAIL_CHARS), detail: storedLine(step.detail, DETAIL_CHARS) })) };
     this.#recount();
     this.#later();
   }
@@ -94,8 +117,8 @@ export class LiveOperation {
 
   fail(error: VesselError): void {
     const shape = error.toShape();
-    const logTail = shape.logTail.length > 0 ? shape.logTail.map((line) => redact(line)) : [...this.#tail];
-    this.#end({ state: error.code === 'CANCELLED' ? 'cancelled' : 'failed', error: { ...shape, message: redact(shape.message), logTail } });
+    const logTail = shape.logTail.length > 0 ? shape.logTail.map((line) => storedLine(line, LINE_CHARS)) : [...this.#tail];
+    this.#end({ state: error.code === 'CANCELLED' ? 'cancelled' : 'failed', error: { ...shape, message: storedText(shape.message, ERROR_LIMITS.messageChars), hint: storedText(shape.hint, ERROR_LIMITS.hintChars), details: storedDetails(shape.details), logTail } });
   }
 
   #end(change: Partial<Operation>): void {
@@ -104,7 +127,7 @@ export class LiveOperation {
     const steps = this.#operation.steps.map((step): Step => (step.state === 'running' ? { ...step, state: rest, endedAt: now } : step));
     this.#operation = { ...this.#operation, steps, cancellable: false, endedAt: now, ...change };
     this.#flush();
-    this.#store.operations.trimLog(this.id, KEEP_LOG_LINES);
+    this.#trim();
   }
 
   #changeStep(id: string, change: Partial<Step>): void {
@@ -114,17 +137,25 @@ export class LiveOperation {
 
   #recount(): void { this.#operation = { ...this.#operation, progress: overallProgress(this.#operation.steps) }; }
 
+  #trim(): void {
+    this.#store.operations.trimLog(this.id, KEEP_LOG_LINES, KEEP_LOG_BYTES);
+    this.#trimmedAt = this.#lastSeq;
+  }
+
   #later(): void { this.#timer ??= setTimeout(() => this.#flush(), PROGRESS_EVERY_MS); }
 
   #flush(): void {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
+    if (this.#leftOut > 0) this.#addLine(null, 'warn', `… ${this.#leftOut} more lines came too fast and were left out`);
+    this.#leftOut = 0;
     this.#operation = { ...this.#operation, lastSeq: this.#lastSeq };
     this.#store.operations.put(this.#operation, this.#request);
     if (this.#unsaved.length > 0) {
       this.#store.operations.appendLog(this.id, this.#unsaved);
       this.#unsaved = [];
-      if (this.#lastSeq % 500 === 0) this.#store.operations.trimLog(this.id, KEEP_LOG_LINES);
+      this.#unsavedChars = 0;
+      if (this.#lastSeq - this.#trimmedAt >= TRIM_EVERY_LINES) this.#trim();
     }
     this.#onEvent({ kind: 'operation', operation: this.#operation });
   }

@@ -9,6 +9,8 @@ import { runSteps } from './run-steps.ts';
 
 /** Ended operations that stay in the database. */
 const KEEP_OPERATIONS = 2000;
+/** What all operations and their logs may take in the database: two thousand ordinary ones come to a tenth of it. */
+export const KEEP_OPERATION_BYTES = 64 * 1024 * 1024;
 
 export type StartedOperation = { readonly operationId: string; readonly done: Promise<Operation> };
 type Entry = { readonly live: LiveOperation; readonly exclusive: boolean; readonly done: Promise<Operation> };
@@ -18,7 +20,8 @@ export class Operations {
   readonly #store: Store;
   readonly #runtime: Runtime;
   readonly #live = new Map<string, Entry>();
-  readonly #watchers = new Map<string, Set<Mailbox<OperationEvent>>>();
+  /** A reader is told that there are new lines, and reads them when it gets round to it: nothing piles up for a slow one. */
+  readonly #watchers = new Map<string, Set<Mailbox<Operation | 'log'>>>();
   readonly #listeners = new Set<(operation: Operation) => void>();
   #closing = false;
 
@@ -26,7 +29,7 @@ export class Operations {
     this.#store = store;
     this.#runtime = runtime;
     this.#endInterrupted();
-    store.operations.prune(KEEP_OPERATIONS);
+    store.operations.prune(KEEP_OPERATIONS, KEEP_OPERATION_BYTES);
   }
 
   /**
@@ -95,20 +98,20 @@ export class Operations {
   /** The operation, its log after `afterSeq`, then everything that follows until it has ended. */
   async *watch(id: string, afterSeq: number, signal: AbortSignal): AsyncGenerator<OperationEvent, void> {
     const operation = this.get(id);
-    const mailbox = new Mailbox<OperationEvent>(signal);
+    const mailbox = new Mailbox<Operation | 'log'>(signal);
     const watchers = this.#watchers.get(id) ?? new Set();
     this.#watchers.set(id, watchers.add(mailbox));
     try {
       let seq = afterSeq;
-      for (const line of this.log(id, afterSeq)) mailbox.push({ kind: 'log', line });
+      mailbox.push('log', 'log');
       if (!this.#live.has(id)) mailbox.close();
       yield { kind: 'operation', operation };
-      for await (const event of mailbox) {
-        if (event.kind === 'log') {
-          if (event.line.seq <= seq) continue;
-          seq = event.line.seq;
+      for await (const item of mailbox) {
+        if (item !== 'log') { yield { kind: 'operation', operation: item }; continue; }
+        for (const line of this.log(id, seq)) {
+          seq = line.seq;
+          yield { kind: 'log', line };
         }
-        yield event;
       }
     } finally {
       watchers.delete(mailbox);
@@ -159,11 +162,12 @@ export class Operations {
       live.fail(known);
     }
     for (const mailbox of this.#watchers.get(live.id) ?? []) mailbox.close();
+    this.#store.operations.prune(KEEP_OPERATIONS, KEEP_OPERATION_BYTES);
     return live.snapshot;
   }
 
   #tell(id: string, event: OperationEvent): void {
-    for (const mailbox of this.#watchers.get(id) ?? []) mailbox.push(event, event.kind === 'operation' ? 'operation' : null);
+    for (const mailbox of this.#watchers.get(id) ?? []) mailbox.push(event.kind === 'operation' ? event.operation : 'log', event.kind);
     if (event.kind === 'operation') for (const listener of this.#listeners) listener(event.operation);
   }
 
