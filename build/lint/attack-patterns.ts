@@ -75,7 +75,7 @@ function isSlow(pattern: RegExp, attack: Attack): boolean {
     const text = attack.prefix + attack.pump.repeat(Math.ceil(characters / attack.pump.length)) + REFUSED;
     let quickest = Infinity;
     for (let attempt = 0; attempt < TRIES && quickest > LIMIT_MS; attempt += 1) {
-      // Of the processor, not of the clock: a busy machine must not accuse anybody.
+      // Of the processor, not of the clock: a busy machine makes no pattern slow.
       const before = process.threadCpuUsage();
       text.replace(pattern, '');
       const { user, system } = process.threadCpuUsage(before);

@@ -1,6 +1,8 @@
-import { expect, test } from 'vitest';
+import { expect, it, test } from 'vitest';
 import { formatAgo, formatBytes, formatDuration } from './format.ts';
 import { nearest } from './nearest.ts';
+import { Output } from './output.ts';
+import type { Runtime } from './runtime.ts';
 import { makeStyle, oneLine, printable } from './style.ts';
 import { renderTable } from './table.ts';
 
@@ -32,7 +34,7 @@ test('colours obey NO_COLOR, a dumb terminal and a pipe', () => {
 });
 
 test('text from a guest cannot steer the terminal', () => {
-  expect(printable('a\u001b]0;title\u0007b\u001b[2Jc\rd\n\te')).toBe('a·]0;title·b·[2Jc·d\n\te');
+  expect(printable('a\u001b]0;title\u0007b\u001b[2Jc\rd\n\te')).toBe('a␛]0;title␇b␛[2Jc␍d\n\te');
   expect(oneLine('a\n\tb')).toBe('a b');
 });
 
@@ -40,4 +42,9 @@ test('the nearest word is named only when it is near', () => {
   expect(nearest('opne', ['open', 'close'])).toBe('open');
   expect(nearest('dmeo', ['demo', 'shop'])).toBe('demo');
   expect(nearest('zzz', ['demo', 'shop'])).toBeNull();
+});
+
+it.each([[true, 'a␛]0;x␇b'], [false, 'a\u001b]0;x\u0007b'], [undefined, 'a\u001b]0;x\u0007b']])('shows control characters of a file on a terminal (%s) and leaves them to a pipe', (isTTY, shown) => {
+  const output = new Output({ stdout: { isTTY }, stderr: {}, env: {} } as unknown as Runtime, false);
+  expect(output.foreign('a\u001b]0;x\u0007b')).toBe(shown);
 });

@@ -29,6 +29,9 @@ export class Output {
     if (line !== '') this.#runtime.stdout.write(`${line}\n`);
   }
 
+  /** A text of a file as the whole answer: byte for byte into a file or a pipe, with its control characters shown on a terminal. */
+  foreign(text: string): string { return this.#runtime.stdout.isTTY === true ? printable(text) : text; }
+
   /** A remark beside the answer; silent with `--json`. */
   note(text: string): void {
     if (!this.json) this.#runtime.stderr.write(`${text}\n`);

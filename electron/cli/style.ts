@@ -12,10 +12,5 @@ export function makeStyle(stream: OutputStream, env: Readonly<Record<string, str
   return (format, text) => coloured ? styleText(format, text, { validateStream: false }) : text;
 }
 
-// C0 but tab and newline, DEL, C1, and the two bidirectional override families.
-const CONTROL = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g;
-
-/** Text that came from a guest, an archive or a name: cannot move the cursor, recolour or retitle the reader's terminal. */
-export const printable = (text: string): string => text.replace(CONTROL, '\u00b7');
-/** The same on one line. */
-export const oneLine = (text: string): string => printable(text.replace(/[\n\t]+/g, ' '));
+/** Everything that a guest, an archive or a person named goes through one of these before a terminal sees it. */
+export { visible as printable, visibleLine as oneLine } from '#shared/visible-text.ts';

@@ -21,7 +21,7 @@ export function registerProjectDrafts(group: Command, use: Use): void {
       const { id } = options.save === true || options.discard === true || options.take !== undefined ? await livingProject(context, query) : await anyProject(context, query);
       if (options.review === true || options.patch === true) {
         const review = await session.call('drafts.review', { projectId: id });
-        output.result({ id, ...review }, () => options.patch === true ? review.patch.replace(/\n$/, '') : review.files.length === 0 ? 'No changes.' : renderTable(['fits', 'path'], review.files.map(({ fit, path }) => [{ text: fit, format: fit === 'conflict' ? 'red' : fit === 'merges' ? 'yellow' : 'green' }, path]), output.style));
+        output.result({ id, ...review }, () => options.patch === true ? output.foreign(review.patch.replace(/\n$/, '')) : review.files.length === 0 ? 'No changes.' : renderTable(['fits', 'path'], review.files.map(({ fit, path }) => [{ text: fit, format: fit === 'conflict' ? 'red' : fit === 'merges' ? 'yellow' : 'green' }, path]), output.style));
         return;
       }
       if (options.take !== undefined) {

@@ -34,14 +34,14 @@ export function registerProjectFiles(group: Command, use: Use): void {
     }));
 
   group.command('show').summary('print a file of a revision')
-    .description('Prints a text file of a revision. Binary and very large files are copied out instead, with `copy-out`.')
+    .description('Prints a text file of a revision; on a terminal its control characters are shown (␛) and do nothing, into a file or pipe it goes as it is. Binary and very large files are copied out instead, with `copy-out`.')
     .argument('<project>', PROJECT_HELP).argument('<path>', 'a file of the workspace').option(...REV)
     .action(use(async (context, [query, path]: [string, string], options: Rev) => {
       const { id } = await anyProject(context, query);
       const file = await context.session.call('archive.file', { projectId: id, path, ...revOf(options) });
       const { content } = file;
       if (content.form !== 'text' && !context.output.json) throw new VesselError('BAD_REQUEST', `${path} is ${content.form === 'binary' ? 'no UTF-8 text' : 'too large to print'}`, { hint: `vessel project copy-out ${id} --to <folder> ${path}` });
-      context.output.result({ id, ...file }, () => (content.form === 'text' ? content.text.replace(/\n$/, '') : ''));
+      context.output.result({ id, ...file }, () => (content.form === 'text' ? context.output.foreign(content.text.replace(/\n$/, '')) : ''));
     }));
 
   group.command('search').summary('search names and contents of a revision')

@@ -166,6 +166,47 @@ describe('the guest client', () => {
       await expect(client.exec(request)).rejects.toThrow(expect.objectContaining({ code: 'GUEST_UNREACHABLE' }));
       expect([connections, starts]).toEqual([2, 1]);
     });
+    it('takes output no faster than it is read, and all of it', async () => {
+      const pieces = 400;
+      let waiting = 0;
+      sockets.on('connection', (socket) => { socket.on('message', () => {
+        socket.send(JSON.stringify({ type: 'started', pid: 7 }));
+        for (let index = 0; index < pieces; index += 1) socket.send(Buffer.concat([Buffer.of(EXEC_FRAME.stdout), Buffer.alloc(256 * 1024, index % 256)]));
+        socket.send(JSON.stringify({ type: 'exit', code: 0, signal: null }));
+        setInterval(() => { waiting = socket.bufferedAmount; }, 5).unref();
+      }); });
+      const exec = await client.exec(request);
+      // What the kernel holds for both ends is a few megabytes; the rest of the hundred stays with the guest.
+      let last = -1;
+      await expect.poll(() => { const same = waiting > 0 && waiting === last; last = waiting; return same; }, { interval: 100 }).toBe(true);
+      expect(waiting).toBeGreaterThan(pieces * 256 * 1024 * 0.8);
+      let read = 0;
+      for await (const { data } of exec.output) read += data.length;
+      expect(read).toBe(pieces * 256 * 1024);
+      expect(await exec.exit).toEqual({ code: 0, signal: null });
+    });
+    it.each<[string, (socket: import('ws').WebSocket) => void]>([
+      ['output before it started', (socket) => socket.send(Buffer.of(EXEC_FRAME.stdout, 1))],
+      ['an exit before it started', (socket) => socket.send(JSON.stringify({ type: 'exit', code: 0, signal: null }))],
+      ['a frame of two megabytes', (socket) => socket.send(Buffer.alloc(2_000_000, 1))],
+      ['a message of another kind', (socket) => socket.send('{"type":"sudo"}')],
+      ['JSON without an end', (socket) => socket.send('['.repeat(500_000))],
+    ])('ends a command of which the guest sends %s', async (_what, misbehave) => {
+      sockets.on('connection', (socket) => { socket.on('error', () => undefined); socket.on('message', () => misbehave(socket)); });
+      await expect(client.exec(request)).rejects.toThrow(expect.objectContaining({ code: 'GUEST_UNREACHABLE' }));
+    });
+    it('waits with input while the command does not read', async () => {
+      sockets.on('connection', (socket) => { socket.on('message', () => { socket.send(JSON.stringify({ type: 'started', pid: 7 })); socket.pause(); }); });
+      const exec = await client.exec(request);
+      let sent = 0;
+      const pump = (async () => { for (;;) { await exec.write(Buffer.alloc(64 * 1024)); sent += 1; if (sent > 2000) return 'took all'; } })();
+      let last = -1;
+      await expect.poll(() => { const same = sent > 0 && sent === last; last = sent; return same; }, { interval: 100 }).toBe(true);
+      expect(sent).toBeLessThan(400);
+      exec.close();
+      await pump;
+      for (const socket of sockets.clients) socket.terminate();
+    });
     it('fails the exit when the connection is cut', async () => {
       sockets.on('connection', (socket) => { socket.on('message', () => { socket.send(JSON.stringify({ type: 'started', pid: 7 })); setTimeout(() => socket.terminate(), 20); }); });
       const exec = await client.exec(request);
