@@ -6,6 +6,7 @@ import { makeSupabaseIndex } from '../../electron/core/adapters/cold-supabase/in
 import { memorySecrets, signedIn } from '../../electron/core/adapters/cold-supabase/testing/signed-in.ts';
 import { makeKeyRing } from '../../electron/core/adapters/sealed/key-ring.ts';
 import { makeSealedBackend } from '../../electron/core/adapters/sealed/sealed-backend.ts';
+import { makeEncryptionPins } from '../../electron/core/services/cloud/encryption-pins.ts';
 import { makeSealedNames } from '../../electron/core/services/cloud/sealed-names.ts';
 import { timed } from './stats.ts';
 
@@ -31,9 +32,9 @@ process.stdout.write(`${JSON.stringify({ form, bytes, upMs: Math.round(up.ms), r
 async function sealed(): Promise<typeof user.archives> {
   const ring = makeKeyRing(memorySecrets());
   const facts = new Map<string, string>();
-  const names = makeSealedNames({ get: (key) => facts.get(key) ?? null, put: (key, value) => { facts.set(key, value ?? '{}'); } });
+  const kept = { get: (key: string): string | null => facts.get(key) ?? null, put: (key: string, value: string | null): void => { if (value === null) facts.delete(key); else facts.set(key, value); } };
   const index = makeSupabaseIndex(user.session, { id: crypto.randomUUID(), name: 'bench' });
-  const backend = makeSealedBackend({ kind: 'supabase', archives: user.archives, index }, { ring, names, spool: `${user.folder}/sealed` });
+  const backend = makeSealedBackend({ kind: 'supabase', archives: user.archives, index }, { ring, names: makeSealedNames(kept), pins: makeEncryptionPins(kept, () => 'bench'), spool: `${user.folder}/sealed` });
   await backend.encryption.set(await ring.keep(ring.make().phrase), true);
   return backend.archives;
 }

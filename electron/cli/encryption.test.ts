@@ -23,6 +23,15 @@ describe('vessel encryption', () => {
     expect((await runIn(home, 'encryption', 'status')).out).toMatch(/locked[^]*supabase[^]*2/);
   });
 
+  it('asks what to believe when the cloud says something else, with exit code 1', async () => {
+    const error = new VesselError('ENCRYPTION_CHANGED', 'The cloud says that encryption is off').toShape();
+    const status: EncryptionStatus = { state: 'changed', stores: [{ store: 'supabase', state: 'changed', keyId: 'a'.repeat(32), lockedProjects: 0, error }], unfinished: null, operationId: null };
+    await serve({ calls: { 'encryption.status': async () => status } });
+    const shown = await runIn(home, 'encryption', 'status');
+    expect(shown.code).toBe(1);
+    expect(shown.out).toMatch(/changed[^]*says that encryption is off[^]*vessel encryption off[^]*vessel encryption on/);
+  });
+
   it('prints the phrase once for a script, also when turning it on failed', async () => {
     const heard: unknown[] = [];
     await serve({ calls: {

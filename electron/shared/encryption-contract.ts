@@ -1,21 +1,24 @@
 import { z } from 'zod';
 import { ErrorShapeSchema } from './errors.ts';
 
-/** `locked`: the account's archives are encrypted and their key is not on this computer; `unknown`: the store was never asked yet. */
+/**
+ * `locked`: the account's archives are encrypted and their key is not on this computer; `changed`: the cloud says something else than this computer
+ * knows, without a proof, and nothing is uploaded until `turnOn` or `turnOff` decides; `unknown`: the store was never asked yet.
+ */
 export const StoreEncryptionSchema = z.object({
   store: z.enum(['supabase', 's3']),
-  state: z.enum(['off', 'on', 'locked', 'unknown']),
+  state: z.enum(['off', 'on', 'locked', 'changed', 'unknown']),
   /** Names the key without telling anything of it; null where none was ever made. */
   keyId: z.string().nullable(),
   /** Projects that were seen there and cannot be read. */
   lockedProjects: z.number().int(),
-  /** Why the answer may be an old one. */
+  /** Why the answer may be an old one; for `changed`, what differs. */
   error: ErrorShapeSchema.nullable(),
 });
 
 export const EncryptionStatusSchema = z.object({
-  /** Of all stores together: `locked` when one is, `on` when one is; `unavailable` while no store is set up. */
-  state: z.enum(['unavailable', 'off', 'on', 'locked']),
+  /** Of all stores together: `changed` when one is, else `locked` when one is, else `on` when one is; `unavailable` while no store is set up. */
+  state: z.enum(['unavailable', 'off', 'on', 'locked', 'changed']),
   stores: z.array(StoreEncryptionSchema),
   /** What was begun and not yet ended: archives of both forms lie there. It goes on at the next start, unless somebody cancelled it. */
   unfinished: z.enum(['encrypt', 'decrypt']).nullable(),

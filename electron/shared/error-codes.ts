@@ -81,6 +81,7 @@ export const ERROR_CODES = {
   CLOUD_FILE_TOO_LARGE: { title: 'The archive is larger than the cloud takes', hint: 'Leave more out of the archive, raise the limit of your plan, or keep this project on this computer.', retryable: false },
   CLOUD_PAUSED: { title: 'The cloud project is paused', hint: 'Wake it in its dashboard; Vessel goes on by itself.', retryable: true },
   ENCRYPTION_LOCKED: { title: 'What is in the cloud is encrypted, and its key is not on this computer', hint: 'Unlock it with the recovery phrase in Settings, or `vessel encryption unlock`.', retryable: false },
+  ENCRYPTION_CHANGED: { title: 'The cloud says something else about your encryption than this computer knows', hint: 'Did you turn encryption off or remove the data of the account on another computer? Then run `vessel encryption off`. If not, run `vessel encryption on`: it goes on with the same key.', retryable: false },
   ENCRYPTION_WRONG_KEY: { title: 'This is the key of other archives', hint: 'Use the recovery phrase that was shown when encryption was turned on for this account.', retryable: false },
   ENCRYPTION_PHRASE_INVALID: { title: 'This is not a recovery phrase', hint: 'Type all 24 words in their order; the message says what is wrong with them.', retryable: false },
   ENCRYPTION_NOT_CONFIRMED: { title: 'The words are not those of the recovery phrase', hint: 'Look them up in what you wrote down. Nothing was turned on.', retryable: false },

@@ -20,11 +20,11 @@ type Begun = { readonly keyId: string; readonly phrase: string | null; readonly 
 export function registerEncryption(program: Command, use: Use): void {
   const encryption = program.command('encryption').summary('encrypt archives before they leave this computer').description('Archives in Supabase and S3 as ciphertext that only the computers with your key can read. Files of this computer stay as they are.');
 
-  encryption.command('status').summary('show whether archives are encrypted, and whether the key is here').description('Exit code 1 when they are locked: encrypted, and their key is not on this computer.')
+  encryption.command('status').summary('show whether archives are encrypted, and whether the key is here').description('Exit code 1 when they are locked (encrypted, and their key is not on this computer), or when the cloud says something else than this computer knows: then nothing is uploaded until `encryption on` or `encryption off` decides.')
     .action(use(async (context) => {
       const status = await context.session.call('encryption.status', {});
       show(context, status);
-      return status.state === 'locked' ? EXIT.failed : EXIT.ok;
+      return status.state === 'locked' || status.state === 'changed' ? EXIT.failed : EXIT.ok;
     }));
 
   encryption.command('on').summary('turn it on, and encrypt what is there').description('The first time a key is made and its recovery phrase of 24 words is shown, once: it is the only way to read the archives without this computer. On a terminal two of the words are asked for; otherwise the phrase is printed, in JSON as `phrase`, and it begins at once.')
@@ -98,7 +98,7 @@ async function finish(context: Context, start: () => Promise<{ readonly operatio
 }
 
 const MEANINGS: Readonly<Record<EncryptionStatus['state'], string>> = {
-  unavailable: 'no cloud is set up', off: 'off', on: 'on', locked: 'locked: the key is not on this computer',
+  unavailable: 'no cloud is set up', off: 'off', on: 'on', locked: 'locked: the key is not on this computer', changed: 'changed: nothing is uploaded until you choose',
 };
 
 function show({ output }: Context, status: EncryptionStatus): void {
@@ -107,6 +107,7 @@ function show({ output }: Context, status: EncryptionStatus): void {
       ['encryption', { text: MEANINGS[status.state], format: status.state === 'on' ? 'green' : 'yellow' }],
       ...(status.unfinished === null ? [] : [['unfinished', { text: `${status.unfinished}: ${status.operationId === null ? '`vessel encryption resume` goes on' : 'under way'}`, format: 'yellow' }] as const]),
     ], output.style),
+    ...status.stores.flatMap(({ state, error }) => (state === 'changed' && error !== null ? [`${error.message}\n  fix  ${error.hint}`] : [])),
     ...(status.stores.length === 0 ? [] : [renderTable(['store', 'state', 'key', 'locked projects'], status.stores.map(({ store, state, keyId, lockedProjects }) => [store, state, keyId ?? '-', String(lockedProjects)]), output.style)]),
   ].join('\n'));
 }

@@ -1,4 +1,4 @@
-import type { ArchiveKeys, SealedNames } from './encryption.ts';
+import type { ArchiveKeys, EncryptionPins, SealedNames } from './encryption.ts';
 import type { RemoteBackend, RemoteKind, UploadJournal } from './remote-store.ts';
 import type { SecretStore } from './secret-store.ts';
 
@@ -31,7 +31,7 @@ export type CloudConnector = {
   /** Keys of encrypted archives. */
   readonly keys: ArchiveKeys;
   /** The same back end, seen through the key of its account where archives are encrypted. */
-  sealed(backend: RemoteBackend, names: SealedNames): RemoteBackend;
+  sealed(backend: RemoteBackend, names: SealedNames, pins: EncryptionPins): RemoteBackend;
 };
 
 /** The back end of a kind, if it is set up and somebody is signed in. */

@@ -90,14 +90,18 @@ export type RemoteIndex = {
   usedBytes(): Promise<number>;
   /** Whether the account's archives are to be encrypted, and with which key; null when that was never turned on. */
   encryption(): Promise<EncryptionRecord | null>;
-  /** Writes the record if it still has `rev` (null: if there is none); false when somebody else was faster. The key never changes. */
-  putEncryption(record: Pick<EncryptionRecord, 'keyId' | 'enabled'>, rev: number | null): Promise<boolean>;
+  /** Writes the record if it still has `rev` (null: if there is none); false when another device was faster. The key never changes. */
+  putEncryption(record: { readonly keyId: string; readonly enabled: boolean; readonly proof: string }, rev: number | null): Promise<boolean>;
   /** Forgets the record; for an account whose data are removed. */
   removeEncryption(): Promise<void>;
 };
 
 /** What a back end knows of the encryption of an account: the name of its key, never the key. */
-export type EncryptionRecord = { readonly keyId: string; readonly enabled: boolean; readonly rev: number };
+export type EncryptionRecord = {
+  readonly keyId: string; readonly enabled: boolean; readonly rev: number;
+  /** A statement of `enabled` that only the key can make; null in records from before there were any. */
+  readonly proof?: string | null;
+};
 
 /** An object that no row names. */
 export type Leftover = { readonly projectId: string; readonly sha256: string; readonly key: string; readonly bytes: number };

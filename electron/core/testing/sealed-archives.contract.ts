@@ -10,6 +10,7 @@ import { memorySecrets } from '../adapters/cold-supabase/testing/signed-in.ts';
 import { makeKeyRing, type KeyRing } from '../adapters/sealed/key-ring.ts';
 import { makeSealedBackend } from '../adapters/sealed/sealed-backend.ts';
 import type { TestAccount, TestCloud } from '../adapters/sealed/testing/test-clouds.ts';
+import { makeEncryptionPins } from '../services/cloud/encryption-pins.ts';
 import { makeSealedNames } from '../services/cloud/sealed-names.ts';
 
 type Sealed = RemoteBackend & { readonly encryption: BackendEncryption };
@@ -22,8 +23,8 @@ export function sealedArchivesContract(name: string, { cloud, account, folder }:
     const raw = await account().device({ id: crypto.randomUUID(), name: 'alone' });
     const ring = makeKeyRing(memorySecrets());
     const facts = new Map<string, string>();
-    const names = makeSealedNames({ get: (key) => facts.get(key) ?? null, put: (key, value) => { if (value === null) facts.delete(key); else facts.set(key, value); } });
-    const backend = makeSealedBackend(raw, { ring, names, spool: join(folder(), 'spool') });
+    const kept = { get: (key: string): string | null => facts.get(key) ?? null, put: (key: string, value: string | null): void => { if (value === null) facts.delete(key); else facts.set(key, value); } };
+    const backend = makeSealedBackend(raw, { ring, names: makeSealedNames(kept), pins: makeEncryptionPins(kept, () => 'alone'), spool: join(folder(), 'spool') });
     await backend.encryption.set(await ring.keep(ring.make().phrase), true);
     return { backend, raw, ring };
   }

@@ -13,10 +13,12 @@ import type { RemoteBackend } from '../ports/remote-store.ts';
 import type { BackendEncryption } from '../ports/encryption.ts';
 import { Encryption } from '../services/cloud/encryption.ts';
 import { CloudLimits } from '../services/cloud/limits.ts';
+import { makeEncryptionPins } from '../services/cloud/encryption-pins.ts';
 import { makeSealedNames } from '../services/cloud/sealed-names.ts';
 import { Sync, type SyncReport } from '../services/cloud/sync.ts';
 import { recordRevision } from '../services/revisions.ts';
 import { sealedArchivesContract } from './sealed-archives.contract.ts';
+import { sealedPinContract } from './sealed-pin.contract.ts';
 import { makeWorld, type World } from './world.ts';
 import { storedZip } from '../adapters/archive/stored-zip.fixture.ts';
 import { memorySecrets } from '../adapters/cold-supabase/testing/signed-in.ts';
@@ -58,11 +60,11 @@ export function sealedContract(name: string, startCloud: () => Promise<TestCloud
       const { facts } = world.context.store.sync;
       let asked = 0;
       // Each question about the record is half a minute after the one before.
-      const backend = makeSealedBackend(raw, { ring, names: makeSealedNames(facts), spool: join(folder, `${deviceName}-up`), now: () => (asked += 31_000) });
+      const backend = makeSealedBackend(raw, { ring, names: makeSealedNames(facts), pins: makeEncryptionPins(facts, () => 'the account'), spool: join(folder, `${deviceName}-up`), now: () => (asked += 31_000) });
       facts.put('defaultStore', cloud.kind);
       Object.assign(world.cold, makeTieredColdStore({ ...world.cold }, (id) => (world.context.store.sync.get(id) === null ? null : backend.archives), join(folder, `${deviceName}-down`)));
-      const sync = new Sync({ context: world.context, device, backends: (kind) => (kind === cloud.kind ? backend : null), limits: new CloudLimits(() => ({ maxFileBytes: null, totalBytes: null }), Date.now) });
-      const encryption = new Encryption({ context: world.context, keys: ring, stores: () => [{ kind: cloud.kind, encryption: backend.encryption }], sync: () => sync.now() });
+      const sync = new Sync({ context: world.context, device, backends: (kind) => (kind === cloud.kind ? backend : null), limits: new CloudLimits(() => ({ maxFileBytes: null, totalBytes: null }), Date.now), heldBack: (kind) => encryption.heldBack(kind) });
+      const encryption: Encryption = new Encryption({ context: world.context, keys: ring, stores: () => [{ kind: cloud.kind, encryption: backend.encryption }], sync: () => sync.now() });
       return { name: deviceName, world, raw, backend, ring, encryption, sync };
     };
     const made: Computer = {
@@ -343,4 +345,7 @@ export function sealedContract(name: string, startCloud: () => Promise<TestCloud
       expect(await one.raw.archives.list(id)).toEqual([]);
     });
   });
+
+  // After the others, which look at the whole server: some of it ends in plain.
+  sealedPinContract(name, { computer, create: (one, projectName) => create(one as Computer, projectName), save: (one, ...rest) => save(one as Computer, ...rest), turnOn: (one) => turnOn(one as Computer), contents: (one, id) => contents(one as Computer, id), found });
 }

@@ -18,6 +18,7 @@ const STATES: Readonly<Record<EncryptionStatus['state'], string>> = {
   off: 'Whoever runs the cloud can read your archives there. Encrypted, only your computers can: names of projects, files and settings too.',
   on: 'Archives are encrypted before they leave this computer. What lies on this computer stays as it is.',
   locked: 'The archives in the cloud are encrypted, and their key is not on this computer. Nothing goes up or comes down until it is unlocked.',
+  changed: 'The cloud says something else about your encryption than this computer knows. Nothing is uploaded until you choose.',
 };
 const WORDS = { encrypt: 'encrypted', decrypt: 'decrypted' } as const;
 const STORES = { supabase: 'the cloud', s3: 'the bucket' } as const;
@@ -53,6 +54,16 @@ export function EncryptionCard(): ReactNode {
       />
       <div className="flex flex-col gap-4 p-5 empty:hidden" data-testid="encryption" data-state={state}>
         {state === 'locked' && <UnlockForm locked={status.stores.reduce((sum, { lockedProjects }) => sum + lockedProjects, 0)} onUnlocked={reload} />}
+        {state === 'changed' && (
+          <div className="flex flex-col gap-3" role="alert" data-testid="encryption-changed">
+            {status.stores.flatMap(({ store, state: at, error }) => (at === 'changed' && error !== null ? [<p key={store} className="text-warn">{error.message}</p>] : []))}
+            <p>Did you turn encryption off or remove the data of the account on another computer? If not, keep it on: your key stays the same.</p>
+            <div className="flex gap-2">
+              <Button icon={<LockKeyhole size={14} />} onClick={() => void begin().then(reload)} data-testid="encryption-keep">Keep it on</Button>
+              <Button onClick={() => setTurningOff(true)} data-testid="encryption-off">I turned it off…</Button>
+            </div>
+          </div>
+        )}
         {half.map(({ store }) => (
           <div key={store} className="flex items-center justify-between gap-4">
             <p className="text-warn">{`Not for ${STORES[store]} yet.`}</p>

@@ -19,7 +19,7 @@ export function makeCloudConnector({ home, secrets }: { readonly home: string; r
     deviceName: hostname().split('.')[0]?.slice(0, 60) || 'this computer',
     secrets,
     keys: ring,
-    sealed: (backend, names) => makeSealedBackend(backend, { ring, names, spool }),
+    sealed: (backend, names, pins) => makeSealedBackend(backend, { ring, names, pins, spool }),
     supabase(settings, device, journal) {
       const session = new SupabaseSession(settings, secrets, () => Date.now());
       const api = new StorageApi(session);

@@ -170,6 +170,31 @@ it('is forgotten with the data of the account, and never mixed up with another a
   expect(await sealedRows()).toContainEqual({ name: 'Plain', sealed: false });
 });
 
+it('stays on after another computer removed the data of the account, until a person says otherwise', async () => {
+  await signedIn();
+  const { id } = await create('Shop');
+  const phrase = await turnOn();
+  await call('sync.now', {});
+  // As `account delete-data` leaves things.
+  for (const table of ['projects', 'encryption']) await stack.cluster.pool.query(`delete from ${table} where user_id = $1`, [cloud.user?.userId]);
+  await restart();
+  await create('Other');
+  expect(await call('sync.now', {})).toMatchObject({ error: { code: 'ENCRYPTION_CHANGED' } });
+  expect(await sealedRows()).toEqual([]);
+  expect(await call('account.status', {})).toMatchObject({ state: 'failing', error: { code: 'ENCRYPTION_CHANGED' } });
+  expect(await call('encryption.status', {})).toMatchObject({ state: 'changed' });
+  const { keyId, phrase: second } = await call('encryption.begin', {});
+  expect(second).toBeNull();
+  expect(await ended(await call('encryption.turnOn', { keyId }))).toBe('succeeded');
+  await call('encryption.unlock', { phrase });
+  expect(await ended(await call('projects.moveToStore', { projectId: id, store: 'supabase' }))).toBe('succeeded');
+  expect(await sealedRows()).toEqual([{ name: 'encrypted', sealed: true }, { name: 'encrypted', sealed: true }]);
+  // Another account of this computer is asked nothing, and finds its own as it was.
+  await call('account.signOut', {});
+  await call('account.signIn', { email, password: PASSWORD });
+  expect(await call('encryption.status', {})).toMatchObject({ state: 'on' });
+});
+
 it('shows what it knew when the network is gone', async () => {
   await signedIn();
   await turnOn();

@@ -9,7 +9,7 @@ const ArchiveSchema = z.object({
   id: z.string(), projectId: z.string(), parentId: z.string().nullable(), branch: z.string().nullable(), device: z.string(), sha256: z.string(), bytes: z.number(), files: z.number(),
   contentBytes: z.number(), leftOut: z.array(z.object({ path: z.string(), reason: z.string() })), reason: z.string(), savedAt: z.number(), sealed: z.string().optional(),
 });
-const EncryptionSchema = z.object({ v: z.literal(1), keyId: z.string(), enabled: z.boolean(), rev: z.number() });
+const EncryptionSchema = z.object({ v: z.literal(1), keyId: z.string(), enabled: z.boolean(), rev: z.number(), proof: z.string().nullish() });
 const RowSchema = z.object({
   v: z.literal(1),
   project: z.object({ id: z.string(), name: z.string(), template: z.string().nullable(), settings: z.record(z.string(), z.unknown()), archiveId: z.string().nullable(), rev: z.number(), createdAt: z.number(), deletedAt: z.number().nullable() }),
@@ -54,7 +54,8 @@ export function makeS3Index(client: S3Client, device: Device): RemoteIndex {
     if (!response.ok) { await response.body?.cancel(); return null; }
     const parsed = EncryptionSchema.safeParse(await response.json());
     if (!parsed.success) throw new VesselError('CLOUD_FAILED', 'The record of the encryption in the bucket cannot be read', { retryable: false });
-    return { record: parsed.data, etag: response.headers.get('etag') ?? '' };
+    const { keyId, enabled, rev, proof } = parsed.data;
+    return { record: { keyId, enabled, rev, proof: proof ?? null }, etag: response.headers.get('etag') ?? '' };
   };
   /** Changes a row until no other device came in between. `change` returns null to leave it. Throws NOT_FOUND. */
   const update = async (projectId: string, change: (row: Row) => Row | null): Promise<Row | null> => {
@@ -152,11 +153,11 @@ export function makeS3Index(client: S3Client, device: Device): RemoteIndex {
       return sum;
     },
     encryption: async () => (await readEncryption())?.record ?? null,
-    async putEncryption({ keyId, enabled }, rev) {
+    async putEncryption({ keyId, enabled, proof }, rev) {
       await safe();
       const found = await readEncryption();
       if ((found?.record.rev ?? null) !== rev || (found !== null && found.record.keyId !== keyId)) return false;
-      const response = await client.ask({ method: 'PUT', key: ENCRYPTION, body: Buffer.from(JSON.stringify({ v: 1, keyId, enabled, rev: (rev ?? 0) + 1 })), headers: { 'content-type': 'application/json', ...(found === null ? { 'if-none-match': '*' } : { 'if-match': found.etag }) }, accept: [404, 409, 412] }, 'The encryption');
+      const response = await client.ask({ method: 'PUT', key: ENCRYPTION, body: Buffer.from(JSON.stringify({ v: 1, keyId, enabled, proof, rev: (rev ?? 0) + 1 })), headers: { 'content-type': 'application/json', ...(found === null ? { 'if-none-match': '*' } : { 'if-match': found.etag }) }, accept: [404, 409, 412] }, 'The encryption');
       await response.body?.cancel();
       return response.ok;
     },

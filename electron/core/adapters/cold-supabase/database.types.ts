@@ -73,6 +73,7 @@ referencedColumns: ["user_id","id"]
 Row: {
 "enabled": boolean,
 "key_id": string,
+"proof": string | null,
 "rev": number,
 "updated_at": string,
 "user_id": string
@@ -81,6 +82,7 @@ ComputedFields: never
 Insert: {
 "enabled": boolean,
 "key_id": string,
+"proof"?: string | null,
 "rev"?: number,
 "updated_at"?: string,
 "user_id"?: string
@@ -88,6 +90,7 @@ Insert: {
 Update: {
 "enabled"?: boolean,
 "key_id"?: string,
+"proof"?: string | null,
 "rev"?: number,
 "updated_at"?: string,
 "user_id"?: string

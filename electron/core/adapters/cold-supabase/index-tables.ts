@@ -24,6 +24,8 @@ const UNIQUE_VIOLATION = '23505';
 const FOREIGN_KEY_VIOLATION = '23503';
 /** PostgREST and PostgreSQL, for a table that is not there. */
 const NO_TABLE: readonly string[] = ['PGRST205', '42P01'];
+/** The same for a column. */
+const NO_COLUMN: readonly string[] = ['PGRST204', '42703'];
 const COLUMNS = 'id, name, template_type, settings, archive_id, rev, created_at, updated_at, deleted_at';
 
 /** Projects, revisions and leases as rows behind PostgREST; the policies let everybody see only their own. */
@@ -146,13 +148,18 @@ export function makeSupabaseIndex(session: SupabaseSession, device: Device): Rem
     },
     async encryption() {
       // A project without that migration has no encryption.
-      const { data } = await ask<{ key_id: string; enabled: boolean; rev: number }>((client) => client.from('encryption').select('key_id, enabled, rev').maybeSingle(), NO_TABLE);
-      return data === null ? null : { keyId: data.key_id, enabled: data.enabled, rev: data.rev };
+      const { data } = await ask<{ key_id: string; enabled: boolean; rev: number; proof?: string | null }>((client) => client.from('encryption').select('*').maybeSingle(), NO_TABLE);
+      return data === null ? null : { keyId: data.key_id, enabled: data.enabled, rev: data.rev, proof: data.proof ?? null };
     },
-    async putEncryption({ keyId, enabled }, rev) {
-      if (rev !== null) return (await ask((client) => client.from('encryption').update({ enabled }).eq('key_id', keyId).eq('rev', rev).select('rev').maybeSingle())).data !== null;
-      const { error } = await ask((client) => client.from('encryption').insert({ key_id: keyId, enabled }), [UNIQUE_VIOLATION, ...NO_TABLE]);
-      if (error !== null && NO_TABLE.includes(error.code ?? '')) throw new VesselError('CLOUD_REFUSED', 'The cloud project has no table for encryption', { hint: 'Apply the migrations of Vessel to it: `supabase db push --remote`.' });
+    async putEncryption({ keyId, enabled, proof }, rev) {
+      const missing = (code: string | undefined): void => { if ([...NO_TABLE, ...NO_COLUMN].includes(code ?? '')) throw new VesselError('CLOUD_REFUSED', 'The cloud project lacks what encryption needs in its database', { hint: 'Apply the migrations of Vessel to it: `supabase db push --remote`.' }); };
+      if (rev !== null) {
+        const { data, error } = await ask<{ rev: number }>((client) => client.from('encryption').update({ enabled, proof }).eq('key_id', keyId).eq('rev', rev).select('rev').maybeSingle(), NO_COLUMN);
+        missing(error?.code);
+        return data !== null;
+      }
+      const { error } = await ask((client) => client.from('encryption').insert({ key_id: keyId, enabled, proof }), [UNIQUE_VIOLATION, ...NO_TABLE, ...NO_COLUMN]);
+      missing(error?.code);
       return error === null;
     },
     async removeEncryption() { await ask((client) => client.from('encryption').delete().eq('user_id', session.requireUser().userId), NO_TABLE); },

@@ -36,7 +36,7 @@ export async function convertProject({ view, archives }: Parts, key: ArchiveKey,
   for (let round = 0; round < MAX_ROUNDS; round += 1) {
     options.signal.throwIfAborted();
     const all = await index.archives(projectId);
-    if (all.some((row) => keyIdOfArchive(row) !== null && keyIdOfArchive(row) !== key.id)) throw locked();
+    for (const keyId of new Set(all.map(keyIdOfArchive))) if (keyId !== null && await view.key(keyId) === null) throw locked();
     const rows = await view.rowsOf(projectId);
     const ready = new Set(rows.filter(({ row }) => isSealed(row) === toSealed).map(({ archive }) => archive.id));
     for (const archive of inOrder(rows.map((one) => one.archive))) {
@@ -62,8 +62,8 @@ async function sendOther({ view, archives }: Parts, key: ArchiveKey, toSealed: b
     else await inner.archives.upload(projectId, { path, sha256, bytes }, { signal: options.signal });
   });
   options.fault('encrypt.uploaded');
-  const name = toSealed ? view.names.of(projectId)[sha256] : sha256;
-  if (name === undefined) throw new VesselError('INTERNAL', 'A sealed archive has no name');
+  const name = toSealed ? view.nameOf(projectId, sha256, key.id) : sha256;
+  if (name === null) throw new VesselError('INTERNAL', 'A sealed archive has no name');
   const found = await inner.archives.readBack(projectId, name, { signal: options.signal });
   if (found.sha256 !== name) {
     await inner.archives.remove(projectId, name);
@@ -95,6 +95,8 @@ async function swapProject(view: SealedView, key: ArchiveKey, toSealed: boolean,
   if (row === null) return true; // removed meanwhile
   const now = await view.open(row);
   if (now.locked === true) throw locked();
+  // Sealed already, with this key or an older one of the account: the row and what it points at fit each other.
+  if (toSealed && keyIdOfProject(row) !== null && row.archiveId !== now.archiveId) return true;
   const pointer = now.archiveId === null ? null : toSealed ? key.remoteId(projectId, now.archiveId) : now.archiveId;
   if ((keyIdOfProject(row) !== null) === toSealed && row.archiveId === pointer) return true;
   const { name, template, settings } = toSealed ? sealProject(key, now) : now;
@@ -116,7 +118,7 @@ async function removeOther(view: SealedView, toSealed: boolean, projectId: strin
   fault('encrypt.objects-removed');
   for (const { row } of old) if (!await index.removeArchive(projectId, row.id)) return false;
   fault('encrypt.rows-removed');
-  if (!toSealed) view.names.clear(projectId);
+  if (!toSealed) view.forgetNames(projectId);
   const used = new Set((await index.archives(projectId)).map(({ sha256 }) => sha256));
   for (const { sha256 } of await archives.list(projectId)) {
     signal.throwIfAborted();

@@ -36,7 +36,7 @@ export function makeSealedArchives(view: SealedView): RemoteArchives & { seal(ke
       // Other content under the same secrets would betray both: what does not match its name is not sealed.
       if (hash.digest('hex') !== file.sha256) throw new VesselError('ARCHIVE_CORRUPT', 'The archive is not the one that was to be sent', { details: { projectId, expected: file.sha256 } });
       const stored = await archives.upload(projectId, { path, ...written }, options);
-      view.names.put(projectId, file.sha256, written.sha256);
+      view.remember(projectId, file.sha256, key.id, written.sha256);
       return { key: stored.key, sha256: file.sha256, bytes: file.bytes };
     } catch (error) {
       throw storeError(error);
@@ -45,20 +45,24 @@ export function makeSealedArchives(view: SealedView): RemoteArchives & { seal(ke
       await rm(path, { force: true });
     }
   };
-  /** Hashes of ciphertext that may hold a content: as remembered, and as recorded. */
-  const sealedNames = async function* (projectId: string, sha256: string): AsyncGenerator<string, void> {
-    const kept = view.names.of(projectId)[sha256];
-    if (kept !== undefined) yield kept;
-    for (const { row, archive } of await view.rowsOf(projectId)) if (isSealed(row) && archive.sha256 === sha256 && row.sha256 !== kept) { yield row.sha256; return; }
+  /** Hashes of ciphertext that may hold a content, with the key of each: as remembered, and as recorded. */
+  const sealedNames = async function* (projectId: string, sha256: string): AsyncGenerator<{ readonly name: string; readonly key: ArchiveKey }, void> {
+    const told = new Set<string>();
+    const remembered = async function* (): AsyncGenerator<{ readonly name: string; readonly key: ArchiveKey }, void> {
+      for (const one of view.namesOf(projectId)) {
+        const key = one.sha256 === sha256 && !told.has(one.name) ? await view.key(one.keyId) : null;
+        if (key !== null) { told.add(one.name); yield { name: one.name, key }; }
+      }
+    };
+    yield* remembered();
+    await view.rowsOf(projectId); // remembers what is recorded
+    yield* remembered();
   };
   /** Does something with a content in whichever form it lies there, the wanted form first. `missing`: codes by which the plain one says that it is not there. */
   const either = async <T>(projectId: string, sha256: string, missing: readonly string[], sealed: (name: string, key: ArchiveKey) => Promise<T>, plain: () => Promise<T>): Promise<T> => {
     const policy = await view.policy();
-    if (policy === null) return plain();
-    const { key } = policy;
     const trySealed = async (): Promise<{ readonly value: T } | null> => {
-      if (key === null) return null;
-      for await (const name of sealedNames(projectId, sha256)) {
+      for await (const { name, key } of sealedNames(projectId, sha256)) {
         try {
           return { value: await sealed(name, key) };
         } catch (error) {
@@ -67,14 +71,16 @@ export function makeSealedArchives(view: SealedView): RemoteArchives & { seal(ke
       }
       return null;
     };
-    const first = policy.enabled ? await trySealed() : null;
+    const sealedFirst = policy?.enabled === true;
+    const first = sealedFirst ? await trySealed() : null;
     if (first !== null) return first.value;
     try {
       return await plain();
     } catch (error) {
       if (!is(error, ...missing)) throw error;
-      if (key === null) throw locked();
-      const second = policy.enabled ? null : await trySealed();
+      // Where encryption was never on, rows may still be sealed: with a key of before the account was emptied.
+      const second = sealedFirst ? null : await trySealed();
+      if (second === null && policy !== null && policy.key === null) throw locked();
       if (second === null) throw error;
       return second.value;
     }
@@ -133,22 +139,22 @@ export function makeSealedArchives(view: SealedView): RemoteArchives & { seal(ke
     }, () => archives.download(projectId, sha256, path, options)),
     localPath: () => null,
     async remove(projectId, sha256) {
-      if (await view.policy() === null) { await archives.remove(projectId, sha256); return; }
+      const remembered = view.namesOf(projectId).filter((one) => one.sha256 === sha256);
+      if (remembered.length === 0 && await view.policy() === null) { await archives.remove(projectId, sha256); return; }
       const rows = await view.rowsOf(projectId);
       const used = new Set(rows.map(({ row }) => row.sha256));
-      const names = new Set([sha256, ...Object.entries(view.names.of(projectId)).filter(([plain]) => plain === sha256).map(([, name]) => name)]);
+      const names = new Set([sha256, ...view.namesOf(projectId).filter((one) => one.sha256 === sha256).map(({ name }) => name)]);
       for (const name of names) if (!used.has(name)) await archives.remove(projectId, name);
-      if (!rows.some(({ row, archive }) => isSealed(row) && archive.sha256 === sha256)) view.names.put(projectId, sha256, null);
+      if (!rows.some(({ row, archive }) => isSealed(row) && archive.sha256 === sha256)) for (const { keyId } of remembered) view.forgetName(projectId, sha256, keyId);
     },
     async list(projectId) {
       const found = await archives.list(projectId);
-      if (await view.policy() === null) return found;
-      await view.rowsOf(projectId);
-      const plainOf = new Map(Object.entries(view.names.of(projectId)).map(([plain, name]) => [name, plain]));
+      if (await view.policy() !== null) await view.rowsOf(projectId);
+      const plainOf = new Map(view.namesOf(projectId).map(({ name, sha256 }) => [name, sha256]));
       // What no row and no memory names is told as it lies there.
       return found.map((stored) => { const plain = plainOf.get(stored.sha256); return plain === undefined ? stored : { ...stored, sha256: plain, bytes: plainBytes(stored.bytes) }; });
     },
-    async removeProject(projectId) { await archives.removeProject(projectId); view.names.clear(projectId); },
+    async removeProject(projectId) { await archives.removeProject(projectId); view.forgetNames(projectId); },
   };
   return { ...store, seal };
 }

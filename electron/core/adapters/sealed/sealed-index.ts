@@ -1,7 +1,7 @@
 import { VesselError } from '#shared/errors.ts';
 import type { RemoteIndex, RemoteProject } from '../../ports/remote-store.ts';
 import { sealedBytes } from './age-file.ts';
-import { inOrder, keyIdOfProject, sealArchive, sealProject } from './sealed-rows.ts';
+import { inOrder, keyIdOfArchive, keyIdOfProject, sealArchive, sealProject } from './sealed-rows.ts';
 import { isSealed, locked, type SealedView } from './sealed-view.ts';
 
 /**
@@ -17,9 +17,11 @@ export function makeSealedIndex(view: SealedView): RemoteIndex {
   /** The ids under which a revision may stand. Throws ENCRYPTION_LOCKED. */
   const idsOf = async (projectId: string, id: string): Promise<readonly string[]> => {
     const policy = await view.policy();
-    if (policy === null) return [id];
-    if (policy.key === null) throw locked();
-    return [policy.key.remoteId(projectId, id), id];
+    const rows = await index.archives(projectId);
+    if (policy === null && !rows.some(isSealed)) return [id];
+    const ids = (await view.openAll(rows)).filter(({ archive }) => archive.id === id).map(({ row }) => row.id);
+    if (ids.length === 0 && policy !== null && policy.key === null) throw locked();
+    return ids;
   };
 
   return {
@@ -45,9 +47,10 @@ export function makeSealedIndex(view: SealedView): RemoteIndex {
       const given = Object.fromEntries(Object.entries(change).filter(([, value]) => value !== undefined)) as typeof change;
       const next = { ...now, ...given };
       const pointer = given.archiveId === undefined ? row.archiveId : given.archiveId === null ? null : sealing?.remoteId(projectId, given.archiveId) ?? given.archiveId;
-      // A row that points at a sealed archive must say, sealed, which one it is.
-      const key = sealing ?? (pointer !== null && pointer !== next.archiveId ? (await view.policy())?.key ?? null : null);
-      if (key === null && keyIdOfProject(row) === null) {
+      const keyId = keyIdOfProject(row);
+      // A row that points at a sealed archive must say which one it is, sealed with the same key.
+      const key = keyId !== null && given.archiveId === undefined && pointer !== next.archiveId ? await view.key(keyId) : sealing;
+      if (key === null && keyId === null) {
         const swapped = await index.swapProject(projectId, rev, change);
         return swapped === null ? null : view.open(swapped);
       }
@@ -65,25 +68,25 @@ export function makeSealedIndex(view: SealedView): RemoteIndex {
     async hasContent(projectId, sha256) {
       const key = await view.sealingKey(false);
       if (key === null) return (await view.policy()) === null ? index.hasContent(projectId, sha256) : (await view.rowsOf(projectId)).some(({ row }) => !isSealed(row) && row.sha256 === sha256);
-      const name = view.names.of(projectId)[sha256];
-      if (name !== undefined && await index.hasContent(projectId, name)) return true;
-      return (await view.rowsOf(projectId)).some(({ row, archive }) => isSealed(row) && archive.sha256 === sha256);
+      const name = view.nameOf(projectId, sha256, key.id);
+      if (name !== null && await index.hasContent(projectId, name)) return true;
+      return (await view.rowsOf(projectId)).some(({ row, archive }) => keyIdOfArchive(row) === key.id && archive.sha256 === sha256);
     },
     async insertArchive(archive) {
       const key = await view.sealingKey(true);
       if (key === null) { await index.insertArchive(archive); return; }
-      const find = (): string | undefined => view.names.of(archive.projectId)[archive.sha256];
-      if (find() === undefined) await view.rowsOf(archive.projectId);
+      const find = (): string | null => view.nameOf(archive.projectId, archive.sha256, key.id);
+      if (find() === null) await view.rowsOf(archive.projectId);
       const sha256 = find();
       // Encryption was turned on between sending the archive and recording it: it must be sent again.
-      if (sha256 === undefined) throw new VesselError('CLOUD_FAILED', 'Encryption was turned on while this was sent; it is sent again');
+      if (sha256 === null) throw new VesselError('CLOUD_FAILED', 'Encryption was turned on while this was sent; it is sent again');
       await index.insertArchive(sealArchive(key, archive, { sha256, bytes: sealedBytes(archive.bytes) }));
     },
     async branchArchive(projectId, id, branch) { for (const one of await idsOf(projectId, id)) await index.branchArchive(projectId, one, branch); },
     async removeArchive(projectId, id) {
       let removed = true;
       // Its name must be known after its row is gone.
-      if (await view.policy() !== null) await view.rowsOf(projectId);
+      await view.rowsOf(projectId);
       for (const one of await idsOf(projectId, id)) removed = await index.removeArchive(projectId, one) && removed;
       return removed;
     },

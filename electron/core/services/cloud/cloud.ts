@@ -8,6 +8,7 @@ import { CloudLimits, FREE_PLAN, type PlanLimits } from './limits.ts';
 import type { BeforeUpload } from './secret-warner.ts';
 import { Sync } from './sync.ts';
 import { Encryption } from './encryption.ts';
+import { makeEncryptionPins } from './encryption-pins.ts';
 import { makeSealedNames } from './sealed-names.ts';
 
 const ProjectFact = z.object({ url: z.string(), publishableKey: z.string() });
@@ -31,7 +32,7 @@ export class Cloud {
     this.#connector = connector;
     this.device = { id: this.#deviceId(), name: connector.deviceName };
     this.limits = new CloudLimits((kind) => (kind === 'supabase' ? this.plan : UNLIMITED), context.runtime.now);
-    this.sync = new Sync({ context, device: this.device, limits: this.limits, beforeUpload, backends: (kind) => this.backend(kind), onPulled: (kind) => this.encryption.looked(kind) });
+    this.sync = new Sync({ context, device: this.device, limits: this.limits, beforeUpload, backends: (kind) => this.backend(kind), onPulled: (kind) => this.encryption.looked(kind), heldBack: (kind) => this.encryption.heldBack(kind) });
     this.encryption = new Encryption({
       context, keys: connector.keys, sync: () => this.sync.now(),
       stores: () => (['supabase', 's3'] as const).flatMap((kind) => { const encryption = this.backend(kind)?.encryption; return encryption === undefined ? [] : [{ kind, encryption }]; }),
@@ -189,13 +190,13 @@ export class Cloud {
     const project = ProjectFact.safeParse(this.#fact('supabase'));
     if (project.success) {
       const { account, backend } = this.#connector.supabase(project.data, this.device, uploads);
-      this.#backends.set('supabase', this.#connector.sealed(backend, names));
+      this.#backends.set('supabase', this.#connector.sealed(backend, names, makeEncryptionPins(facts, () => `supabase:${account.user?.userId ?? ''}`)));
       this.#account = account;
       await account.load();
     }
     const bucket = BucketSchema.safeParse(this.#fact('s3'));
     const secret = bucket.success ? await this.#connector.secrets.get(S3_SECRET) : null;
-    if (bucket.success && secret !== null) this.#backends.set('s3', this.#connector.sealed(this.#connector.s3(bucket.data, secret, this.device, uploads), names));
+    if (bucket.success && secret !== null) this.#backends.set('s3', this.#connector.sealed(this.#connector.s3(bucket.data, secret, this.device, uploads), names, makeEncryptionPins(facts, () => `s3:${bucket.data.bucket}/${bucket.data.prefix}`)));
   }
 
   #requireAccount(): CloudAccount {

@@ -1,7 +1,7 @@
 import type { EncryptionStatus } from '#shared/encryption-contract.ts';
 import { VesselError } from '#shared/errors.ts';
-import type { ArchiveKeys, BackendEncryption } from '../../ports/encryption.ts';
-import type { EncryptionRecord, RemoteKind } from '../../ports/remote-store.ts';
+import type { ArchiveKeys, BackendEncryption, EncryptionChange } from '../../ports/encryption.ts';
+import type { RemoteKind } from '../../ports/remote-store.ts';
 import { audit, type ServiceContext } from '../context.ts';
 import type { StepContext } from '../operations/definition.ts';
 import type { StartedOperation } from '../operations/operations.ts';
@@ -44,7 +44,7 @@ export class Encryption {
     this.#continue();
   }
 
-  /** Somebody else signed in, or the account was emptied. */
+  /** Another account is used now. What this computer knows of the one before stays, for when it is used again. */
   forget(): void {
     const { facts } = this.#needs.context.store.sync;
     this.#pending = null;
@@ -52,12 +52,37 @@ export class Encryption {
     facts.put(WORK, null);
     facts.put(PAUSED, null);
   }
+  /** A store was emptied from this computer, by a person: its encryption ended with it. */
+  end(kind: RemoteKind): void {
+    this.forget();
+    this.#needs.stores().find((one) => one.kind === kind)?.encryption.end();
+  }
+
+  /** Why nothing may be uploaded to a store now; tells of it once. Null when it may. Throws what the store throws. */
+  async heldBack(kind: RemoteKind): Promise<VesselError | null> {
+    const { context } = this.#needs;
+    const { facts } = context.store.sync;
+    const fact = `encryption-told:${kind}`;
+    try {
+      await this.#needs.stores().find((one) => one.kind === kind)?.encryption.requireUnchanged();
+      if (facts.get(fact) !== null) facts.put(fact, null);
+      return null;
+    } catch (error) {
+      const known = VesselError.from(error);
+      if (known.code !== 'ENCRYPTION_CHANGED') throw known;
+      if (facts.get(fact) === null) {
+        facts.put(fact, '1');
+        audit(context, { kind: 'encryption.changed', text: known.message, data: { store: kind, ...known.details } });
+      }
+      return known;
+    }
+  }
 
   async status(): Promise<EncryptionStatus> {
     const stores = await Promise.all(this.#needs.stores().map((store) => this.#stateOf(store)));
     const has = (state: string): boolean => stores.some((one) => one.state === state);
     return {
-      state: stores.length === 0 ? 'unavailable' : has('locked') ? 'locked' : has('on') ? 'on' : 'off',
+      state: stores.length === 0 ? 'unavailable' : has('changed') ? 'changed' : has('locked') ? 'locked' : has('on') ? 'on' : 'off',
       stores, unfinished: this.#needs.context.store.sync.facts.get(WORK) as Direction | null, operationId: this.#running(),
     };
   }
@@ -80,20 +105,25 @@ export class Encryption {
       await keys.keep(pending.phrase);
       this.#pending = null;
     } else if (await this.#accountKey() !== keyId) throw new VesselError('BAD_REQUEST', 'This is not the key that was begun with', { hint: 'Begin again.' });
+    const changed = (await Promise.all(stores().map(({ encryption }) => encryption.policy()))).some((policy) => policy?.change != null);
     for (const { encryption } of stores()) await encryption.set(keyId, true);
+    if (changed) void this.#needs.sync();
     audit(context, { kind: 'encryption.on', text: 'Archives in the cloud are encrypted from now on', data: { keyId } });
     return this.#begin('encrypt');
   }
 
   async turnOff(decrypt: boolean): Promise<StartedOperation | null> {
     const { context, stores } = this.#needs;
+    let changed = false;
     for (const { encryption } of stores()) {
       const policy = await encryption.policy(true);
       if (policy === null) continue;
-      if (!policy.unlocked) throw new VesselError('ENCRYPTION_LOCKED');
+      changed ||= policy.change !== null;
       await encryption.set(policy.keyId, false);
     }
     context.store.sync.facts.put(WORK, null);
+    // What was held back until this was decided.
+    if (changed) void this.#needs.sync();
     audit(context, { kind: 'encryption.off', text: decrypt ? 'Archives in the cloud become readable there again' : 'New archives go to the cloud unencrypted from now on' });
     return decrypt ? this.#begin('decrypt') : null;
   }
@@ -101,10 +131,15 @@ export class Encryption {
   async unlock(phrase: string): Promise<EncryptionStatus> {
     const { context: { store, feed }, context, keys, stores, sync } = this.#needs;
     const keyId = keys.keyIdOf(phrase);
-    const records = await Promise.all(stores().map(async ({ kind, encryption }) => ({ kind, record: await encryption.policy(true) })));
-    if (records.every(({ record }) => record === null)) throw new VesselError('NOT_FOUND', 'Nothing in the cloud is encrypted', { hint: 'Sign in to the account whose archives are.' });
-    const fitting = records.filter(({ record }) => record?.keyId === keyId);
-    if (fitting.length === 0) throw new VesselError('ENCRYPTION_WRONG_KEY', 'This recovery phrase is of another key', { details: { given: keyId, wanted: records.flatMap(({ record }) => record?.keyId ?? []) } });
+    const records = await Promise.all(stores().map(async ({ kind, encryption }) => {
+      const policy = await encryption.policy(true);
+      const named = [policy?.keyId, policy?.named].filter((id) => id != null);
+      // An account may have had two keys: one is enough to read what it encrypted.
+      return { kind, wanted: named.includes(keyId) ? named : [...new Set([...named, ...await encryption.keysInUse()])] };
+    }));
+    if (records.every(({ wanted }) => wanted.length === 0)) throw new VesselError('NOT_FOUND', 'Nothing in the cloud is encrypted', { hint: 'Sign in to the account whose archives are.' });
+    const fitting = records.filter(({ wanted }) => wanted.includes(keyId));
+    if (fitting.length === 0) throw new VesselError('ENCRYPTION_WRONG_KEY', 'This recovery phrase is of another key', { details: { given: keyId, wanted: records.flatMap(({ wanted }) => wanted) } });
     await keys.keep(phrase);
     for (const { kind } of fitting) store.sync.facts.put(`cursor:${kind}`, null);
     for (const record of store.sync.list()) if (record.error?.code === 'ENCRYPTION_LOCKED') { store.sync.put({ ...record, error: null }); feed.project(record.projectId); }
@@ -199,11 +234,12 @@ export class Encryption {
   async #stateOf({ kind, encryption }: Store): Promise<EncryptionStatus['stores'][number]> {
     const { context: { store: { sync: { facts } } }, keys } = this.#needs;
     const fact = stateOf(kind);
-    let record: Pick<EncryptionRecord, 'keyId' | 'enabled'> | null | undefined;
+    let record: { readonly keyId: string; readonly enabled: boolean; readonly change?: EncryptionChange | null } | null | undefined;
     let error: VesselError | null = null;
     try {
       record = await within(encryption.policy());
       facts.put(fact, JSON.stringify(record === null ? null : { keyId: record.keyId, enabled: record.enabled }));
+      if (record?.change != null) error = await this.heldBack(kind);
     } catch (failure) {
       error = VesselError.from(failure);
       const kept = facts.get(fact);
@@ -212,6 +248,7 @@ export class Encryption {
     const common = { store: kind, keyId: record?.keyId ?? null, lockedProjects: encryption.locked.size, error: error?.toShape() ?? null };
     if (record === undefined) return { ...common, state: 'unknown' };
     if (record === null) return { ...common, state: 'off' };
+    if (record.change != null) return { ...common, state: 'changed' };
     if (!await keys.has(record.keyId)) return { ...common, state: 'locked' };
     return { ...common, state: record.enabled ? 'on' : 'off' };
   }

@@ -82,7 +82,7 @@ export async function deleteAccountData(cloud: Cloud, confirm: string, signal: A
     ({ cursor, more } = page);
   }
   await backend.index.removeEncryption();
-  cloud.encryption.forget();
+  cloud.encryption.end('supabase');
   for (const { projectId, store: kind } of store.sync.list()) if (kind === 'supabase') { store.sync.forget(projectId); cloud.context.feed.project(projectId); }
   store.sync.facts.put('cursor:supabase', null);
   cloud.setDefaultStore('local');

@@ -20,10 +20,10 @@ const GATHER_MS = 300;
 /** Vessel ends within this, whatever the network does. */
 const STOP_MS = 3_000;
 /** They mean the whole cloud, not one project: nothing else is tried now. */
-const GLOBAL: readonly string[] = ['CLOUD_OFFLINE', 'CLOUD_SIGNED_OUT', 'CLOUD_PAUSED', 'CLOUD_RATE_LIMITED'];
+const GLOBAL: readonly string[] = ['CLOUD_OFFLINE', 'CLOUD_SIGNED_OUT', 'CLOUD_PAUSED', 'CLOUD_RATE_LIMITED', 'ENCRYPTION_CHANGED'];
 
 export type SyncReport = { readonly pushed: number; readonly pulled: number; readonly pending: number; readonly error: ErrorShape | null };
-export type SyncOptions = { readonly context: ServiceContext; readonly device: Device; readonly backends: Backends; readonly limits: CloudLimits; readonly beforeUpload?: BeforeUpload | undefined; /** The rows of a back end were read. */ readonly onPulled?: ((kind: RemoteKind) => void) | undefined };
+export type SyncOptions = { readonly context: ServiceContext; readonly device: Device; readonly backends: Backends; readonly limits: CloudLimits; readonly beforeUpload?: BeforeUpload | undefined; /** The rows of a back end were read. */ readonly onPulled?: ((kind: RemoteKind) => void) | undefined; /** Why nothing may be uploaded there now. */ readonly heldBack?: ((kind: RemoteKind) => Promise<VesselError | null>) | undefined };
 
 /** Keeps projects and their cloud in step: what is owed goes up in order, what others did comes down. One cycle at a time. */
 export class Sync {
@@ -32,6 +32,7 @@ export class Sync {
   readonly #backends: Backends;
   readonly #leases: Leases;
   readonly #onPulled: (kind: RemoteKind) => void;
+  readonly #heldBack: (kind: RemoteKind) => Promise<VesselError | null>;
   readonly #abort = new AbortController();
   #timer: NodeJS.Timeout | null = null;
   #wakeAt = 0;
@@ -43,8 +44,9 @@ export class Sync {
   #lastSyncAt: number | null = null;
   readonly #listed = new Set<RemoteKind>();
 
-  constructor({ context, device, backends, limits, beforeUpload, onPulled }: SyncOptions) {
+  constructor({ context, device, backends, limits, beforeUpload, onPulled, heldBack }: SyncOptions) {
     this.#onPulled = onPulled ?? (() => undefined);
+    this.#heldBack = heldBack ?? (() => Promise.resolve(null));
     this.#context = context;
     this.#backends = backends;
     this.#needs = { context, device, limits, beforeUpload };
@@ -122,6 +124,7 @@ export class Sync {
     let pulled = 0;
     const { store, runtime } = this.#context;
     const before = this.#problem?.code;
+    let held: VesselError | null = null;
     try {
       for (const kind of ['supabase', 's3'] as const) {
         const backend = this.#backends(kind);
@@ -129,11 +132,14 @@ export class Sync {
         // What others did first: a save that is based on it then needs no branch.
         pulled += await this.#pull(backend);
         this.#onPulled(kind);
-        pushed += await this.#push(backend);
+        const why = await this.#heldBack(kind);
+        held ??= why;
+        if (why === null) pushed += await this.#push(backend);
         if (pushed > 0) pulled += await this.#takeStale(backend);
         await this.#leases.refresh(backend);
         await this.#needs.limits.count(kind, backend.index);
       }
+      if (held !== null) throw held;
       this.#problem = null;
       this.#problems = 0;
       this.#lastSyncAt = runtime.now();

@@ -1,0 +1,2 @@
+grant insert (proof) on public.encryption to authenticated;
+grant update (proof) on public.encryption to authenticated;
