@@ -2,12 +2,15 @@ import { createHash } from 'node:crypto';
 import { AwsClient } from 'aws4fetch';
 import { VesselError } from '#shared/errors.ts';
 import { linkError } from '../cold-supabase/failures.ts';
+import { sendBody } from '../remote/send-body.ts';
 
 export type S3Access = { readonly endpoint: string; readonly region: string; readonly bucket: string; readonly prefix: string; readonly accessKeyId: string; readonly secretAccessKey: string };
 export type S3Request = { readonly method: string; readonly key: string; readonly query?: Readonly<Record<string, string>>; readonly body?: Uint8Array; readonly headers?: Readonly<Record<string, string>>; readonly signal?: AbortSignal | undefined; readonly accept?: readonly number[] };
 
-/** Small questions; pieces of a transfer have this long for each. */
+/** Small questions; the server may take its time to put the parts of an archive together. */
 const TIMEOUT_MS = 120_000;
+/** What is larger is a piece of an archive. */
+const SMALL_BODY_BYTES = 64 * 1024;
 
 /** A bucket, addressed by path (every S3-compatible server knows that), each request signed. */
 export class S3Client {
@@ -46,6 +49,8 @@ export class S3Client {
         method, headers: sent, ...(body === undefined ? {} : { body: body as Uint8Array<ArrayBuffer> }),
         aws: { datetime: new Date(Date.now() + this.#skewMs).toISOString().replace(/[:-]|\.\d{3}/g, '') },
       });
+      // A piece of an archive takes as long as it moves, and not longer.
+      if (body !== undefined && body.byteLength > SMALL_BODY_BYTES) return await sendBody(signed.url, { method, headers: Object.fromEntries(signed.headers), body, signal });
       // A stream may take as long as it takes; everything else is an answer within the time.
       const limit = method === 'GET' && query === undefined ? undefined : AbortSignal.timeout(TIMEOUT_MS);
       const signals = [signal, limit].filter((one) => one !== undefined);

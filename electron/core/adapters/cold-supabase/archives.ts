@@ -10,7 +10,7 @@ import { linkError, meaning, readAnswer } from './failures.ts';
 import { CHUNK_BYTES, uploadResumably, type UploadFile } from './resumable-upload.ts';
 import { BUCKET, type StorageApi } from './storage-api.ts';
 
-/** The largest page that the listing gives. */
+/** The largest page that the listing gives, and the most that the server removes at once. */
 const PAGE = 1000;
 /** Between attempts of one upload; after them the caller's backoff begins. */
 const UPLOAD_DELAYS_MS = [200, 1_000, 3_000, 8_000];
@@ -69,7 +69,7 @@ export function makeSupabaseArchives({ api, journal, spool, uploadDelaysMs = UPL
   };
   const read = (projectId: string, sha256: string, from: number, signal?: AbortSignal): AsyncGenerator<Buffer, void> => resumedRead(ranges(projectId, sha256), from, downloadRetries, signal);
   const remove = async (names: readonly string[]): Promise<void> => {
-    if (names.length > 0) await (await api.ask({ method: 'DELETE', path: `object/${BUCKET}`, json: { prefixes: names } }, 'The archives')).body?.cancel();
+    for (let first = 0; first < names.length; first += PAGE) await (await api.ask({ method: 'DELETE', path: `object/${BUCKET}`, json: { prefixes: names.slice(first, first + PAGE) } }, 'The archives')).body?.cancel();
   };
   const hashed = (projectId: string, sha256: string, signal?: AbortSignal): Promise<{ readonly sha256: string; readonly bytes: number }> => hashRemote(read(projectId, sha256, 0, signal));
 
@@ -144,7 +144,15 @@ export function makeSupabaseArchives({ api, journal, spool, uploadDelaysMs = UPL
       }
     },
 
-    removeProject: async (projectId) => { await remove((await store.list(projectId)).map(({ key }) => key)); },
+    async removeProject(projectId) {
+      const found = await store.list(projectId);
+      if (found.length === 0) return;
+      // Their rows go after them, so that something tells of what is left when this is cut.
+      await api.allowRemoval(projectId);
+      await remove(found.map(({ key }) => key));
+      const left = await store.list(projectId);
+      if (left.length > 0) throw new VesselError('CLOUD_FAILED', `${left.length} of ${found.length} archives could not be removed from the cloud`, { details: { projectId } });
+    },
   };
   return store;
 }

@@ -36,10 +36,22 @@ export function meaning({ status, code, message, retryAfter }: Answer, subject: 
   if (status === 413) return new VesselError('CLOUD_FILE_TOO_LARGE', undefined, { details });
   if (status === 429) return new VesselError('CLOUD_RATE_LIMITED', undefined, { details: { ...details, ...(retryAfter === null ? {} : { retryAfterSeconds: Number(retryAfter) }) } });
   if (status >= 500 || status === 408 || status === 423) return new VesselError('CLOUD_FAILED', text, { details });
-  if (status === 401 || /jwt/i.test(message)) return new VesselError('CLOUD_SIGNED_OUT', text, { details });
+  if ((status === 401 && !/api key/i.test(message)) || /jwt|\bexp\b/i.test(message)) return new VesselError('CLOUD_SIGNED_OUT', text, { details });
   if (status === 404) return new VesselError('NOT_FOUND', text, { details });
   if (status === 409) return new VesselError('CONFLICT', text, { details });
+  // A gateway in front of the project, which knows no users: a word with the person who set it up.
+  if (/invalid api key|no api key/i.test(message)) return new VesselError('CLOUD_REFUSED', text, { details, hint: 'Check the publishable key of the cloud project: `vessel account configure`.' });
   return new VesselError('CLOUD_REFUSED', text, { details });
 }
+
+/**
+ * A refusal that another token may turn into consent. The storage server answers an expired one with HTTP 400 and 403 in the body, older ones
+ * with "Bucket not found"; a gateway answers 401.
+ */
+export const mayBeExpired = ({ status, code, message }: Answer): boolean => status === 401 || status === 403 || /jwt|\bexp\b|token/i.test(`${code} ${message}`) || isNoBucket({ status, message });
+/** What it says where the bucket is missing, and where an unknown caller may not see it. */
+export const isNoBucket = ({ status, message }: Pick<Answer, 'status' | 'message'>): boolean => status === 404 && /bucket/i.test(message);
+/** An object of that name exists; any other 409 of an upload means that its place is another one. */
+export const isDuplicate = ({ status, code, message }: Answer): boolean => status === 409 && /already exists|duplicate/i.test(`${code} ${message}`);
 
 export const answerError = async (response: Response, subject: string): Promise<VesselError> => meaning(await readAnswer(response), subject);

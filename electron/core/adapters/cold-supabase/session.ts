@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { VesselError } from '#shared/errors.ts';
 import type { SecretStore } from '../../ports/secret-store.ts';
-import { answerError, linkError } from './failures.ts';
+import { answerError, linkError, meaning, readAnswer, type Answer } from './failures.ts';
 
 const SessionSchema = z.object({
   access_token: z.string(), refresh_token: z.string(), expires_in: z.number(),
@@ -113,13 +113,17 @@ export class SupabaseSession {
     const kept = this.#kept;
     if (kept === null) throw new VesselError('CLOUD_SIGNED_OUT');
     const response = await this.#send('POST', 'token?grant_type=refresh_token', { refresh_token: kept.refreshToken }, null);
-    if (response.status >= 400 && response.status < 500 && response.status !== 429) {
-      await response.body?.cancel();
+    const refusal = response.ok ? null : await readAnswer(response);
+    if (refusal !== null && isVoid(refusal)) {
       // Only the session it was asked with: a person may have signed in meanwhile.
       if (this.#kept === kept) await this.#forget();
       throw new VesselError('CLOUD_SIGNED_OUT', 'The session has ended');
     }
-    if (!response.ok) throw await answerError(response, 'The session');
+    if (refusal !== null) {
+      // Anything else says nothing of the session: a gateway, a limit, a fault.
+      const known = meaning(refusal, 'The session');
+      throw known.code === 'CLOUD_SIGNED_OUT' || known.code === 'NOT_FOUND' ? new VesselError('CLOUD_FAILED', known.message, { details: known.details }) : known;
+    }
     await this.#keep(await response.json());
     return this.#kept?.accessToken ?? '';
   }
@@ -159,6 +163,9 @@ export class SupabaseSession {
     }
   }
 }
+
+/** What the auth server says when a refresh token is of no use any more, by its codes and by the words of older ones. */
+const isVoid = ({ status, code, message }: Answer): boolean => status >= 400 && status < 500 && /refresh_token_(?:not_found|already_used)|session_(?:not_found|expired)|user_(?:not_found|banned)|invalid_grant|invalid refresh token|refresh token (?:not found|is invalid)/i.test(`${code} ${message}`);
 
 function parseJson(text: string): unknown {
   try {

@@ -1,20 +1,26 @@
 import { VesselError } from '#shared/errors.ts';
-import { linkError, meaning, readAnswer, type Answer } from './failures.ts';
+import type { Agent } from 'node:https';
+import { sendBody } from '../remote/send-body.ts';
+import { isNoBucket, linkError, mayBeExpired, meaning, readAnswer, type Answer } from './failures.ts';
 import type { SupabaseSession } from './session.ts';
 
 export const BUCKET = 'user-projects';
-/** Small questions; a transfer has no such limit. */
+/** Small questions; what carries a body has time as long as it moves. */
 const ASK_TIMEOUT_MS = 20_000;
+/** By the clock of this computer, which may be wrong by hours. */
+const REMOVAL_MS = 24 * 60 * 60 * 1000;
 /** Signed addresses live as long as the slowest download between two cuts. */
 const SIGNED_SECONDS = 3600;
 
 /** `path` is below the Storage API, or with a slash in front below the project. */
-export type StorageRequest = { readonly method: string; readonly path: string; readonly json?: unknown; readonly body?: Uint8Array; readonly headers?: Readonly<Record<string, string>>; readonly signal?: AbortSignal | undefined };
+export type StorageRequest = { readonly method: string; readonly path: string; readonly json?: unknown; readonly body?: Uint8Array; readonly headers?: Readonly<Record<string, string>>; readonly signal?: AbortSignal | undefined; readonly agent?: Agent | undefined };
 
 /** The Storage API under the session of whoever is signed in. */
 export class StorageApi {
   readonly session: SupabaseSession;
-  constructor(session: SupabaseSession) { this.session = session; }
+  readonly #stallMs: number | undefined;
+  /** `stallMs`: how long a body may stand still; for tests. */
+  constructor(session: SupabaseSession, stallMs?: number) { this.session = session; this.#stallMs = stallMs; }
 
   get root(): string { return `${this.session.url}/storage/v1`; }
 
@@ -23,18 +29,26 @@ export class StorageApi {
    * found" with 404, so no 404 is believed before the auth server knew the user.
    */
   async ask(request: StorageRequest, subject: string): Promise<Response> {
-    const first = await this.#send(request, await this.session.token());
+    const first = await this.once(request);
     if (first.ok) return first;
     const refusal = await readAnswer(first);
     if (!mayBeExpired(refusal)) throw meaning(refusal, subject);
-    const second = await this.#send(request, await this.session.renew());
+    await this.session.renew();
+    const second = await this.once(request);
     if (second.ok) return second;
-    const again = await readAnswer(second);
-    if (again.status === 404) {
+    throw await this.refusal(await readAnswer(second), subject);
+  }
+
+  /** One request with the token as it is. Any answer is given back; only a broken link is thrown. */
+  async once(request: StorageRequest): Promise<Response> { return this.#send(request, await this.session.token()); }
+
+  /** What a refusal of a fresh token means. */
+  async refusal(answer: Answer, subject: string): Promise<VesselError> {
+    if (answer.status === 404) {
       await this.session.confirm();
-      if (/bucket/i.test(again.message)) throw new VesselError('CLOUD_REFUSED', `The cloud project has no bucket "${BUCKET}"`, { hint: 'Apply the migrations of Vessel to it: `supabase db push --remote`.' });
+      if (isNoBucket(answer)) return new VesselError('CLOUD_REFUSED', `The cloud project has no bucket "${BUCKET}"`, { hint: 'Apply the migrations of Vessel to it: `supabase db push --remote`.' });
     }
-    throw meaning(again, subject);
+    return meaning(answer, subject);
   }
 
   /** An address that gives one object without a header, for an hour. Throws NOT_FOUND. */
@@ -51,21 +65,22 @@ export class StorageApi {
     await response.body?.cancel();
   }
 
-  async #send({ method, path, json, body, headers, signal }: StorageRequest, token: string): Promise<Response> {
-    const limit = body === undefined ? AbortSignal.timeout(ASK_TIMEOUT_MS) : undefined;
-    const signals = [signal, limit].filter((one) => one !== undefined);
+  /** Lets the owner remove every object of a project whose rows still name it; for a project that leaves the cloud. */
+  async allowRemoval(projectId: string): Promise<void> {
+    const until = new Date(Date.now() + REMOVAL_MS).toISOString();
+    const response = await this.ask({ method: 'PATCH', path: `/rest/v1/archives?project_id=eq.${encodeURIComponent(projectId)}`, json: { replaced_until: until }, headers: { prefer: 'return=minimal' } }, 'The revisions');
+    await response.body?.cancel();
+  }
+
+  async #send({ method, path, json, body, headers, signal, agent }: StorageRequest, token: string): Promise<Response> {
+    const address = path.startsWith('/') ? `${this.session.url}${path}` : `${this.root}/${path}`;
+    const own = { apikey: this.session.publishableKey, authorization: `Bearer ${token}`, ...(json === undefined ? {} : { 'content-type': 'application/json' }), ...headers };
+    if (body !== undefined) return sendBody(address, { method, headers: own, body, signal, agent, stallMs: this.#stallMs });
+    const limit = AbortSignal.timeout(ASK_TIMEOUT_MS);
     try {
-      return await fetch(path.startsWith('/') ? `${this.session.url}${path}` : `${this.root}/${path}`, {
-        method, headers: { apikey: this.session.publishableKey, authorization: `Bearer ${token}`, ...(json === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
-        ...(json === undefined ? {} : { body: JSON.stringify(json) }), ...(body === undefined ? {} : { body: body as Uint8Array<ArrayBuffer> }),
-        ...(signals.length === 0 ? {} : { signal: AbortSignal.any(signals) }),
-      });
+      return await fetch(address, { method, headers: own, ...(json === undefined ? {} : { body: JSON.stringify(json) }), signal: signal === undefined ? limit : AbortSignal.any([signal, limit]) });
     } catch (error) {
       throw linkError(error, signal);
     }
   }
-}
-
-function mayBeExpired({ status, code, message }: Answer): boolean {
-  return status === 401 || /jwt|exp|token/i.test(`${code} ${message}`) || (status === 404 && /bucket/i.test(message)) || status === 403;
 }

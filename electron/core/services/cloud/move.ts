@@ -1,6 +1,6 @@
 import { VesselError } from '#shared/errors.ts';
 import type { StoreKind } from '#shared/cloud-contract.ts';
-import type { RemoteKind } from '../../ports/remote-store.ts';
+import type { RemoteBackend, RemoteKind } from '../../ports/remote-store.ts';
 import { audit } from '../context.ts';
 import type { StartedOperation } from '../operations/operations.ts';
 import { requireResting } from '../projects.ts';
@@ -46,11 +46,24 @@ export async function fetchAll({ context }: Cloud, projectId: string, signal: Ab
 
 async function leave(cloud: Cloud, projectId: string, from: RemoteKind): Promise<void> {
   const backend = cloud.requireBackend(from);
-  await backend.index.removeProject(projectId);
-  await backend.archives.removeProject(projectId);
+  try {
+    await remove(backend, projectId);
+  } catch (error) {
+    // Some of it may be gone there: it is not in step any more.
+    const record = cloud.context.store.sync.get(projectId);
+    if (record !== null) cloud.context.store.sync.put({ ...record, error: VesselError.from(error).toShape() });
+    cloud.context.feed.project(projectId);
+    throw error;
+  }
   cloud.context.store.sync.forget(projectId);
   cloud.limits.forget();
   audit(cloud.context, { kind: 'sync.left', projectId, text: `Rests on this computer only: removed from ${NAMES[from]}` });
+}
+
+/** The row goes last: as long as it is there, a repetition knows what is left to do. */
+async function remove({ archives, index }: RemoteBackend, projectId: string): Promise<void> {
+  await archives.removeProject(projectId);
+  await index.removeProject(projectId);
 }
 
 function enter({ context: { store, feed } }: Cloud, projectId: string, to: RemoteKind): void {
@@ -75,8 +88,7 @@ export async function deleteAccountData(cloud: Cloud, confirm: string, signal: A
     const page = await backend.index.changed(cursor, signal);
     for (const { id } of page.projects) {
       objects += (await backend.archives.list(id)).length;
-      await backend.index.removeProject(id);
-      await backend.archives.removeProject(id);
+      await remove(backend, id);
       projects += 1;
     }
     ({ cursor, more } = page);

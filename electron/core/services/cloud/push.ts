@@ -30,9 +30,9 @@ export async function push(needs: PushNeeds, backend: RemoteBackend, record: Syn
       await pushPrune(needs, backend, entry);
       return;
     case 'purge':
-      // The rows first: rows without objects would be lies, while objects without rows are found by their names when this is repeated.
-      await backend.index.removeProject(entry.projectId);
+      // The row goes last: as long as it is there, something tells that the project is not gone yet.
       await backend.archives.removeProject(entry.projectId);
+      await backend.index.removeProject(entry.projectId);
       needs.context.store.sync.forget(entry.projectId);
   }
 }
@@ -127,7 +127,8 @@ async function sendContent({ context, limits, beforeUpload }: PushNeeds, { archi
   if (here.sha256 !== sha256) throw new VesselError('ARCHIVE_CORRUPT', `The archive of revision ${revision.rev} is damaged on this computer`, { details: { rev: revision.rev, expected: sha256, found: here.sha256 } });
   await archives.upload(projectId, { path, sha256, bytes }, { signal });
   const there = await archives.readBack(projectId, sha256, { signal });
-  if (there.sha256 !== sha256) {
+  // The row that is written next says both; nothing else counts as sent, whatever other uploads of this name went on.
+  if (there.sha256 !== sha256 || there.bytes !== here.bytes) {
     await archives.remove(projectId, sha256);
     throw new VesselError('CLOUD_FAILED', 'The archive did not read back the same from the cloud', { details: { expected: sha256, found: there.sha256, bytes: there.bytes } });
   }

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 
 /** What may go wrong with one request. */
 export type Fault =
-  /** Answers this instead of doing it. */
+  /** Answers this instead of doing it; a string as it is, anything else as JSON. */
   | { readonly kind: 'status'; readonly status: number; readonly body?: unknown; readonly headers?: Readonly<Record<string, string>> }
   /** Breaks the connection after so many bytes of the request's body. */
   | { readonly kind: 'cut-upload'; readonly afterBytes: number }
@@ -35,8 +35,8 @@ export class Faults {
     switch (fault.kind) {
       case 'status':
         request.resume();
-        response.writeHead(fault.status, { 'content-type': 'application/json', ...fault.headers });
-        response.end(JSON.stringify(fault.body ?? {}));
+        response.writeHead(fault.status, { 'content-type': typeof fault.body === 'string' ? 'text/plain' : 'application/json', ...fault.headers });
+        response.end(typeof fault.body === 'string' ? fault.body : JSON.stringify(fault.body ?? {}));
         return true;
       case 'cut-upload':
         cutAfter(request, fault.afterBytes);

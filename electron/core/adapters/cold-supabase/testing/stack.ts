@@ -21,7 +21,7 @@ export type Stack = {
   readonly folder: string;
   readonly faults: Faults;
   /** May be changed while it runs. */
-  readonly limits: { maxFileBytes: number | null; quotaBytes: number | null };
+  readonly limits: { maxFileBytes: number | null };
   /** Milliseconds that the server's Storage clock is ahead of ours. */
   readonly skew: { ms: number };
   /** Tokens that Storage takes for expired. */
@@ -62,7 +62,7 @@ export async function startStack(options: { readonly tokenSeconds?: number } = {
   // Its first request grants everything to everybody again.
   await applyMigrations(cluster, /grants/);
 
-  const limits = { maxFileBytes: null as number | null, quotaBytes: null as number | null };
+  const limits = { maxFileBytes: null as number | null };
   const skew = { ms: 0 };
   const revoked = new Set<string>();
   const storage = makeStorageDouble({ pool: cluster.pool, folder, secret: SECRET, now: () => Date.now() + skew.ms, limits, revoked });

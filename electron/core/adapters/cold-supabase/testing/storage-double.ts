@@ -15,13 +15,15 @@ export type StorageOptions = {
   readonly pool: pg.Pool; readonly folder: string; readonly secret: string;
   /** The server's clock in Unix milliseconds. */
   readonly now: () => number;
-  readonly limits: { maxFileBytes: number | null; quotaBytes: number | null };
+  readonly limits: { maxFileBytes: number | null };
   /** Tokens that are over, whatever they say. */
   readonly revoked: ReadonlySet<string>;
 };
 type ObjectRow = { readonly name: string; readonly version: string; readonly created_at?: Date; readonly metadata: { readonly size: number } };
 const ROOT = '/storage/v1';
 const MAX_LIST = 1000;
+/** Newer servers refuse to remove more at once. */
+const MAX_REMOVED = 1000;
 
 /** How the Storage API names a failure: nearly always with HTTP 400 and the true status in the body. */
 class StorageFailure extends Error {
@@ -33,32 +35,36 @@ const noBucket = (): StorageFailure => new StorageFailure(404, 'Bucket not found
 const noObject = (): StorageFailure => new StorageFailure(404, 'not_found', 'Object not found');
 const forbidden = (): StorageFailure => new StorageFailure(403, 'Unauthorized', 'new row violates row-level security policy');
 const duplicate = (): StorageFailure => new StorageFailure(409, 'Duplicate', 'The resource already exists');
-const tooLarge = (): StorageFailure => new StorageFailure(413, 'Payload too large', 'The object exceeded the maximum allowed size', 413);
+const tooLarge = (): StorageFailure => new StorageFailure(413, 'Payload too large', 'The object exceeded the maximum allowed size');
+const badToken = (): StorageFailure => new StorageFailure(403, 'Unauthorized', '"exp" claim timestamp check failed');
 
 /**
  * The Storage API as far as Vessel speaks it, written from its wire contract: objects, listing, signed addresses with ranges, and
- * resumable uploads. The rows lie in PostgreSQL and every access runs as the signed-in user, so the policies decide.
+ * resumable uploads. The rows lie in PostgreSQL and every access runs as the signed-in user, so the policies decide. Where it was compared with
+ * the real server (1.11): tokens are checked at every request and piece; refusals of uploads come before the body, which is then read no further on a
+ * connection that stays open; uploads of one name that overlap all succeed, and the last one stays.
  */
 export function makeStorageDouble({ pool, folder, secret, now, limits, revoked }: StorageOptions): (request: IncomingMessage, response: ServerResponse) => Promise<void> {
   const fileOf = (bucket: string, name: string, version: string): string => join(folder, 'objects', bucket, ...name.split('/'), version);
-  /** An expired token is nobody: as on the real server, nobody sees no bucket. */
   const userOf = (authorization: string | null | undefined): string | null => {
     const token = (authorization ?? '').replace(/^Bearer /i, '');
     return revoked.has(token) ? null : readToken(token, secret, now())?.sub ?? null;
   };
 
-  const checkRoom = async (bytes: number): Promise<void> => {
+  const checkRoom = (bytes: number): void => {
     if (limits.maxFileBytes !== null && bytes > limits.maxFileBytes) throw tooLarge();
-    if (limits.quotaBytes === null) return;
-    const { rows } = await pool.query<{ used: string }>(`select coalesce(sum((metadata->>'size')::bigint), 0) as used from storage.objects`);
-    if (Number(rows[0]?.used) + bytes > limits.quotaBytes) throw new StorageFailure(402, 'Payment Required', 'Storage quota exceeded', 402);
   };
-  const record = async (user: string | null, bucket: string, name: string, version: string, bytes: number, dryRun: boolean): Promise<void> => {
+  const record = async (user: string | null, bucket: string, name: string, version: string, bytes: number, how: 'dry-run' | 'new' | 'last-wins'): Promise<void> => {
     if (user === null) throw noBucket();
     try {
+      // Allowed before its body came: what another upload has written meanwhile is replaced.
+      if (how === 'last-wins') {
+        await pool.query('insert into storage.objects (bucket_id, name, owner_id, version, metadata) values ($1, $2, $3, $4, $5) on conflict (bucket_id, name) do update set version = excluded.version, metadata = excluded.metadata', [bucket, name, user, version, { size: bytes, mimetype: 'application/zip' }]);
+        return;
+      }
       await asUser(pool, user, async (client) => {
         await client.query('insert into storage.objects (bucket_id, name, owner_id, version, metadata) values ($1, $2, $3, $4, $5)', [bucket, name, user, version, { size: bytes, mimetype: 'application/zip' }]);
-        if (dryRun) throw new DryRun();
+        if (how === 'dry-run') throw new DryRun();
       });
     } catch (error) {
       if (error instanceof DryRun) return;
@@ -76,20 +82,26 @@ export function makeStorageDouble({ pool, folder, secret, now, limits, revoked }
     return row;
   };
 
+  const datastore = new FileStore({ directory: join(folder, 'tus') });
   const tus = new Server({
-    path: `${ROOT}/upload/resumable`, datastore: new FileStore({ directory: join(folder, 'tus') }), respectForwardedHeaders: false,
+    path: `${ROOT}/upload/resumable`, datastore, respectForwardedHeaders: false,
     namingFunction: () => Buffer.from(crypto.randomUUID()).toString('base64url'),
     onUploadCreate: async (request, upload) => {
       const { bucket, name } = target(upload);
       try {
-        await checkRoom(upload.size ?? 0);
-        await record(userOf(request.headers.get('authorization')), bucket, name, upload.id, upload.size ?? 0, true);
+        checkRoom(upload.size ?? 0);
+        await record(userOf(request.headers.get('authorization')), bucket, name, upload.id, upload.size ?? 0, 'dry-run');
         return {};
       } catch (error) { throw tusFailure(error); }
     },
-    onIncomingRequest: async (request) => {
-      if (request.method === 'OPTIONS') return;
-      if (userOf(request.headers.get('authorization')) === null) throw tusFailure(new StorageFailure(403, 'Unauthorized', 'jwt expired', 403));
+    onIncomingRequest: async (request, id) => {
+      if (request.method === 'OPTIONS' || request.method === 'HEAD' || request.method === 'POST') return;
+      // Each piece is asked whether the object may still be made.
+      const upload = await datastore.getUpload(id);
+      const { bucket, name } = target(upload);
+      try {
+        await record(userOf(request.headers.get('authorization')), bucket, name, id, upload.size ?? 0, 'dry-run');
+      } catch (error) { throw tusFailure(error); }
     },
     onUploadFinish: async (request, upload) => {
       const { bucket, name } = target(upload);
@@ -98,7 +110,7 @@ export function makeStorageDouble({ pool, folder, secret, now, limits, revoked }
         await mkdir(dirname(file), { recursive: true });
         await rename(join(folder, 'tus', upload.id), file);
         await rm(join(folder, 'tus', `${upload.id}.json`), { force: true });
-        await record(userOf(request.headers.get('authorization')), bucket, name, upload.id, upload.size ?? 0, false).catch(async (error: unknown) => { await rm(file, { force: true }); throw error; });
+        await record(userOf(request.headers.get('authorization')), bucket, name, upload.id, upload.size ?? 0, 'new').catch(async (error: unknown) => { await rm(file, { force: true }); throw error; });
         return {};
       } catch (error) { throw tusFailure(error); }
     },
@@ -107,10 +119,12 @@ export function makeStorageDouble({ pool, folder, secret, now, limits, revoked }
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const url = new URL(request.url ?? '/', 'http://storage');
     const path = decodeURIComponent(url.pathname.slice(ROOT.length));
-    if (path.startsWith('/upload/resumable')) { await tus.handle(request, response); return; }
     const user = userOf(request.headers.authorization);
     const method = request.method ?? 'GET';
     const [, , verb, ...rest] = path.split('/');
+    const signed = verb === 'sign' && method === 'GET';
+    if (user === null && !signed && method !== 'OPTIONS') throw badToken();
+    if (path.startsWith('/upload/resumable')) { await tus.handle(request, response); return; }
     const json = (value: unknown): void => { response.writeHead(200, { 'content-type': 'application/json' }); response.end(JSON.stringify(value)); };
 
     if (verb === 'sign' && method === 'POST') {
@@ -139,6 +153,7 @@ export function makeStorageDouble({ pool, folder, secret, now, limits, revoked }
     } else if (method === 'DELETE') {
       const { prefixes } = await readJson<{ prefixes: string[] }>(request);
       const bucket = path.split('/')[2] ?? '';
+      if (prefixes.length > MAX_REMOVED) throw new StorageFailure(400, 'InvalidRequest', `At most ${MAX_REMOVED} objects can be removed at once`);
       if (user === null) throw noBucket();
       const { rows } = await asUser(pool, user, async (client) => {
         await client.query(`select set_config('storage.allow_delete_query', 'true', true)`);
@@ -152,13 +167,13 @@ export function makeStorageDouble({ pool, folder, secret, now, limits, revoked }
       if (method === 'PUT' || request.headers['x-upsert'] === 'true') throw forbidden();
       const version = crypto.randomUUID();
       const bytes = Number(request.headers['content-length'] ?? 0);
-      await checkRoom(bytes);
-      await record(user, bucket, name.join('/'), version, bytes, true);
+      checkRoom(bytes);
+      await record(user, bucket, name.join('/'), version, bytes, 'dry-run');
       const file = fileOf(bucket, name.join('/'), version);
       await mkdir(dirname(file), { recursive: true });
       try {
         await pipeline(request, createWriteStream(file));
-        await record(user, bucket, name.join('/'), version, (await stat(file)).size, false);
+        await record(user, bucket, name.join('/'), version, (await stat(file)).size, 'last-wins');
       } catch (error) { await rm(file, { force: true }); throw error; }
       json({ Key: `${bucket}/${name.join('/')}`, Id: version });
     } else throw new StorageFailure(404, 'not_found', `no ${method} ${path}`);
@@ -170,14 +185,18 @@ export function makeStorageDouble({ pool, folder, secret, now, limits, revoked }
     } catch (error) {
       if (response.headersSent || response.destroyed) { response.destroy(); return; }
       const failure = error instanceof StorageFailure ? error : new StorageFailure(500, 'Internal', String(error), 500);
-      request.resume();
+      // A question was read before it is refused; an upload has begun to be read, and is not read on.
+      if (isUpload(request)) request.read(0);
+      else request.resume();
       response.writeHead(failure.status, { 'content-type': 'application/json' });
-      response.end(JSON.stringify(failure.body));
+      response.end(request.method === 'HEAD' ? '' : JSON.stringify(failure.body));
     }
   };
 }
 
 class DryRun extends Error {}
+
+const isUpload = ({ headers }: IncomingMessage): boolean => /zip|octet-stream/.test(headers['content-type'] ?? '');
 
 function target(upload: Upload): { readonly bucket: string; readonly name: string } {
   return { bucket: upload.metadata?.['bucketName'] ?? '', name: upload.metadata?.['objectName'] ?? '' };
@@ -185,8 +204,8 @@ function target(upload: Upload): { readonly bucket: string; readonly name: strin
 
 function tusFailure(error: unknown): unknown {
   if (!(error instanceof StorageFailure)) return error;
-  // The resumable endpoint gives the true status, and the message as text.
-  return { status_code: Number(error.body.statusCode), body: error.message };
+  // The resumable endpoint gives the true status, and the message as text; sizes are the TUS server's own matter.
+  return { status_code: Number(error.body.statusCode), body: error.body.statusCode === '413' ? 'Maximum size exceeded\n' : error.message };
 }
 
 async function readJson<T>(request: IncomingMessage): Promise<T> {
