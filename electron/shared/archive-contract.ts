@@ -142,9 +142,9 @@ export const FsckFindingSchema = z.object({
   /** The revisions that name the archive; empty for an archive that none names. */
   revs: z.array(z.number().int()),
   sha256: z.string().nullable(),
-  /** `leftover`: an object in a cloud that no revision of any computer names. */
-  problem: z.enum(['damaged', 'missing', 'manifest', 'unused', 'leftover']),
-  outcome: z.enum(['repaired', 'repairable', 'lost', 'kept', 'removed']),
+  /** `leftover`: an object in a cloud that no revision of any computer names. `unchecked`: it could not be looked at, so nothing is known of it. */
+  problem: z.enum(['damaged', 'missing', 'manifest', 'unused', 'leftover', 'unchecked']),
+  outcome: z.enum(['repaired', 'repairable', 'lost', 'kept', 'removed', 'unknown']),
   /** What was found, and from where it was repaired. */
   text: z.string(),
 });
@@ -152,7 +152,9 @@ export type FsckFinding = z.infer<typeof FsckFindingSchema>;
 export const FsckReportSchema = z.object({
   projects: z.number().int(), revisions: z.number().int(), archives: z.number().int(), bytes: z.number(), ms: z.number(),
   findings: z.array(FsckFindingSchema),
-  /** True when every revision can be restored now. */
+  /** Archives that lie only in a cloud and were not asked for. */
+  elsewhere: z.number().int().default(0),
+  /** True when everything that was asked for was looked at, and can be restored now. */
   sound: z.boolean(),
 });
 export type FsckReport = z.infer<typeof FsckReportSchema>;

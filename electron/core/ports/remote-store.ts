@@ -63,6 +63,8 @@ export type RemoteLease = { readonly held: boolean; readonly sessionId: string; 
 export type RemoteIndex = {
   /** What changed since `cursor` (null = everything), oldest first. A project may be told twice, never not at all. */
   changed(cursor: string | null, signal?: AbortSignal): Promise<{ readonly projects: readonly RemoteProject[]; readonly cursor: string | null; readonly more: boolean }>;
+  /** Every project that is there, by id: what `changed` cannot tell is which are gone. */
+  ids(signal?: AbortSignal): Promise<ReadonlySet<string>>;
   project(projectId: string): Promise<RemoteProject | null>;
   /** Does nothing when it exists. */
   insertProject(project: Pick<RemoteProject, 'id' | 'name' | 'template' | 'settings' | 'createdAt'>): Promise<void>;

@@ -12,13 +12,20 @@ export type CopiesGiven = {
   readonly signal: AbortSignal;
   readonly progress: (fraction: number, detail: string) => void;
   readonly found: (finding: FsckFinding) => void;
-  /** What could not be looked at, and why. */
-  readonly passed: (text: string) => void;
 };
+
+/** Failures that tell nothing of what was to be looked at. */
+export function isUnreachable(error: unknown): boolean {
+  const { code } = VesselError.from(error);
+  return code.startsWith('CLOUD_') || code === 'ENCRYPTION_LOCKED' || code === 'ENCRYPTION_WRONG_KEY';
+}
+/** Those of them that another object may be spared. */
+const OF_ONE_OBJECT: readonly string[] = ['CLOUD_FAILED', 'CLOUD_REFUSED', 'ENCRYPTION_LOCKED', 'ENCRYPTION_WRONG_KEY'];
 
 /**
  * Fetches every archive that a cloud holds of these projects and compares it with its hash; what is damaged or missing there is sent
- * again from this computer, when it has a sound copy. Returns how many were read. Throws what the cloud throws.
+ * again from this computer, when it has a sound copy. What one object keeps from being looked at is a finding. Returns how many were read. Throws what
+ * means the whole cloud.
  */
 export async function checkCopies(backend: RemoteBackend, name: string, given: CopiesGiven): Promise<number> {
   const { context, projects, signal, progress } = given;
@@ -26,20 +33,39 @@ export async function checkCopies(backend: RemoteBackend, name: string, given: C
   let read = 0;
   for (const [index, project] of here.entries()) {
     progress(index / here.length, `${project.name} in ${name}`);
+    const unchecked = (what: string, sha256: string | null, error: unknown): void => {
+      const { code, message } = VesselError.from(error);
+      if (!OF_ONE_OBJECT.includes(code)) throw error;
+      given.found({ projectId: project.id, revs: revsOf(context.store, project.id, sha256), sha256, problem: 'unchecked', outcome: 'unknown', text: `${what} of ${project.name} in ${name} could not be looked at: ${message}` });
+    };
     let contents: readonly string[];
     try {
+      const row = await backend.index.project(project.id);
+      if (row === null && !context.store.sync.outbox.has(project.id, ['create'])) {
+        given.found({ projectId: project.id, revs: [], sha256: null, problem: 'missing', outcome: 'repairable', text: `${project.name} is not in ${name} any more: another computer removed it there. \`vessel project store ${project.id} ${backend.kind}\` sends it again` });
+        continue;
+      }
+      if (row?.locked === true) throw new VesselError('ENCRYPTION_LOCKED');
       contents = [...new Set((await backend.index.archives(project.id)).map(({ sha256 }) => sha256))];
     } catch (error) {
-      const { code, message } = VesselError.from(error);
-      if (code !== 'ENCRYPTION_LOCKED') throw error;
-      given.passed(`${project.name} was not looked at: ${message}`);
+      unchecked('What lies', null, error);
       continue;
     }
     for (const sha256 of contents) {
       throwIfAborted(signal);
       read += 1;
-      const problem = await problemOf(backend.archives, project.id, sha256, signal);
-      if (typeof problem === 'string') given.found(await sendAgain(backend, name, given, project, sha256, problem));
+      try {
+        const problem = await problemOf(backend.archives, project.id, sha256, signal);
+        if (typeof problem === 'string') given.found(await sendAgain(backend, name, given, project, sha256, problem));
+      } catch (error) {
+        unchecked('A revision', sha256, error);
+      }
+    }
+    // Recorded here as sent, and not there.
+    if (!context.store.sync.outbox.has(project.id, ['create', 'save'])) {
+      for (const sha256 of new Set(context.store.revisions.list(project.id).map((revision) => revision.sha256))) {
+        if (!contents.includes(sha256)) given.found({ projectId: project.id, revs: revsOf(context.store, project.id, sha256), sha256, problem: 'missing', outcome: 'repairable', text: `Revision ${revsOf(context.store, project.id, sha256).join(', ')} of ${project.name} is not recorded in ${name}` });
+      }
     }
   }
   return read;
@@ -56,8 +82,10 @@ export async function problemOf(store: Pick<RemoteArchives, 'readBack' | 'list'>
   }
 }
 
+const revsOf = (store: ServiceContext['store'], projectId: string, sha256: string | null): number[] => (sha256 === null ? [] : store.revisions.list(projectId).filter((revision) => revision.sha256 === sha256).map(({ rev }) => rev));
+
 async function sendAgain({ archives }: Pick<RemoteBackend, 'archives'>, name: string, { context: { store, cold }, repair, signal }: CopiesGiven, project: ProjectRecord, sha256: string, problem: 'damaged' | 'missing'): Promise<FsckFinding> {
-  const revs = store.revisions.list(project.id).filter((revision) => revision.sha256 === sha256).map(({ rev }) => rev);
+  const revs = revsOf(store, project.id, sha256);
   const finding = { projectId: project.id, revs, sha256, problem };
   const what = `${revs.length === 0 ? 'A revision' : `Revision ${revs.join(', ')}`} of ${project.name} is ${problem} in ${name}`;
   const path = cold.localPath(project.id, sha256);

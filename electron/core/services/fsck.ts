@@ -6,13 +6,13 @@ import type { ArchiveStore } from '../ports/cold-store.ts';
 import type { RemoteBackend, RemoteKind } from '../ports/remote-store.ts';
 import type { ProjectRecord } from '../ports/store.ts';
 import { audit, type ServiceContext } from './context.ts';
-import { checkCopies, problemOf } from './fsck-copies.ts';
+import { checkCopies, isUnreachable, problemOf } from './fsck-copies.ts';
 import type { StepContext } from './operations/definition.ts';
 import type { StartedOperation } from './operations/operations.ts';
 import { throwIfAborted } from './operations/run-steps.ts';
 import { writeManifest } from './revisions.ts';
 
-/** Where a sound copy of an archive may be found. Answers null when it has none, and has checked what it gives. */
+/** Where a sound copy of an archive may be found. Answers null when it has none, and has checked what it gives; throws when it cannot be asked. */
 export type CopySource = { readonly name: string; find(projectId: string, sha256: string): Promise<Readable | null> };
 /** What of a store is needed to read an archive back. */
 type Mirror = Pick<ArchiveStore, 'readBack' | 'open' | 'list'>;
@@ -23,31 +23,35 @@ export type FsckNeeds = { readonly context: ServiceContext; readonly sources: re
 const LEFTOVER_MS = 24 * 60 * 60 * 1000;
 const CLOUDS: Readonly<Record<RemoteKind, string>> = { supabase: 'Supabase', s3: 'the S3 bucket' };
 
-type State = { readonly findings: FsckFinding[]; projects: number; revisions: number; archives: number; bytes: number; readonly began: number; report: FsckReport | null };
+/** Outcomes after which a revision cannot be restored, or nobody knows. */
+const UNSOUND: readonly FsckFinding['outcome'][] = ['lost', 'repairable', 'unknown'];
+
+type State = { readonly findings: FsckFinding[]; projects: number; revisions: number; archives: number; bytes: number; elsewhere: number; readonly unreached: Set<RemoteKind>; readonly began: number; report: FsckReport | null };
 
 /**
  * Reads every archive of the cold store back and compares it with the hash of its revisions. What is damaged or missing is put
  * again from another copy; without one it is named and left as it is. No archive of this computer is ever removed, and none of a
- * cloud but those that no row has named for a day, when `sweep` says so. With `copies`, what the clouds hold is fetched and compared too.
+ * cloud but those that no row has named for a day, when `sweep` says so. It needs no network, unless something here is damaged: with `copies`
+ * what the clouds hold is fetched and compared too. What should be looked at and cannot be is a finding.
  */
 export function checkStore(needs: FsckNeeds, projectId: string | undefined, repair: boolean, { sweep = false, copies = false }: { readonly sweep?: boolean; readonly copies?: boolean } = {}): StartedOperation {
   const { context } = needs;
   const chosen = projectId === undefined ? null : context.store.projects.get(projectId);
   if (projectId !== undefined && chosen === null) throw new VesselError('NOT_FOUND', `There is no project "${projectId}"`);
-  const state: State = { findings: [], projects: 0, revisions: 0, archives: 0, bytes: 0, began: context.runtime.now(), report: null };
+  const state: State = { findings: [], projects: 0, revisions: 0, archives: 0, bytes: 0, elsewhere: 0, unreached: new Set(), began: context.runtime.now(), report: null };
   return context.operations.start<State>({
     kind: 'fsck', title: chosen === null ? 'Check everything in the cold store' : `Check what is stored of ${chosen.name}`, projectId: null, hostId: null, cancellable: true, exclusive: false,
     request: { call: 'store.check', input: { ...(projectId === undefined ? {} : { projectId }), repair, sweep, copies } }, state, result: ({ report }) => report,
     steps: [
-      { id: 'archives', title: 'Read every archive back and compare', weight: 95, run: (step) => checkArchives(needs, chosen, repair, step) },
+      { id: 'archives', title: 'Read every archive back and compare', weight: 95, run: (step) => checkArchives(needs, chosen, repair, copies, step) },
       { id: 'copies', title: 'Fetch every copy in the cloud and compare', weight: 95, needed: () => copies && (needs.clouds?.().length ?? 0) > 0, run: (step) => readCopies(needs, chosen, repair, step) },
-      { id: 'clouds', title: 'Look for what uploads left in the cloud', weight: 5, needed: () => (needs.clouds?.().length ?? 0) > 0, run: (step) => checkClouds(needs, projectId, sweep, step) },
+      { id: 'clouds', title: 'Look for what uploads left in the cloud', weight: 5, needed: () => (copies || sweep) && (needs.clouds?.().length ?? 0) > 0, run: (step) => checkClouds(needs, projectId, sweep, step) },
       { id: 'manifests', title: 'Compare the manifests beside them', weight: 5, run: (step) => checkManifests(needs, chosen, repair, step) },
     ],
   });
 }
 
-async function checkArchives(needs: FsckNeeds, chosen: ProjectRecord | null, repair: boolean, step: StepContext<State>): Promise<string> {
+async function checkArchives(needs: FsckNeeds, chosen: ProjectRecord | null, repair: boolean, copies: boolean, step: StepContext<State>): Promise<string> {
   const { store, cold, runtime } = needs.context;
   const { state, signal } = step;
   const work = (chosen === null ? store.projects.list(true) : [chosen]).map((project) => ({ project, revisions: store.revisions.list(project.id) }));
@@ -56,11 +60,22 @@ async function checkArchives(needs: FsckNeeds, chosen: ProjectRecord | null, rep
     state.projects += 1;
     state.revisions += revisions.length;
     const named = distinct(revisions);
+    const here = new Set((await cold.list(project.id)).map(({ sha256 }) => sha256));
+    // What came from another computer and was never wanted here, or is only there now.
+    const mayBeElsewhere = store.sync.get(project.id) !== null && !store.sync.outbox.has(project.id, ['create', 'save']);
     for (const [sha256, of] of named) {
       throwIfAborted(signal);
+      if (!copies && mayBeElsewhere && !here.has(sha256)) { state.elsewhere += 1; continue; }
       state.archives += 1;
       step.progress(state.archives / total, `${project.name}: ${state.archives} of ${total} archives`);
-      const problem = await problemOf(cold, project.id, sha256);
+      let problem: Awaited<ReturnType<typeof problemOf>>;
+      try {
+        problem = await problemOf(cold, project.id, sha256);
+      } catch (error) {
+        if (!isUnreachable(error)) throw error;
+        tell(needs, step, { projectId: project.id, revs: of.map(({ rev }) => rev), sha256, problem: 'unchecked', outcome: 'unknown', text: `Revision ${of.map(({ rev }) => rev).join(', ')} of ${project.name} is not on this computer, and could not be fetched: ${VesselError.from(error).message}` });
+        continue;
+      }
       if (typeof problem !== 'string') {
         state.bytes += problem.bytes;
         for (const revision of of) store.revisions.setVerified(project.id, revision.rev, runtime.now());
@@ -83,8 +98,16 @@ async function checkArchives(needs: FsckNeeds, chosen: ProjectRecord | null, rep
 async function mend({ context, sources }: FsckNeeds, project: ProjectRecord, sha256: string, revs: readonly number[], problem: 'damaged' | 'missing', repair: boolean, signal: AbortSignal): Promise<FsckFinding> {
   const finding = { projectId: project.id, revs: [...revs], sha256, problem };
   const what = `${problem === 'damaged' ? 'Does not match its hash' : 'Is not there'} (revision ${revs.join(', ')} of ${project.name})`;
+  let unasked: string | null = null;
   for (const source of sources) {
-    const copy = await source.find(project.id, sha256);
+    let copy: Readable | null;
+    try {
+      copy = await source.find(project.id, sha256);
+    } catch (error) {
+      if (!isUnreachable(error)) throw error;
+      unasked = `${source.name} could not be looked at: ${VesselError.from(error).message}`;
+      continue;
+    }
     if (copy === null) continue;
     if (!repair) { copy.destroy(); return { ...finding, outcome: 'repairable', text: `${what}; there is a sound copy: ${source.name}` }; }
     const stored = await context.cold.put(project.id, copy, { signal });
@@ -93,30 +116,34 @@ async function mend({ context, sources }: FsckNeeds, project: ProjectRecord, sha
       return { ...finding, outcome: 'repaired', text: `${what}; put again from ${source.name} and read back` };
     }
   }
+  if (unasked !== null) return { ...finding, outcome: 'unknown', text: `${what}; ${unasked}` };
   return { ...finding, outcome: 'lost', text: `${what}, and there is no other copy; it is left as it is` };
 }
 
-/** Asks each cloud. The check of what is here does not fail because the network is off. */
-async function inClouds({ clouds }: FsckNeeds, step: StepContext<State>, ask: (backend: RemoteBackend, name: string) => Promise<number>): Promise<string> {
+/** Asks each cloud. One that cannot be looked at is a finding; the others are looked at all the same. */
+async function inClouds({ clouds, ...needs }: FsckNeeds, step: StepContext<State>, ask: (backend: RemoteBackend, name: string) => Promise<number>): Promise<string> {
   let count = 0;
+  const failed: string[] = [];
   for (const backend of clouds?.() ?? []) {
     const name = CLOUDS[backend.kind];
+    if (step.state.unreached.has(backend.kind)) continue; // said already
     try {
       count += await ask(backend, name);
     } catch (error) {
-      const { code, message } = VesselError.from(error);
-      if (!code.startsWith('CLOUD_')) throw error;
-      step.log(`${name} was not looked at: ${message}`, 'warn');
-      return `${name} cannot be reached`;
+      if (!isUnreachable(error)) throw error;
+      failed.push(name);
+      step.state.unreached.add(backend.kind);
+      tell({ clouds, ...needs }, step, { projectId: '', revs: [], sha256: null, problem: 'unchecked', outcome: 'unknown', text: `${name} was not looked at to the end: ${VesselError.from(error).message}` });
     }
   }
+  if (failed.length > 0) return `${failed.join(' and ')} could not be looked at`;
   return count === 0 ? 'Nothing' : `${count} archives`;
 }
 
 function readCopies(needs: FsckNeeds, chosen: ProjectRecord | null, repair: boolean, step: StepContext<State>): Promise<string> {
   return inClouds(needs, step, (backend, name) => checkCopies(backend, name, {
     context: needs.context, projects: chosen === null ? needs.context.store.projects.list(true) : [chosen], repair, signal: step.signal,
-    progress: (fraction, detail) => step.progress(fraction, detail), found: (finding) => tell(needs, step, finding), passed: (text) => step.log(text, 'warn'),
+    progress: (fraction, detail) => step.progress(fraction, detail), found: (finding) => tell(needs, step, finding),
   }));
 }
 
@@ -153,15 +180,15 @@ async function checkManifests(needs: FsckNeeds, chosen: ProjectRecord | null, re
   }
   for (const line of unreadable) step.log(`Unreadable manifest ${line}`, 'warn');
   const { state } = step;
-  const { findings, projects, revisions, archives, bytes } = state;
-  state.report = { projects, revisions, archives, bytes, ms: runtime.now() - state.began, findings: [...findings], sound: !findings.some(({ problem, outcome }) => problem !== 'manifest' && (outcome === 'lost' || outcome === 'repairable')) };
+  const { findings, projects, revisions, archives, bytes, elsewhere } = state;
+  state.report = { projects, revisions, archives, bytes, elsewhere, ms: runtime.now() - state.began, findings: [...findings], sound: !findings.some(({ problem, outcome }) => problem !== 'manifest' && UNSOUND.includes(outcome)) };
   audit(needs.context, { kind: 'store.checked', operationId: step.operationId, text: `Checked ${archives} archives: ${findings.length} findings`, data: { archives, findings: findings.length, sound: state.report.sound } });
   return written === 0 ? 'All there' : `${written} written again`;
 }
 
 function tell({ context }: FsckNeeds, { state, log, operationId }: StepContext<State>, finding: FsckFinding): void {
   state.findings.push(finding);
-  log(`${finding.projectId}: ${finding.text}`, finding.outcome === 'lost' ? 'error' : 'warn');
+  log(finding.projectId === '' ? finding.text : `${finding.projectId}: ${finding.text}`, finding.outcome === 'lost' ? 'error' : 'warn');
   if (finding.problem === 'damaged' || finding.problem === 'missing') {
     audit(context, { kind: finding.outcome === 'repaired' ? 'revision.repaired' : 'revision.damaged', projectId: finding.projectId, operationId, text: finding.text, data: { revs: finding.revs, sha256: finding.sha256 } });
   }
@@ -198,9 +225,7 @@ export function mirrorSource(name: string, storeOf: (projectId: string) => Mirro
       try {
         return typeof await problemOf(mirror, projectId, sha256) === 'string' ? null : await mirror.open(projectId, sha256);
       } catch (error) {
-        // A store that cannot be reached now, or does not have it, is no other copy; the check goes on.
-        const { code } = VesselError.from(error);
-        if (code === 'NOT_FOUND' || code.startsWith('CLOUD_')) return null;
+        if (VesselError.from(error).code === 'NOT_FOUND') return null;
         throw error;
       }
     },

@@ -8,6 +8,8 @@ import type { FsckReport } from '#shared/archive-contract.ts';
 import { VesselError } from '#shared/errors.ts';
 import type { Project } from '#shared/project.ts';
 import { openLocalColdStore } from '../adapters/cold-local/cold-store.ts';
+import { makeTieredColdStore } from '../adapters/cold-tiered/cold-store.ts';
+import type { RemoteArchives } from '../ports/remote-store.ts';
 import { checkStore, mirrorSource, siblingSource } from '../services/fsck.ts';
 import { makeWorld, type World } from './world.ts';
 
@@ -48,9 +50,24 @@ describe('fsck', () => {
     await mirror.put(a.id, Readable.from([readFileSync(pathOf(a))]), {});
     await rm(pathOf(a));
     const away = { ...mirror, readBack: () => Promise.reject(new VesselError('CLOUD_OFFLINE')) };
-    expect(await check(true, [mirrorSource('the cloud', () => away)])).toMatchObject({ sound: false, findings: [{ outcome: 'lost' }] });
+    expect(await check(true, [mirrorSource('the cloud', () => away)])).toMatchObject({ sound: false, findings: [{ outcome: 'unknown', text: expect.stringContaining('the cloud could not be looked at') as unknown }] });
     expect(await check(true, [siblingSource(world.context), mirrorSource('the mirror', () => mirror)])).toMatchObject({ sound: true, findings: [{ problem: 'missing', outcome: 'repaired', projectId: a.id }] });
     expect(await world.history.verify(a.id, 1)).toMatchObject({ ok: true });
+  });
+
+  it('stays on this computer: what lies only in a cloud is counted, and needs no network', async () => {
+    const [here, there] = [await create(), await create('B')];
+    const record = { projectId: there.id, store: 'supabase', baseArchiveId: null, branch: null, stale: false, conflict: null, lease: null, error: null } as const;
+    world.context.store.sync.put(record);
+    await rm(pathOf(there));
+    const remote = { download: () => Promise.reject(new VesselError('CLOUD_OFFLINE')) } as unknown as RemoteArchives;
+    Object.assign(world.cold, makeTieredColdStore({ ...world.cold }, () => remote, join(folder, 'down')));
+    expect(await check(true)).toMatchObject({ sound: true, findings: [], elsewhere: 1, archives: 1 });
+    // Asked for, it is looked at, and a network that is off is no reason to call it sound.
+    const { result, error } = await checkStore({ context: world.context, sources: [] }, undefined, true, { copies: true }).done;
+    expect(error).toBeNull();
+    expect(result).toMatchObject({ sound: false, elsewhere: 0, findings: [{ problem: 'unchecked', outcome: 'unknown', projectId: there.id, revs: [1] }] });
+    expect(here.head).not.toBeNull();
   });
 
   it('writes lost manifests again and names archives that no revision does', async () => {

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { FsckReport } from '#shared/archive-contract.ts';
+import { VesselError } from '#shared/errors.ts';
 import type { RemoteBackend } from '../ports/remote-store.ts';
 import { checkStore } from '../services/fsck.ts';
 import type { World } from './world.ts';
@@ -35,7 +36,7 @@ export function leftoversContract(name: string, setUp: () => Promise<LeftoversBe
     };
     const check = async (sweep: boolean, leftovers = bench.backend.leftovers): Promise<FsckReport> => {
       if (leftovers === undefined) throw new Error('this back end tells no leftovers');
-      const { error, result } = await checkStore({ context: bench.world.context, sources: [], clouds: () => [{ ...bench.backend, leftovers }] }, undefined, true, { sweep }).done;
+      const { error, result } = await checkStore({ context: bench.world.context, sources: [], clouds: () => [{ ...bench.backend, leftovers }] }, undefined, true, { sweep, copies: !sweep }).done;
       expect(error).toBeNull();
       return result as FsckReport;
     };
@@ -75,7 +76,7 @@ export function leftoversContract(name: string, setUp: () => Promise<LeftoversBe
       await bench.age((await orphan()).key);
       bench.block(true);
       const report = await check(true).finally(() => bench.block(false));
-      expect(report).toMatchObject({ sound: true, findings: [], archives: 1 });
+      expect(report).toMatchObject({ sound: false, findings: [{ problem: 'unchecked', outcome: 'unknown' }], archives: 1 });
     });
   });
 
@@ -89,8 +90,8 @@ export function leftoversContract(name: string, setUp: () => Promise<LeftoversBe
       await bench.sync();
       key = (await bench.backend.archives.list(projectId))[0]?.key ?? '';
     });
-    const check = async (repair: boolean): Promise<FsckReport> => {
-      const { error, result } = await checkStore({ context: bench.world.context, sources: [], clouds: () => [bench.backend] }, undefined, repair, { copies: true }).done;
+    const check = async (repair: boolean, backend = bench.backend): Promise<FsckReport> => {
+      const { error, result } = await checkStore({ context: bench.world.context, sources: [], clouds: () => [backend] }, undefined, repair, { copies: true }).done;
       expect(error).toBeNull();
       return result as FsckReport;
     };
@@ -112,10 +113,32 @@ export function leftoversContract(name: string, setUp: () => Promise<LeftoversBe
       expect(findings.map(({ problem, outcome }) => `${problem} ${outcome}`)).toEqual(['missing lost', 'damaged lost']);
     });
 
-    it('are not looked at while the network is off', async () => {
+    it('are not looked at while the network is off, and that is a finding', async () => {
       await bench.damage(key);
       bench.block(true);
-      expect(await check(true).finally(() => bench.block(false))).toMatchObject({ sound: true, findings: [] });
+      expect(await check(true).finally(() => bench.block(false))).toMatchObject({ sound: false, findings: [{ problem: 'unchecked', outcome: 'unknown' }] });
+    });
+
+    it('are looked at although one of them cannot be, and that is a finding', async () => {
+      await bench.damage(key);
+      const { sha256: other } = (await bench.world.projects.create({ name: 'Other', template: 'node', hostId: 'local', settings: {} })).head ?? {};
+      await bench.sync();
+      const { archives } = bench.backend;
+      // As a server does whose disk lost it.
+      const ill = { ...bench.backend, archives: { ...archives, readBack: (project: string, sha256: string) => (sha256 === other ? Promise.reject(new VesselError('CLOUD_FAILED', 'Internal Server Error')) : archives.readBack(project, sha256)) } };
+      const { findings, sound } = await check(false, ill);
+      expect(sound).toBe(false);
+      expect(findings.map(({ problem, outcome }) => `${problem} ${outcome}`).sort()).toEqual(['damaged repairable', 'unchecked unknown']);
+    });
+
+    it('are missing after another computer removed the project, and the next sync says that it rests here only', async () => {
+      await bench.backend.archives.removeProject(projectId);
+      await bench.backend.index.removeProject(projectId);
+      expect(await check(true)).toMatchObject({ sound: false, findings: [{ problem: 'missing', outcome: 'repairable', projectId }] });
+      expect(bench.world.projects.get(projectId).sync).toMatchObject({ state: 'synced' });
+      await bench.sync();
+      expect(bench.world.projects.get(projectId).sync).toBeUndefined();
+      expect(await check(true)).toMatchObject({ sound: true, findings: [] });
     });
   });
 }

@@ -127,7 +127,7 @@ it('lets an encrypted project move between clouds and home, be exported, checked
   await call('sync.now', {});
   const path = world.cold.localPath(id, head?.sha256 ?? '') ?? '';
   rmSync(path);
-  const report = checkStore({ context: world.context, sources: [mirrorSource('its copy in the cloud', (projectId) => cloud.archivesOf(projectId))] }, id, true);
+  const report = checkStore({ context: world.context, sources: [mirrorSource('its copy in the cloud', (projectId) => cloud.archivesOf(projectId))] }, id, true, { copies: true });
   expect((await report.done).result).toMatchObject({ sound: true });
   expect(readFileSync(path).subarray(0, 2).toString()).toBe('PK');
   rmSync(path);
@@ -138,7 +138,7 @@ it('lets an encrypted project move between clouds and home, be exported, checked
   const damaged = Buffer.from(object ?? '');
   damaged.writeUInt8(damaged.readUInt8(damaged.length - 40) ^ 1, damaged.length - 40);
   // It is taken up again from the cloud first: what is repaired there comes from here.
-  expect((await checkStore({ context: world.context, sources: [mirrorSource('its copy in the cloud', (projectId) => cloud.archivesOf(projectId))] }, id, true).done).result).toMatchObject({ sound: true });
+  expect((await checkStore({ context: world.context, sources: [mirrorSource('its copy in the cloud', (projectId) => cloud.archivesOf(projectId))] }, id, true, { copies: true }).done).result).toMatchObject({ sound: true });
   s3.objects.set(name ?? '', damaged);
   const copies = async (): Promise<unknown> => (await checkStore({ context: world.context, sources: [], clouds: () => cloud.reachable() }, id, true, { copies: true }).done).result;
   expect(await copies()).toMatchObject({ sound: true, findings: [{ problem: 'damaged', outcome: 'repaired' }] });

@@ -90,6 +90,11 @@ export function makeS3Index(client: S3Client, device: Device): RemoteIndex {
       }
       return { projects, cursor: JSON.stringify([...after]), more: false };
     },
+    async ids() {
+      const found = new Set<string>();
+      for await (const { id } of rows()) found.add(id);
+      return found;
+    },
     project: async (projectId) => (await read(projectId))?.row.project as RemoteProject | undefined ?? null,
     async insertProject(project) {
       await write({ v: 1, project: { ...project, settings: { ...project.settings }, archiveId: null, rev: 1, deletedAt: null }, archives: [], lease: null }, null);

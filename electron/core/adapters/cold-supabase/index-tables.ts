@@ -90,6 +90,16 @@ export function makeSupabaseIndex(session: SupabaseSession, device: Device): Rem
       const next = more ? `${last.updated_at}|${last.id}` : new Date(Date.parse(last.updated_at) - OVERLAP_MS).toISOString();
       return { projects: rows.map(toProject), cursor: next, more };
     },
+    async ids(signal) {
+      const found = new Set<string>();
+      // By the last id rather than by a count: rows that go meanwhile would shift the pages.
+      for (let after = ''; ;) {
+        const { data } = await ask((client) => { const query = client.from('projects').select('id').gt('id', after).order('id').limit(PAGE); return signal === undefined ? query : query.abortSignal(signal); });
+        for (const { id } of data ?? []) found.add(id);
+        after = data?.at(-1)?.id ?? '';
+        if ((data ?? []).length < PAGE) return found;
+      }
+    },
     project,
     async insertProject({ id, name, template, settings, createdAt }) {
       await ask((client) => client.from('projects').insert({ id, name, template_type: template, settings: settings as Json & object, created_at: new Date(createdAt).toISOString() }), [UNIQUE_VIOLATION]);

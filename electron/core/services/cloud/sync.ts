@@ -15,6 +15,8 @@ const BACKOFF_MS = [1_000, 5_000, 30_000, 120_000, 600_000] as const;
 const STUCK_MS = 10 * 60_000;
 /** Other devices' changes are asked for this often. */
 const PULL_MS = 30_000;
+/** What was removed elsewhere is not among the changes: all ids are asked for this often. */
+const LIST_MS = 10 * 60_000;
 /** Changes of one moment go up together. */
 const GATHER_MS = 300;
 /** Vessel ends within this, whatever the network does. */
@@ -42,7 +44,8 @@ export class Sync {
   #problem: ErrorShape | null = null;
   #problems = 0;
   #lastSyncAt: number | null = null;
-  readonly #listed = new Set<RemoteKind>();
+  /** When it was last looked for what is gone. */
+  readonly #listedAt = new Map<RemoteKind, number>();
 
   constructor({ context, device, backends, limits, beforeUpload, onPulled, heldBack }: SyncOptions) {
     this.#onPulled = onPulled ?? (() => undefined);
@@ -79,6 +82,7 @@ export class Sync {
     await this.#cycle;
     this.#context.store.sync.outbox.hurry();
     this.#lastPullAt = 0;
+    for (const kind of this.#listedAt.keys()) this.#listedAt.set(kind, 0);
     this.#problem = null;
     return this.#run();
   }
@@ -197,12 +201,11 @@ export class Sync {
     const { store, runtime } = this.#context;
     if (runtime.now() - this.#lastPullAt < PULL_MS) return this.#takeStale(backend);
     let pulled = 0;
-    // The first time everything is listed: only so a project that was removed there is noticed.
-    const listed = this.#listed.has(backend.kind) ? null : new Set<string>();
-    if (listed !== null) store.sync.facts.put(`cursor:${backend.kind}`, null);
+    // The first time everything is read.
+    const listedAt = this.#listedAt.get(backend.kind) ?? null;
+    if (listedAt === null) store.sync.facts.put(`cursor:${backend.kind}`, null);
     for (let more = true; more;) {
       const page = await backend.index.changed(store.sync.facts.get(`cursor:${backend.kind}`), this.#abort.signal);
-      for (const { id } of page.projects) listed?.add(id);
       const archives = await backend.index.archivesOf(page.projects.map(({ id }) => id));
       for (const remote of page.projects) {
         this.#abort.signal.throwIfAborted();
@@ -212,7 +215,10 @@ export class Sync {
       store.sync.facts.put(`cursor:${backend.kind}`, page.cursor);
       more = page.more;
     }
-    if (listed !== null) this.#forgetRemoved(backend.kind, listed);
+    if (listedAt === null || runtime.now() - listedAt >= LIST_MS) {
+      this.#forgetRemoved(backend.kind, await backend.index.ids(this.#abort.signal));
+      this.#listedAt.set(backend.kind, runtime.now());
+    }
     this.#lastPullAt = runtime.now();
     return pulled + await this.#takeStale(backend);
   }
@@ -220,7 +226,6 @@ export class Sync {
   /** A project that another computer moved home or deleted for good stays here, on this computer only; with changes still owed it goes up again. */
   #forgetRemoved(kind: RemoteKind, listed: ReadonlySet<string>): void {
     const { store, feed } = this.#context;
-    this.#listed.add(kind);
     for (const { projectId, store: where } of store.sync.list()) {
       if (where !== kind || listed.has(projectId) || store.sync.outbox.count(projectId) > 0) continue;
       store.sync.forget(projectId);
