@@ -66,6 +66,17 @@ describe('projects', () => {
     expect((await runIn(home, 'project', 'list', '--json')).json).toEqual({ projects });
   });
 
+  it('are listed with how they stand in the cloud, and their history with its branches', async () => {
+    const sync = { store: 'supabase', state: 'synced', pending: 0, conflict: null, lease: null, error: null } as const;
+    const two = someProject('two-k3f9', 'two', { sync: { ...sync, conflict: { ours: 2, theirs: 3, branch: 'laptop, 2026-01-01 10:00', at: 1 } } });
+    if (two.head === null) throw new Error('the sample has no head');
+    const revisions = [two.head, { ...two.head, rev: 2, branch: 'laptop, 2026-01-01 10:00' }];
+    await serve({ calls: { 'projects.list': async () => ({ projects: [someProject('one-k3f9', 'one', { sync }), two, someProject('three-k3f9', 'three')] }), 'history.list': async () => ({ revisions, totalBytes: 0 }) } });
+    const list = (await runIn(home, 'project', 'list')).out;
+    expect(list).toMatch(/CLOUD[^]*one-k3f9 .*synced[^]*two-k3f9 .*saved on two computers[^]*three-k3f9 .* - /);
+    expect((await runIn(home, 'project', 'history', 'two')).out).toContain('branch "laptop, 2026-01-01 10:00"');
+  });
+
   it('end with 4 and the candidates when the name is ambiguous, with 3 when there is none', async () => {
     await serve({ calls: listing });
     const ambiguous = await runIn(home, 'open', 'Shop', '--json');

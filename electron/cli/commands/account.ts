@@ -90,7 +90,7 @@ export function registerAccount(program: Command, use: Use): void {
       show(context, await context.session.call('account.setPlan', next));
     }));
 
-  account.command('default-store').summary('say where new projects rest').description('Projects that exist stay where they are; `vessel project move` moves them.')
+  account.command('default-store').summary('say where new projects rest').description('Projects that exist stay where they are; `vessel project store` moves them.')
     .addArgument(program.createArgument('<store>', 'besides this computer').choices(['local', 'supabase', 's3']))
     .action(use(async (context, [store]: ['local' | 'supabase' | 's3']) => { show(context, await context.session.call('account.setDefaultStore', { store })); }));
 

@@ -24,7 +24,7 @@ export function registerProjectHistory(group: Command, use: Use): void {
       const { output, runtime } = context;
       output.result({ id: project.id, ...history }, () => history.revisions.length === 0 ? 'No revisions yet.' : [
         renderTable(['rev', 'saved', 'why', 'from', 'files', 'size', 'sha256'], history.revisions.map((item) => [
-          `${item.rev}${item.rev === project.head?.rev ? ' *' : ''}${item.pinned === true ? ' pinned' : ''}`, formatAgo(item.createdAt, runtime.now()), item.reason, originText(item), String(item.files), formatBytes(item.bytes), item.sha256.slice(0, 12),
+          `${item.rev}${item.rev === project.head?.rev ? ' *' : ''}${item.pinned === true ? ' pinned' : ''}`, formatAgo(item.createdAt, runtime.now()), item.reason, item.branch === undefined ? originText(item) : `branch "${item.branch}"`, String(item.files), formatBytes(item.bytes), item.sha256.slice(0, 12),
         ]), output.style),
         output.style('dim', `${count(history.revisions.length, 'revision')}, ${formatBytes(history.totalBytes)} in all`),
       ].join('\n'));

@@ -107,11 +107,18 @@ export function stateCell(project: Project): Cell {
   }
 }
 
+function cloudCell({ sync }: Project): Cell {
+  if (sync === undefined) return { text: '-', format: 'dim' };
+  if (sync.conflict !== null) return { text: 'saved on two computers', format: 'red' };
+  return { text: sync.state, format: sync.state === 'synced' ? 'green' : sync.state === 'pending' ? 'yellow' : 'red' };
+}
+
 function projectTable(context: Context, projects: readonly Project[]): string {
   if (projects.length === 0) return 'No projects yet. Create one: vessel project create <name>';
   const now = context.runtime.now();
-  return renderTable(['id', 'name', 'state', 'template', 'size', 'last verified save'], projects.map((project) => [
-    project.id, project.name, stateCell(project), project.template ?? '-', project.head === null ? '-' : formatBytes(project.head.bytes),
+  const clouds = projects.some(({ sync }) => sync !== undefined);
+  return renderTable(['id', 'name', 'state', ...(clouds ? ['cloud'] : []), 'template', 'size', 'last verified save'], projects.map((project) => [
+    project.id, project.name, stateCell(project), ...(clouds ? [cloudCell(project)] : []), project.template ?? '-', project.head === null ? '-' : formatBytes(project.head.bytes),
     project.head === null ? 'never' : `${formatAgo(project.head.verifiedAt, now)} (rev ${project.head.rev}, ${count(project.head.files, 'file')})`,
   ]), context.output.style);
 }

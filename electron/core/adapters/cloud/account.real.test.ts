@@ -28,7 +28,7 @@ beforeEach(async () => {
   email = `u${crypto.randomUUID()}@example.com`;
   await begin(await makeWorld({ clock: { now: Date.now() } }));
 });
-afterEach(async () => { stack.faults.clear(); Object.assign(stack.limits, { quotaBytes: null, maxFileBytes: null }); await cloud.stop(); await world.dispose(); rmSync(home, { recursive: true, force: true }); });
+afterEach(async () => { stack.faults.clear(); stack.limits.maxFileBytes = null; await cloud.stop(); await world.dispose(); rmSync(home, { recursive: true, force: true }); });
 
 async function begin(made: World): Promise<void> {
   world = made;
@@ -117,7 +117,7 @@ describe('an account', () => {
     await create('A');
     await call('sync.now', {});
     expect(await call('account.status', {})).toMatchObject({ state: 'paused', pending: 2 });
-    stack.faults.set(({ path }) => path.startsWith('/rest') ? { kind: 'status', status: 401, body: { message: 'JWT expired' } } : path.endsWith('/token') ? { kind: 'status', status: 400, body: {} } : null);
+    stack.faults.set(({ path }) => path.startsWith('/rest') ? { kind: 'status', status: 401, body: { message: 'JWT expired' } } : path.endsWith('/token') ? { kind: 'status', status: 400, body: { code: 400, error_code: 'refresh_token_not_found', msg: 'Invalid Refresh Token: Refresh Token Not Found' } } : null);
     await call('sync.now', {});
     expect(await call('account.status', {})).toMatchObject({ state: 'signed-out', pending: 2 });
     stack.faults.clear();
@@ -192,6 +192,22 @@ describe('moving, exporting, deleting', () => {
     expect(await call('account.status', {})).toMatchObject({ defaultStore: 'local', pending: 0 });
     await create('Next');
     expect(await call('sync.now', {})).toMatchObject({ pushed: 0, pending: 0 });
+  });
+
+  it('does not say that it is online while archives cannot be stored there', async () => {
+    await signedIn();
+    stack.faults.set(({ path }) => (path.startsWith('/storage/') ? { kind: 'status', status: 503, body: 'no healthy upstream' } : null));
+    await create();
+    await call('sync.now', {});
+    expect(await call('account.status', {})).toMatchObject({ state: 'failing', pending: 1, error: { code: 'CLOUD_FAILED' } });
+    stack.faults.clear();
+    await call('sync.now', {});
+    expect(await call('account.status', {})).toMatchObject({ state: 'online', pending: 0, error: null });
+  });
+
+  it('takes no secret key for the publishable one', async () => {
+    await expect(call('account.configure', { project: { url: stack.url, publishableKey: 'sb_secret_0123456789' } })).rejects.toThrow(code('BAD_REQUEST'));
+    expect(await call('account.status', {})).toMatchObject({ state: 'not-configured' });
   });
 
   it('ends a conflict the way a person chooses', async () => {

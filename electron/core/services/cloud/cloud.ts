@@ -5,6 +5,7 @@ import type { CloudAccount, CloudConnector, CloudUser, Device, S3Settings } from
 import type { RemoteArchives, RemoteBackend, RemoteKind } from '../../ports/remote-store.ts';
 import { audit, type ServiceContext } from '../context.ts';
 import { CloudLimits, FREE_PLAN, type PlanLimits } from './limits.ts';
+import { requirePublishable } from './publishable-key.ts';
 import type { BeforeUpload } from './secret-warner.ts';
 import { Sync } from './sync.ts';
 import { Encryption } from './encryption.ts';
@@ -13,6 +14,8 @@ import { makeSealedNames } from './sealed-names.ts';
 
 const ProjectFact = z.object({ url: z.string(), publishableKey: z.string() });
 const S3_SECRET = 's3-secret-key';
+/** Failures of a project that mean the cloud rather than the project. */
+const OF_THE_CLOUD: readonly string[] = ['CLOUD_OVER_QUOTA', 'CLOUD_FAILED', 'CLOUD_REFUSED', 'CLOUD_OFFLINE'];
 const UNLIMITED: PlanLimits = { maxFileBytes: null, totalBytes: null };
 
 /** The clouds of this computer: which are set up, who is signed in, and the sync with them. Starts and works without a network. */
@@ -80,7 +83,8 @@ export class Cloud {
     const project = ProjectFact.safeParse(this.#fact('supabase'));
     const bucket = BucketSchema.safeParse(this.#fact('s3'));
     const { problem } = this.sync;
-    const stuck = problem ?? store.sync.list().find(({ error }) => error?.code === 'CLOUD_OVER_QUOTA')?.error ?? null;
+    // Rows may go through while archives do not: what keeps a project from going up says how the cloud is.
+    const stuck = problem ?? store.sync.list().find(({ error }) => error !== null && OF_THE_CLOUD.includes(error.code))?.error ?? null;
     return {
       state: this.#state(project.success, bucket.success, stuck?.code ?? null), url: project.success ? project.data.url : null, email: this.#account?.user?.email ?? null,
       bucket: bucket.success ? bucket.data : null, device: this.device, defaultStore: this.#defaultStore(), plan: this.plan, usedBytes: this.limits.used('supabase'),
@@ -90,6 +94,7 @@ export class Cloud {
 
   async configure(project: z.infer<typeof ProjectFact> | null): Promise<void> {
     await this.#ready;
+    if (project !== null) requirePublishable(project.publishableKey);
     const url = project === null ? null : project.url.replace(/(?<!\/)\/+$/, '');
     if (url !== this.#url()) await this.#account?.signOut();
     this.context.store.sync.facts.put('supabase', project === null ? null : JSON.stringify({ ...project, url }));
