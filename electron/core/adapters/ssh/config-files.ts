@@ -1,77 +1,81 @@
-import { globSync, readFileSync } from 'node:fs';
-import { dirname, isAbsolute, join } from 'node:path';
-import SSHConfig, { LineType, type Line } from 'ssh-config';
+import { lstatSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { isAbsolute, join, parse, sep } from 'node:path';
 import { VesselError } from '#shared/errors.ts';
+import { invalidLine, parseLines, type ConfigLine } from './config-line.ts';
+import { matchesPattern } from './known-hosts.ts';
+import { expandTilde } from './tokens.ts';
 
-/** One `Keyword value…` line with the conditions it stands under. */
-export type ConfigLine = { readonly keyword: string; readonly values: readonly string[]; readonly under: readonly ConfigCondition[] };
-export type ConfigCondition =
-  | { readonly kind: 'host'; readonly patterns: readonly string[] }
-  | { readonly kind: 'match'; readonly criteria: readonly { readonly name: string; readonly value: string }[] };
-
-/** The limit of OpenSSH (readconf.c, READCONF_MAX_DEPTH). */
-const MAX_DEPTH = 16;
+const SYSTEM_FOLDER = '/etc/ssh';
 
 /**
- * All lines of a configuration file and of what it includes, in order. Only the parser of `ssh-config` is used: its own
- * evaluation knows no Include, runs `Match exec` and nslookup, and reads `?` and `!` otherwise than OpenSSH.
- * An absent file holds nothing. Throws SSH_CONFIG_INVALID naming the file.
+ * The lines of one file. An absent file and a folder hold none, as for ssh(1). With `mustBeMine`, a file that others may
+ * write is refused: its lines can run commands. Throws SSH_CONFIG_INVALID, and the error of the system when it is unreadable.
  */
-export function readConfig(file: string, homeDirectory: string, under: readonly ConfigCondition[] = [], depth = 0): readonly ConfigLine[] {
-  if (depth > MAX_DEPTH) throw new VesselError('SSH_CONFIG_INVALID', `${file} is included too deeply; it may include itself`, { details: { file } });
-  const text = readText(file);
-  if (text === null) return [];
-  const lines: ConfigLine[] = [];
-  const walk = (nodes: Iterable<Line>, conditions: readonly ConfigCondition[]): void => {
-    for (const node of nodes) {
-      if (node.type !== LineType.DIRECTIVE) continue;
-      const keyword = node.param.toLowerCase();
-      const values = valuesOf(node.value);
-      if ('config' in node && (keyword === 'host' || keyword === 'match')) walk(node.config, [...conditions, conditionOf(keyword, values)]);
-      else if (keyword === 'include') for (const path of values.flatMap((pattern) => included(pattern, file, homeDirectory))) lines.push(...readConfig(path, homeDirectory, conditions, depth + 1));
-      else lines.push({ keyword, values, under: conditions });
-    }
-  };
-  walk(parse(text, file), under);
-  return lines;
-}
-
-function parse(text: string, file: string): Iterable<Line> {
+export function readLines(file: string, mustBeMine: boolean): readonly ConfigLine[] {
   try {
-    return SSHConfig.parse(text);
+    if (mustBeMine) checkOwner(file);
+    return parseLines(readFileSync(file, 'utf8'), file);
   } catch (error) {
-    throw new VesselError('SSH_CONFIG_INVALID', `${file} cannot be read: ${error instanceof Error ? error.message : String(error)}`, { cause: error, details: { file } });
+    if (['ENOENT', 'ENOTDIR', 'EISDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return [];
+    throw error;
   }
 }
 
-function readText(file: string): string | null {
+function checkOwner(file: string): void {
+  const me = process.getuid?.();
+  if (me === undefined) return; // Windows has no such modes
+  const { uid, mode } = statSync(file);
+  if ((uid === 0 || uid === me) && (mode & 0o022) === 0) return;
+  throw new VesselError('SSH_CONFIG_INVALID', `${file} belongs to another user or can be written by others`, { hint: `Make it yours alone: \`chmod go-w ${file}\`; ssh refuses it as well.`, details: { file } });
+}
+
+/** The files that an `Include` means, in the order of their names. */
+export function includedFiles(line: ConfigLine, user: boolean, homeDirectory: string): readonly string[] {
+  return line.args.flatMap((arg) => {
+    if (arg === '') throw invalidLine(line, 'an Include names nothing');
+    if (arg.startsWith('~') && !user) throw invalidLine(line, `the system's configuration cannot include "${arg}"`);
+    const path = expandTilde(arg, homeDirectory);
+    return glob(isAbsolute(path) ? path : join(user ? join(homeDirectory, '.ssh') : SYSTEM_FOLDER, path));
+  });
+}
+
+/** glob(3) without its extensions: `*`, `?` and `[…]`, each within one name; a leading dot must be written. */
+function glob(pattern: string): readonly string[] {
+  const { root } = parse(pattern);
+  let found = [root];
+  for (const part of pattern.slice(root.length).split(sep === '/' ? '/' : /[/\\]/).filter((name) => name !== '')) {
+    found = found.flatMap((folder) => /[*?[]/.test(part) ? namesIn(folder).filter((name) => matchesName(part, name)).map((name) => join(folder, name)) : [join(folder, part)]);
+  }
+  return found.filter(isThere);
+}
+
+function isThere(path: string): boolean {
   try {
-    return readFileSync(file, 'utf8');
-  } catch (error) {
-    if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return null;
-    throw new VesselError('SSH_CONFIG_INVALID', `${file} cannot be read: ${String(error)}`, { cause: error, details: { file } });
+    lstatSync(path);
+    return true;
+  } catch {
+    return false; // or not ours to look at: glob(3) finds nothing there either
   }
 }
 
-function valuesOf(value: string | readonly { readonly val: string }[]): readonly string[] {
-  return typeof value === 'string' ? [value] : value.map(({ val }) => val);
-}
-
-/** Of `Match`, keywords without a value are `all`, `canonical` and `final`; a leading `!` stays part of the name. */
-function conditionOf(keyword: 'host' | 'match', values: readonly string[]): ConfigCondition {
-  if (keyword === 'host') return { kind: 'host', patterns: values };
-  const criteria: { name: string; value: string }[] = [];
-  for (let index = 0; index < values.length; index += 1) {
-    const name = (values[index] ?? '').toLowerCase();
-    const alone = ['all', 'canonical', 'final'].includes(name.replace(/^!/, ''));
-    criteria.push({ name, value: alone ? '' : values[++index] ?? '' });
+function namesIn(folder: string): readonly string[] {
+  try {
+    return readdirSync(folder).sort();
+  } catch {
+    return []; // no folder, or not ours to look into: the pattern matches nothing there
   }
-  return { kind: 'match', criteria };
 }
 
-/** Relative names of a user's file lie in ~/.ssh, those of the system's file beside it. */
-function included(pattern: string, from: string, homeDirectory: string): readonly string[] {
-  const expanded = pattern.startsWith('~/') ? join(homeDirectory, pattern.slice(2)) : pattern;
-  const base = dirname(from).startsWith('/etc/') ? '/etc/ssh' : join(homeDirectory, '.ssh');
-  return globSync(isAbsolute(expanded) ? expanded : join(base, expanded)).sort();
+function matchesName(pattern: string, name: string): boolean {
+  if (name.startsWith('.') && !pattern.startsWith('.')) return false;
+  if (!pattern.includes('[')) return matchesPattern(pattern, name);
+  const source = pattern.replace(/\[(!|\^)?(\]?[^\]]*)\]|[.+^${}()|\\\]]|\*|\?/g, (found, not: string | undefined, set: string | undefined) => {
+    if (set !== undefined) return `[${not === undefined ? '' : '^'}${set.replace(/[\\\]^]/g, '\\$&')}]`;
+    return found === '*' ? '.*' : found === '?' ? '.' : `\\${found}`;
+  });
+  try {
+    return new RegExp(`^${source}$`, 's').test(name);
+  } catch {
+    return pattern === name; // an unfinished set stands for itself
+  }
 }

@@ -115,6 +115,42 @@ describeUnless(whyNoSshd(), 'a connection', () => {
     await expect.poll(() => host.connection.state).toBe('reconnecting');
   });
 
+  it('goes over a ProxyCommand with tokens, chosen by Match exec, also before a jump host, and ends it with the connection', async () => {
+    const { who, sshd, configure, key } = await site();
+    const relay = join(who.folder, 'relay.mjs');
+    // What nc(1) does, and a file that says who runs.
+    writeFileSync(relay, `import { connect } from 'node:net'; import { writeFileSync, rmSync } from 'node:fs';
+      const [port, pid] = process.argv.slice(2); writeFileSync(pid, String(process.pid));
+      const socket = connect(Number(port), '127.0.0.1'); process.stdin.pipe(socket).pipe(process.stdout); socket.on('close', () => process.exit(0));`);
+    const pidFile = join(who.folder, 'pid of box');
+    configure([`Match exec "test %n = box" originalhost box`, ` HostName hidden.invalid`, ` Port ${sshd.port}`, ` ProxyCommand ${process.execPath} ${relay} %p "${who.folder}/pid of %n" # %% %h %r`,
+      'Host inner', ' HostName 127.0.0.1', ` Port ${sshd.port}`, ' ProxyJump box', 'Host *', ` User ${me}`, ` IdentityFile ${key.path}`].join('\n'));
+    const host = hostOf(who, 'box');
+    await host.connect(withKeys(sshd.hostKey.fingerprint));
+    expect((await host.run(['echo', 'through'])).stdout).toBe('through\n');
+    expect((await host.run(['sh', '-c', 'wc -c; head -c 1000000 /dev/zero'], { stdin: 'x'.repeat(3_000_000) })).stdout).toHaveLength(1_000_000 + '3000000\n'.length);
+    const pid = Number(readFileSync(pidFile, 'utf8'));
+    await host.dispose();
+    await expect.poll(() => { try { process.kill(pid, 0); return 'runs'; } catch { return 'gone'; } }).toBe('gone');
+    const inner = hostOf(who, 'inner');
+    undo.push(() => inner.dispose());
+    await inner.connect(withKeys(sshd.hostKey.fingerprint));
+    expect((await inner.run(['echo', 'further'])).stdout).toBe('further\n');
+    process.kill(Number(readFileSync(pidFile, 'utf8')), 'SIGKILL');
+    await expect.poll(() => inner.connection.state).toBe('reconnecting');
+    await expect.poll(() => inner.connection.state).toBe('connected');
+  });
+
+  it('tells how a ProxyCommand ended, and what it said', async () => {
+    const { who, configure } = await site();
+    const to = async (line: string): Promise<void> => { configure(line); const host = hostOf(who, 'box'); undo.push(() => host.dispose()); await host.connect(withKeys()); };
+    await expect(to('ProxyCommand sh -c "echo no way to %h >&2; exit 3"')).rejects.toThrow(code('SSH_REFUSED', { message: expect.stringMatching(/code 3: no way to box/) as unknown, retryable: true }) as Error);
+    await expect(to('ProxyCommand no-such-program %h')).rejects.toThrow(code('SSH_REFUSED', { message: expect.stringContaining('no-such-program') as unknown }) as Error);
+    await expect(to('ProxyCommand true')).rejects.toThrow(code('SSH_REFUSED', { message: expect.stringContaining('before it carried anything') as unknown }) as Error);
+    await expect(to('ProxyCommand echo SSH-nonsense')).rejects.toThrow(code('SSH_HANDSHAKE_FAILED') as Error);
+    await expect(to('ConnectTimeout 1\nProxyCommand sleep 60')).rejects.toThrow(code('SSH_TIMEOUT') as Error);
+  });
+
   it('says FORWARDING_FORBIDDEN when the server does, on the way and at the end', async () => {
     const { host, sshd, who, configure } = await connected(['AllowTcpForwarding no']);
     await expect(host.forward('127.0.0.1', 9)).rejects.toThrow(code('FORWARDING_FORBIDDEN') as Error);
@@ -163,7 +199,7 @@ describeUnless(whyNoSshd(), 'a connection', () => {
   it('is proved at once when it comes under suspicion, instead of waiting for the next probe', async () => {
     const { who, sshd, cutter, host } = await connected();
     await host.dispose();
-    const connection = new SshConnection({ hops: () => resolveRoute(`${me}@127.0.0.1:${cutter.port}`, null, who.environment), hostKeys: who.hostKeys, secrets: who.secrets, log: () => undefined });
+    const connection = new SshConnection({ name: 'test', hops: () => resolveRoute(`${me}@127.0.0.1:${cutter.port}`, null, who.environment), hostKeys: who.hostKeys, secrets: who.secrets, log: () => undefined });
     undo.push(() => connection.dispose());
     await connection.client();
     expect(await connection.prove('a test')).toBe(true);

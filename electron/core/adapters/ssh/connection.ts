@@ -13,7 +13,9 @@ import { watchForWaking } from './wake-watch.ts';
 
 export type SshConnectionOptions = {
   /** Read anew for each attempt: the configuration may have been repaired meanwhile. Throws BAD_REQUEST, SSH_CONFIG_INVALID. */
-  readonly hops: () => readonly SshHop[];
+  readonly hops: () => Promise<readonly SshHop[]>;
+  /** For log lines. */
+  readonly name: string;
   readonly hostKeys: HostKeyFiles;
   readonly secrets: SecretStore;
   readonly log: (line: string) => void;
@@ -36,6 +38,7 @@ export class SshConnection {
   #attempt: Promise<Client> | null = null;
   #retry: NodeJS.Timeout | null = null;
   #failures = 0;
+  readonly #told = new Set<string>();
   /** True once it worked: from then on it is kept up. */
   #kept = false;
   #stopWatching: () => void = () => undefined;
@@ -90,7 +93,7 @@ export class SshConnection {
     if (route === null) return Promise.resolve(false);
     this.#proving ??= answers(route.target).then((alive) => {
       if (!alive) {
-        this.#options.log(`ssh ${this.#name()}: no answer (${why}); connecting anew`);
+        this.#options.log(`ssh ${this.#options.name}: no answer (${why}); connecting anew`);
         route.target.destroy();
         this.#lost(route, new VesselError('SSH_CONNECTION_LOST', `The host no longer answers (${why})`));
       }
@@ -138,7 +141,10 @@ export class SshConnection {
     const signal = this.#gone.signal;
     const questions = new Questions(options.prompter, this.#options.secrets, signal);
     // The hops are resolved inside the promise: a mistake of the configuration is this attempt's failure.
-    return Promise.resolve().then(() => openRoute({ hops: this.#options.hops(), questions, hostKeys: this.#options.hostKeys, acceptHostKeys: options.acceptHostKeys, signal }));
+    return this.#options.hops().then((hops) => {
+      this.#tell(hops.flatMap(({ notices }) => notices));
+      return openRoute({ hops, questions, hostKeys: this.#options.hostKeys, acceptHostKeys: options.acceptHostKeys, signal });
+    });
   }
 
   #adopt(route: OpenRoute): void {
@@ -146,7 +152,7 @@ export class SshConnection {
     this.#kept = true;
     this.#failures = 0;
     for (const client of route.clients) {
-      client.on('error', (error: Error) => this.#options.log(`ssh ${this.#name()}: ${error.message}`));
+      client.on('error', (error: Error) => this.#options.log(`ssh ${this.#options.name}: ${error.message}`));
       client.on('close', () => this.#lost(route, new VesselError('SSH_CONNECTION_LOST', 'The connection to the host broke')));
     }
     this.#stopWatching();
@@ -184,11 +190,12 @@ export class SshConnection {
     for (const listener of this.#listeners) listener(state);
   }
 
-  #name(): string {
-    try {
-      return this.#options.hops().at(-1)?.alias ?? '?';
-    } catch {
-      return '?'; // only a name for a log line; the attempt itself reports what is wrong
+  /** Each once: a connection is made again and again. */
+  #tell(notices: readonly string[]): void {
+    for (const notice of notices) {
+      if (this.#told.has(notice)) continue;
+      this.#told.add(notice);
+      this.#options.log(`ssh ${this.#options.name}: ${notice}`);
     }
   }
 }

@@ -36,7 +36,7 @@ describe('packets', () => {
     const sshd = await startSshd({ authorized: [key.publicLine], config: ['RekeyLimit 1M'] });
     undo.push(() => sshd.stop());
     const signal = new AbortController().signal;
-    const route = await openRoute({ hops: resolveRoute(`${me}@127.0.0.1:${sshd.port}`, key.path, who.environment), questions: new Questions(null, who.secrets, signal), hostKeys: who.hostKeys, acceptHostKeys: [sshd.hostKey.fingerprint], signal });
+    const route = await openRoute({ hops: await resolveRoute(`${me}@127.0.0.1:${sshd.port}`, key.path, who.environment), questions: new Questions(null, who.secrets, signal), hostKeys: who.hostKeys, acceptHostKeys: [sshd.hostKey.fingerprint], signal });
     undo.push(() => { route.target.end(); });
     const keys = (): readonly unknown[] => { const { _cipher, _decipher } = (route.target as unknown as Insides)._protocol; return [_cipher._encKey, _decipher._decipherKey]; };
     const first = keys();

@@ -45,18 +45,11 @@ export function judgeHostKey({ name, host, port, key, known, accepted, files }: 
   throw new VesselError('HOST_KEY_UNKNOWN', `${name} is not known yet. It shows the ${key.type} key ${key.fingerprint}${wrong}`, { details: { ...details, given: accepted, files } });
 }
 
-/** ssh2's names of signature algorithms by key type, strongest first. */
-const ALGORITHMS: Readonly<Record<string, readonly string[]>> = {
-  'ssh-ed25519': ['ssh-ed25519'],
-  'ecdsa-sha2-nistp256': ['ecdsa-sha2-nistp256'],
-  'ecdsa-sha2-nistp384': ['ecdsa-sha2-nistp384'],
-  'ecdsa-sha2-nistp521': ['ecdsa-sha2-nistp521'],
-  'ssh-rsa': ['rsa-sha2-512', 'rsa-sha2-256'],
-};
+/** The type of key that an algorithm shows. */
+const typeOf = (algorithm: string): string => algorithm.startsWith('rsa-sha2-') ? 'ssh-rsa' : algorithm;
 
-/** What to offer a server: the types that are on file for it come first, so that it shows a key that can be compared. */
-export function hostKeyAlgorithms(known: readonly KnownKey[]): readonly string[] {
+/** What to offer a server, of `algorithms`: the types that are on file for it come first, so that it shows a key that can be compared. */
+export function hostKeyAlgorithms(known: readonly KnownKey[], algorithms: readonly string[]): readonly string[] {
   const types = new Set(known.filter(({ marker }) => marker === 'none').map(({ type }) => type));
-  const all = Object.keys(ALGORITHMS);
-  return [...all.filter((type) => types.has(type)), ...all.filter((type) => !types.has(type))].flatMap((type) => ALGORITHMS[type] ?? []);
+  return [...algorithms.filter((name) => types.has(typeOf(name))), ...algorithms.filter((name) => !types.has(typeOf(name)))];
 }

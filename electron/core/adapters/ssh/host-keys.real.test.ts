@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
-import { appendFileSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { appendFileSync, mkdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { describeUnless } from '../../../../build/testing/describe-unless.ts';
 import type { SshHost } from './ssh-host.ts';
@@ -55,6 +55,45 @@ describeUnless(whyNoSshd(), 'the key of a host', () => {
     expect(before).toMatch(/^\|1\|/);
     await host().connect(withKeys());
     expect(readFileSync(knownHosts(), 'utf8')).toBe(before);
+  });
+
+  it('is asked about where the files of OpenSSH are folders or cannot be read, as ssh does', async () => {
+    mkdirSync(knownHosts());
+    symlinkSync('circle', join(who.folder, '.ssh', 'circle'));
+    writeFileSync(join(who.folder, '.ssh', 'config'), `GlobalKnownHostsFile ${who.folder} ~/.ssh/circle /dev/null\n`);
+    await expect(host().connect(withKeys())).rejects.toThrow(expect.objectContaining({ code: 'HOST_KEY_UNKNOWN' }));
+    await host().connect(withKeys(sshd.hostKey.fingerprint));
+  });
+
+  it('is not looked for without the file of confirmed keys: it is named, and stays as it is', async () => {
+    mkdirSync(who.hostKeys.ownFile, { recursive: true });
+    await expect(host().connect(withKeys(sshd.hostKey.fingerprint))).rejects.toThrow(expect.objectContaining({ code: 'HOST_PERMISSION', details: expect.objectContaining({ file: who.hostKeys.ownFile }) as unknown }));
+    expect(statSync(who.hostKeys.ownFile).isDirectory()).toBe(true);
+    rmSync(who.hostKeys.ownFile, { recursive: true });
+    rmSync(dirname(who.hostKeys.ownFile), { recursive: true });
+    writeFileSync(dirname(who.hostKeys.ownFile), 'a file where a folder belongs');
+    await expect(host().connect(withKeys(sshd.hostKey.fingerprint))).rejects.toThrow(expect.objectContaining({ code: 'HOST_PERMISSION' }));
+  });
+
+  it('is refused when RevokedHostKeys names it, and when that file cannot be read', async () => {
+    const revoked = join(who.folder, 'revoked');
+    const config = join(who.folder, '.ssh', 'config');
+    writeFileSync(config, `RevokedHostKeys ${revoked}\n`);
+    await expect(host().connect(withKeys(sshd.hostKey.fingerprint))).rejects.toThrow(expect.objectContaining({ code: 'SSH_CONFIG_INVALID' }));
+    writeFileSync(revoked, `# old ones\n${other.publicLine}\n`);
+    await host().connect(withKeys(sshd.hostKey.fingerprint));
+    writeFileSync(revoked, `${other.publicLine}\n${sshd.hostKey.publicLine}\n`);
+    await expect(host().connect(withKeys())).rejects.toThrow(expect.objectContaining({ code: 'HOST_KEY_REVOKED', details: expect.objectContaining({ file: revoked, line: 2 }) as unknown }));
+    execFileSync('ssh-keygen', ['-q', '-k', '-f', revoked, `${other.path}.pub`]);
+    await expect(host().connect(withKeys())).rejects.toThrow(expect.objectContaining({ code: 'SSH_CONFIG_INVALID', message: expect.stringContaining('binary') as unknown }));
+    writeFileSync(config, 'RevokedHostKeys none\n');
+    await host().connect(withKeys());
+  });
+
+  it('is not taken without being asked about, whatever StrictHostKeyChecking says; the failure names the line', async () => {
+    writeFileSync(join(who.folder, '.ssh', 'config'), 'StrictHostKeyChecking no\n');
+    await expect(host().connect(withKeys())).rejects.toThrow(expect.objectContaining({ code: 'HOST_KEY_UNKNOWN', details: expect.objectContaining({ notices: [expect.stringContaining('StrictHostKeyChecking no')] }) as unknown }));
+    expect(who.logged.filter((line) => line.includes('StrictHostKeyChecking'))).toHaveLength(1);
   });
 
   it('is asked for in the type that is on file', async () => {

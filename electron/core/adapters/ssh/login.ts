@@ -2,7 +2,7 @@ import type { AnyAuthMethod, AuthHandlerMiddleware, Prompt } from 'ssh2';
 import { VesselError } from '#shared/errors.ts';
 import type { SshHop } from './config.ts';
 import { findIdentities, type Identity } from './identities.ts';
-import { MAX_ATTEMPTS, type Questions } from './questions.ts';
+import type { Questions } from './questions.ts';
 
 /** A server may ask again and again (password, then a code, then a new password); beyond this it plays with us. */
 const MAX_ROUNDS = 12;
@@ -63,28 +63,35 @@ export class Login {
     const username = this.#hop.user;
     this.#settleCurrent();
     if (this.#firstOffer === null) return { type: 'none', username };
-    if (this.#offered.includes('publickey')) {
-      const identity = await this.#nextIdentity();
-      if (identity !== undefined) {
-        this.#current = { method: 'publickey', name: identity.name, signed: false };
-        this.#tried.add(`publickey (${identity.name})`);
-        return { type: 'agent', username, agent: this.#watched(identity) };
-      }
-    }
-    if (this.#offered.includes('keyboard-interactive') && this.#conversations < MAX_ATTEMPTS && (this.#questions.canAsk || this.#usableForAnswers())) {
-      this.#conversations += 1;
-      this.#current = { method: 'keyboard-interactive', name: 'keyboard-interactive', signed: false };
-      this.#tried.add('keyboard-interactive');
-      return { type: 'keyboard-interactive', username, prompt: (name, instructions, _language, prompts, finish) => this.#converse([name, instructions], prompts, finish) };
-    }
-    if (this.#offered.includes('password')) {
-      const password = await this.#nextPassword();
-      if (password !== null) {
-        this.#tried.add('password');
-        return { type: 'password', username, password };
-      }
+    for (const method of this.#hop.methods) {
+      if (!this.#offered.includes(method)) continue;
+      const next = method === 'publickey' ? await this.#publicKey() : method === 'password' ? await this.#passwordMethod() : this.#conversation();
+      if (next !== null) return next;
     }
     throw this.#exhausted();
+  }
+
+  async #publicKey(): Promise<AnyAuthMethod | null> {
+    const identity = await this.#nextIdentity();
+    if (identity === undefined) return null;
+    this.#current = { method: 'publickey', name: identity.name, signed: false };
+    this.#tried.add(`publickey (${identity.name})`);
+    return { type: 'agent', username: this.#hop.user, agent: this.#watched(identity) };
+  }
+
+  #conversation(): AnyAuthMethod | null {
+    if (this.#conversations >= this.#hop.passwordAttempts || !(this.#questions.canAsk || this.#usableForAnswers())) return null;
+    this.#conversations += 1;
+    this.#current = { method: 'keyboard-interactive', name: 'keyboard-interactive', signed: false };
+    this.#tried.add('keyboard-interactive');
+    return { type: 'keyboard-interactive', username: this.#hop.user, prompt: (name, instructions, _language, prompts, finish) => this.#converse([name, instructions], prompts, finish) };
+  }
+
+  async #passwordMethod(): Promise<AnyAuthMethod | null> {
+    const password = await this.#nextPassword();
+    if (password === null) return null;
+    this.#tried.add('password');
+    return { type: 'password', username: this.#hop.user, password };
   }
 
   /** A key that signed and still did not end the login was taken as a first factor; another key would not help then. */
@@ -157,7 +164,7 @@ export class Login {
       const known = await this.#questions.remembered(this.#secretName);
       if (known !== null) return known;
     }
-    if (this.#passwords >= MAX_ATTEMPTS) return null;
+    if (this.#passwords >= this.#hop.passwordAttempts) return null;
     this.#passwords += 1;
     const answer = await this.#questions.ask({ kind: 'password', subject: this.#subject, instructions: '', fields: [{ label: `Password of ${this.#subject}`, echo: false }], mayRemember: true, attempt: this.#passwords });
     if (answer === null) return null;
@@ -169,14 +176,24 @@ export class Login {
     return { user: this.#hop.user, host: this.#hop.host, port: this.#hop.port, offered: this.#firstOffer ?? [], tried: [...this.#tried], taken: this.#partial, stillWanted: this.#offered, notes: this.#notes };
   }
 
+  /** Ways that the server offers and nobody here took. */
+  #unspoken(): readonly string[] {
+    const { methods } = this.#hop;
+    return (this.#firstOffer ?? []).flatMap((method) => {
+      if ((methods as readonly string[]).includes(method)) return [];
+      return ['publickey', 'keyboard-interactive', 'password'].includes(method) ? [`${method} is switched off in the SSH configuration`] : [`${method} is not spoken by Vessel`];
+    });
+  }
+
   #exhausted(): VesselError {
     const details = this.#details();
     const couldAsk = this.#questions.canAsk;
     if (!couldAsk && this.#partial.length > 0) return new VesselError('SSH_ANSWER_NEEDED', `${this.#subject} took ${this.#partial.join(', ')} and wants ${this.#offered.join(' or ')} as well`, { details });
-    if (!couldAsk && this.#offered.some((method) => method === 'password' || method === 'keyboard-interactive')) {
+    if (!couldAsk && this.#hop.methods.some((method) => method !== 'publickey' && this.#offered.includes(method))) {
       return new VesselError('SSH_PASSWORD_NEEDED', `${this.#subject} takes none of the keys (${list([...this.#tried])}) and nobody can be asked for a password`, { details });
     }
-    const notes = this.#notes.length === 0 ? '' : `; ${this.#notes.join('; ')}`;
+    const all = [...this.#notes, ...this.#unspoken(), ...this.#hop.notices];
+    const notes = all.length === 0 ? '' : `; ${all.join('; ')}`;
     return new VesselError('SSH_AUTH_FAILED', `${this.#subject} refused every way to log in: offered ${list(this.#firstOffer ?? [])}; tried ${list([...this.#tried])}${notes}`, { details });
   }
 }

@@ -31,18 +31,23 @@ export function makeRemoteHosts({ home, log, environment, parts, agentCommand, s
   const hostKeys = new HostKeyFiles(home);
   return {
     make: (hostId, { target, identityFile }) => {
-      const hops = (): ReturnType<typeof resolveRoute> => resolveRoute(target, identityFile, environment);
-      hops();
-      const host = new SshHost({ hostId, hops, hostKeys, secrets, log, now: () => Date.now() });
+      parseTarget(target);
+      let last: SshHop | null = null;
+      const hops = async (): Promise<readonly SshHop[]> => {
+        const route = await resolveRoute(target, identityFile, environment);
+        last = route.at(-1) ?? null;
+        return route;
+      };
+      const host = new SshHost({ hostId, name: target, hops, hostKeys, secrets, log, now: () => Date.now() });
       const say = (line: string): void => log(`${hostId}: ${line}`);
-      const root = new RootAccess({ host, secrets, secretName: () => { const last = lastHop(hops); return last === null ? null : sudoSecret(last); } });
+      const root = new RootAccess({ host, secrets, secretName: async () => { const hop = last ?? await lastHop(hops); return hop === null ? null : sudoSecret(hop); } });
       const keeper: SshHostKeeper = new SshHostKeeper({ host, root, parts, link: () => link, ways: doctorWays(host, hops), log: say });
       const link = new SshHostLink({ host, agentCommand: () => (agentCommand === undefined ? keeper.agentCommand() : Promise.resolve({ argv: agentCommand, preamble: '' })), log: say });
       return { host, link, keeper };
     },
     nameOf: (target) => parseTarget(target).host,
     forget: async ({ target, identityFile }) => {
-      const last = lastHop(() => resolveRoute(target, identityFile, environment));
+      const last = await lastHop(() => resolveRoute(target, identityFile, environment));
       if (last === null) return;
       await hostKeys.forget(knownName(last.hostKeyAlias ?? last.host, last.hostKeyAlias === null ? last.port : 22));
       await secrets.remove(`ssh-password:${last.user}@${last.host}:${last.port}`);
@@ -64,9 +69,9 @@ export function processSshEnvironment(): SshEnvironment {
 const sudoSecret = ({ user, host, port }: SshHop): string => `sudo-password:${user}@${host}:${port}`;
 
 /** null when the configuration no longer says how the host is reached: then nothing is known under its name. */
-function lastHop(route: () => ReturnType<typeof resolveRoute>): ReturnType<typeof resolveRoute>[number] | null {
+async function lastHop(route: () => Promise<readonly SshHop[]>): Promise<SshHop | null> {
   try {
-    return route().at(-1) ?? null;
+    return (await route()).at(-1) ?? null;
   } catch (error) {
     if (error instanceof VesselError) return null;
     throw error;

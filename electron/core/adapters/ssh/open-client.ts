@@ -1,12 +1,13 @@
 import type { Duplex } from 'node:stream';
 import ssh2, { type Algorithms, type Client } from 'ssh2';
 import { VesselError } from '#shared/errors.ts';
+import { CIPHERS, HOST_KEYS } from './algorithms.ts';
 import type { SshHop } from './config.ts';
 import { describeNoMore, gatherWrites, useKeyObjects } from './fast-packets.ts';
-import type { HostKeyFiles } from './host-key-files.ts';
+import { revokedKeys, type HostKeyFiles } from './host-key-files.ts';
 import { hostKeyAlgorithms, judgeHostKey } from './host-key-verdict.ts';
 import { hostKeyOf } from './host-key.ts';
-import { knownName } from './known-hosts.ts';
+import { knownName, type KnownKey } from './known-hosts.ts';
 import { Login } from './login.ts';
 import type { Questions } from './questions.ts';
 
@@ -19,8 +20,6 @@ export type OpenClientOptions = {
   readonly signal: AbortSignal;
 };
 
-/** Measured fastest in ssh2 without native code, on processors with AES; the rest only for servers that have neither. */
-const CIPHERS = ['aes128-gcm@openssh.com', 'aes256-gcm@openssh.com', 'aes128-ctr', 'aes192-ctr', 'aes256-ctr', 'chacha20-poly1305@openssh.com'];
 /** How ssh2's debug line tells a refusal: the only place where it says which methods are left (see {@link Login}). */
 const REFUSAL = /Received USERAUTH_FAILURE \(([^)]*)\)/;
 /** The login itself, without the time in which a person is asked. */
@@ -34,7 +33,7 @@ export async function openClient(options: OpenClientOptions): Promise<Client> {
   const { hop, stream, questions, hostKeys, acceptHostKeys, signal } = options;
   const name = knownName(hop.hostKeyAlias ?? hop.host, hop.hostKeyAlias === null ? hop.port : 22);
   const files = [hostKeys.ownFile, ...hop.knownHostsFiles];
-  const known = [...await hostKeys.lookup(name, hop.knownHostsFiles)];
+  const known = [...await hostKeys.lookup(name, hop.knownHostsFiles), ...await revokedKeys(hop.revokedKeysFile)];
   const client = new ssh2.Client();
   useKeyObjects(client);
   describeNoMore(client);
@@ -72,11 +71,12 @@ export async function openClient(options: OpenClientOptions): Promise<Client> {
 
     client.on('handshake', () => { phase = 'login'; restart(LOGIN_DEADLINE_MS); });
     // Before it refused any key: a server or a line that went away, not one that does not want us.
-    const closed = (): void => fail(new VesselError(phase === 'handshake' ? 'SSH_HANDSHAKE_FAILED' : refusals > 1 ? 'SSH_AUTH_FAILED' : 'SSH_CONNECTION_LOST', `${where} closed the connection during the ${phase}`, { retryable: phase === 'handshake' || refusals <= 1, details: { host: hop.host, port: hop.port, phase } }));
+    const closed = (): void => fail(stream.errored instanceof VesselError ? stream.errored : new VesselError(phase === 'handshake' ? 'SSH_HANDSHAKE_FAILED' : refusals > 1 ? 'SSH_AUTH_FAILED' : 'SSH_CONNECTION_LOST', `${where} closed the connection during the ${phase}`, { retryable: phase === 'handshake' || refusals <= 1, details: { host: hop.host, port: hop.port, phase } }));
     client.on('error', (error: Error & { readonly level?: string }) => {
       // A key that cannot sign is passed over by the login itself, which then tries the next.
       if (error.level === 'agent') return;
-      if (error.message === LOST_BEFORE_HANDSHAKE) closed();
+      if (error instanceof VesselError) fail(error); // of the stream below, which knows better
+      else if (error.message === LOST_BEFORE_HANDSHAKE) closed();
       else fail(handshakeError(error, where, phase));
     });
     client.on('close', closed);
@@ -89,7 +89,7 @@ export async function openClient(options: OpenClientOptions): Promise<Client> {
         host: hop.host, port: hop.port, username: hop.user,
         readyTimeout: 0, // our own deadlines stop while a person is asked
         keepaliveInterval: hop.keepaliveMs, keepaliveCountMax: hop.keepaliveCount,
-        algorithms: { serverHostKey: [...hostKeyAlgorithms(known)], cipher: CIPHERS } as Algorithms,
+        algorithms: algorithmsOf(hop, known),
         authHandler: login.handler,
         debug: (line) => { const found = REFUSAL.exec(line); if (found === null) return; refusals += 1; login.noteFailure((found[1] ?? '').split(',').filter((method) => method !== '')); },
         hostVerifier: (blob: Buffer, verdict: (trusted: boolean) => void): void => {
@@ -109,6 +109,13 @@ export async function openClient(options: OpenClientOptions): Promise<Client> {
       fail(handshakeError(error instanceof Error ? error : new Error(String(error)), where, phase));
     }
   });
+}
+
+function algorithmsOf({ algorithms: { ciphers, macs, kex, hostKeys } }: SshHop, known: readonly KnownKey[]): Algorithms {
+  return {
+    serverHostKey: [...hostKeyAlgorithms(known, hostKeys ?? HOST_KEYS.usual)], cipher: [...ciphers ?? CIPHERS.usual],
+    ...(macs === null ? {} : { hmac: [...macs] }), ...(kex === null ? {} : { kex: [...kex] }),
+  } as Algorithms;
 }
 
 /** How ssh2 1.17 tells that the socket closed before any version was exchanged. */

@@ -26,7 +26,9 @@ export async function openRoute({ hops, ...options }: OpenRouteOptions): Promise
   } catch (error) {
     closeRoute(clients);
     const known = VesselError.from(error);
-    throw hops.length === 1 ? known : new VesselError(known.code, known.message, { cause: known, hint: known.hint, retryable: known.retryable, logTail: known.logTail, details: { ...known.details, hop: hops[clients.length]?.alias ?? null, hops: hops.map(({ alias }) => alias) } });
+    const notices = hops.flatMap((hop) => hop.notices);
+    const about = { ...(hops.length === 1 ? {} : { hop: hops[clients.length]?.alias ?? null, hops: hops.map(({ alias }) => alias) }), ...(notices.length === 0 ? {} : { notices }) };
+    throw Object.keys(about).length === 0 ? known : new VesselError(known.code, known.message, { cause: known, hint: known.hint, retryable: known.retryable, logTail: known.logTail, details: { ...known.details, ...about } });
   }
 }
 

@@ -14,7 +14,7 @@ type Finding = Pick<Check, 'state' | 'evidence' | 'fix'>;
 
 export type DoctorWays = {
   /** The first machine on the way, which this computer dials itself, and how many follow. */
-  readonly firstHop: () => { readonly host: string; readonly port: number; readonly further: number };
+  readonly firstHop: () => Promise<{ readonly host: string; readonly port: number; readonly further: number; /** A ProxyCommand carries the connection, and looks the name up itself. */ readonly byCommand: boolean }>;
   /** Opens and closes a TCP connection to it; gives what the server says first. */
   readonly greet: (host: string, port: number, signal: AbortSignal) => Promise<string>;
   /** Asks the agent inside an environment, through the tunnel. Throws GUEST_…. */
@@ -58,13 +58,14 @@ export async function examineHost({ host, root, parts, link, ways, signal: given
   };
 
   await stage('Name', async () => {
-    const { host: name, further } = ways.firstHop();
+    const { host: name, further, byCommand } = await ways.firstHop();
+    if (byCommand) return fine(`${name} is reached by a ProxyCommand${further > 0 ? `, ${further} more on the way` : ''}`);
     if (isIP(name) !== 0) return fine(`${name} is an address${further > 0 ? `, ${further} more on the way` : ''}`);
     const { address } = await lookup(name).catch((error: unknown) => { throw new VesselError('SSH_NAME_NOT_RESOLVED', `${name} is not known`, { cause: error }); });
     return fine(`${name} is ${address}${further > 0 ? `, ${further} more on the way` : ''}`);
   });
   await stage('TCP', async () => {
-    const { host: name, port } = ways.firstHop();
+    const { host: name, port } = await ways.firstHop();
     return fine(`port ${port} answers ${await ways.greet(name, port, signal)}`);
   });
   const connected = await host.connect({ prompter: null, acceptHostKeys: [], signal }).then(() => null, (error: unknown) => VesselError.from(error));

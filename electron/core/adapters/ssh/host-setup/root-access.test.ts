@@ -25,7 +25,7 @@ describe('the rights of root', () => {
       return Promise.resolve({ code: right ? 0 : 1, signal: null, stdout: '', stderr: right ? '' : refusal });
     },
   };
-  const access = (): RootAccess => new RootAccess({ host, secrets, secretName: () => NAME });
+  const access = (): RootAccess => new RootAccess({ host, secrets, secretName: () => Promise.resolve(NAME) });
   beforeEach(() => { folder = mkdtempSync(join(tmpdir(), 'vroot-')); secrets = new FileSecretStore(join(folder, 'secrets.json')); sudo = 'password'; refusal = 'Sorry, try again.'; ran.length = 0; });
   afterEach(() => rmSync(folder, { recursive: true, force: true }));
 

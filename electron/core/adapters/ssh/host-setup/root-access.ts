@@ -9,7 +9,7 @@ export type RootAccessOptions = {
   readonly host: Pick<RemoteHost, 'run' | 'probe'>;
   readonly secrets: SecretStore;
   /** Name of the password in the store; null while the configuration does not say how the host is reached. */
-  readonly secretName: () => string | null;
+  readonly secretName: () => Promise<string | null>;
 };
 
 /** A command line for root, and what has to be written to its stdin before anything else. */
@@ -51,7 +51,7 @@ export class RootAccess {
       if (answer === null) throw new VesselError('SSH_PROMPT_CANCELLED', 'The password for sudo was not given');
       const password = answer.answers[0] ?? '';
       if (!await this.#works(probe, password, signal)) continue;
-      const name = this.#options.secretName();
+      const name = await this.#options.secretName();
       if (name !== null) await this.#options.secrets.put(name, password, answer.remember ? 'forever' : 'session');
       return;
     }
@@ -74,12 +74,12 @@ export class RootAccess {
   }
 
   async #password(): Promise<string | null> {
-    const name = this.#options.secretName();
+    const name = await this.#options.secretName();
     return name === null ? null : this.#options.secrets.get(name);
   }
 
   async #forget(): Promise<void> {
-    const name = this.#options.secretName();
+    const name = await this.#options.secretName();
     if (name !== null) await this.#options.secrets.remove(name);
   }
 

@@ -8,16 +8,19 @@ import type { DoctorWays } from './examine-host.ts';
 const GREETING_MS = 10_000;
 
 /** How the doctor looks at what lies between this computer and an environment. */
-export function doctorWays(host: RemoteHost, hops: () => readonly SshHop[]): DoctorWays {
-  const first = (): SshHop => {
-    const [hop] = hops();
+export function doctorWays(host: RemoteHost, hops: () => Promise<readonly SshHop[]>): DoctorWays {
+  const first = async (): Promise<SshHop> => {
+    const [hop] = await hops();
     if (hop === undefined) throw new VesselError('SSH_CONFIG_INVALID', 'The configuration names no machine');
     return hop;
   };
   return {
-    firstHop: () => ({ host: first().host, port: first().port, further: hops().length - 1 }),
+    firstHop: async () => {
+      const { host: name, port, proxyCommand } = await first();
+      return { host: name, port, further: (await hops()).length - 1, byCommand: proxyCommand !== null };
+    },
     async greet(_host, _port, signal) {
-      const socket = await dial(first(), signal);
+      const socket = await dial(await first(), signal);
       try {
         return await new Promise<string>((resolve, reject) => {
           const timer = setTimeout(() => reject(new VesselError('SSH_TIMEOUT', 'The server says nothing')), GREETING_MS);

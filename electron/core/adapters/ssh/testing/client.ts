@@ -24,7 +24,7 @@ export function person(env: Readonly<Record<string, string>> = {}): TestPerson {
 
 export function hostOf(who: TestPerson, target: string, identityFile: string | null = null): SshHost {
   return new SshHost({
-    hostId: 'test', now: () => Date.now(), hops: () => resolveRoute(target, identityFile, who.environment), hostKeys: who.hostKeys, secrets: who.secrets,
+    hostId: 'test', name: target, now: () => Date.now(), hops: () => resolveRoute(target, identityFile, who.environment), hostKeys: who.hostKeys, secrets: who.secrets,
     log: (line) => { who.logged.push(line); },
   });
 }
