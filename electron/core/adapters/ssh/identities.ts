@@ -22,23 +22,26 @@ export type IdentityFinding = {
 };
 
 /**
- * The keys to offer, in ssh(1)'s order: those of the agent first (with IdentitiesOnly just the named ones), then files.
- * An encrypted file is not decrypted before the server has said that it would take its key.
+ * The keys to offer, in ssh(1)'s order (pubkey_prepare in sshconnect2.c): those that the agent holds and a file names, in
+ * the agent's order; the agent's others, unless IdentitiesOnly; then the files. Of a key in the agent the public half
+ * (`x.pub`) is enough. An encrypted file is not decrypted before the server has said that it would take its key.
  */
 export async function findIdentities(hop: SshHop, questions: Questions): Promise<IdentityFinding> {
   const notes: string[] = [];
   const files = (await Promise.all(hop.identityFiles.map((path) => loadFile(path, questions, notes)))).filter((file) => file !== null);
   const held = hop.agentSocket === null ? [] : await agentKeys(hop.agentSocket, notes);
-  const named = held.filter(({ key }) => files.some((file) => file.publicKey.equals(key.getPublicSSH())));
-  const fromAgent = hop.identitiesOnly ? named : held;
-  const inAgent = (blob: Buffer): boolean => fromAgent.some(({ key }) => key.getPublicSSH().equals(blob));
-  return {
-    identities: [
-      ...fromAgent.map(({ key, agent }) => ({ name: `agent: ${key.comment === '' ? key.type : key.comment}`, agent: new SingleKeyAgent(key, (data, hash, done) => agent.sign(key, data, hash === undefined ? {} : { hash }, (error, signature) => done(error ?? null, signature))) })),
-      ...files.filter(({ publicKey }) => !inAgent(publicKey)).map(({ identity }) => identity),
-    ],
-    notes,
-  };
+  const isNamed = ({ key }: AgentKey): boolean => files.some(({ publicKey }) => publicKey.equals(key.getPublicSSH()));
+  const fromAgent = [...held.filter(isNamed), ...(hop.identitiesOnly ? [] : held.filter((one) => !isNamed(one)))];
+  const rest = files.filter(({ publicKey }) => !fromAgent.some(({ key }) => key.getPublicSSH().equals(publicKey)));
+  for (const { path, identity } of rest) if (identity === null) notes.push(`the agent does not hold the key of ${path}, and its private half is not there`);
+  return { identities: [...fromAgent.map(agentIdentity), ...rest.flatMap(({ identity }) => (identity === null ? [] : [identity]))], notes };
+}
+
+type AgentKey = { readonly key: ParsedKey; readonly agent: InstanceType<typeof OpenSSHAgent> };
+
+function agentIdentity({ key, agent }: AgentKey): Identity {
+  const sign = (data: Buffer, hash: Hash, done: Sign): void => { agent.sign(key, data, hash === undefined ? {} : { hash }, (error, signature) => done(error ?? null, signature)); };
+  return { name: `agent: ${key.comment === '' ? key.type : key.comment}`, agent: new SingleKeyAgent(key, sign) };
 }
 
 /** The hash that RSA signatures are made with; undefined lets the key's type decide. */
@@ -62,7 +65,7 @@ class SingleKeyAgent extends BaseAgent<ParsedKey> {
   }
 }
 
-function agentKeys(socket: string, notes: string[]): Promise<readonly { readonly key: ParsedKey; readonly agent: InstanceType<typeof OpenSSHAgent> }[]> {
+function agentKeys(socket: string, notes: string[]): Promise<readonly AgentKey[]> {
   const agent = new OpenSSHAgent(socket);
   return new Promise((resolve) => {
     agent.getIdentities((error, keys) => {
@@ -80,26 +83,33 @@ function agentKeys(socket: string, notes: string[]): Promise<readonly { readonly
   });
 }
 
-type KeyFile = { readonly publicKey: Buffer; readonly identity: Identity };
+/** `identity` is null where only the public half is there: the agent may hold the other. */
+type KeyFile = { readonly path: string; readonly publicKey: Buffer; readonly identity: Identity | null };
 
 /** null when the file is absent or no key. */
 async function loadFile(path: string, questions: Questions, notes: string[]): Promise<KeyFile | null> {
   const text = await readOptional(path, notes);
   const beside = await readOptional(`${path}.pub`, []);
-  if (text === null) return null;
+  const publicOnly = (): KeyFile | null => { const key = beside === null ? null : publicKeyOf(beside); return key === null ? null : { path, publicKey: key.getPublicSSH(), identity: null }; };
+  if (text === null) return publicOnly();
   const plain = utils.parseKey(text);
   if (!(plain instanceof Error)) {
-    if (!plain.isPrivateKey()) { notes.push(`${path} holds no private key`); return null; }
-    return { publicKey: plain.getPublicSSH(), identity: { name: path, agent: new SingleKeyAgent(plain, (data, hash, done) => signWith(plain, data, hash, done)) } };
+    const identity = plain.isPrivateKey() ? { name: path, agent: new SingleKeyAgent(plain, (data, hash, done) => signWith(plain, data, hash, done)) } : null;
+    return { path, publicKey: plain.getPublicSSH(), identity };
   }
-  if (!/no passphrase given/.test(plain.message)) { notes.push(`${path} cannot be read (${plain.message})`); return null; }
-  const blob = publicPart(text) ?? (beside === null ? null : blobOf(beside));
-  const known = blob === null ? new Error('no public half') : utils.parseKey(blob);
-  if (known instanceof Error || blob === null) { notes.push(`${path} is encrypted and its public half is not beside it (${path}.pub)`); return null; }
+  if (!/no passphrase given/.test(plain.message)) { notes.push(`${path} cannot be read (${plain.message})`); return publicOnly(); }
+  const blob = publicPart(text);
+  const known = blob === null ? (beside === null ? null : publicKeyOf(beside)) : publicKeyOf(blob);
+  if (known === null) { notes.push(`${path} is encrypted and its public half is not beside it (${path}.pub)`); return null; }
   const unlock = (data: Buffer, hash: Hash, done: Sign): void => {
     decrypt(path, text, questions).then((key) => signWith(key, data, hash, done), (error: unknown) => done(VesselError.from(error)));
   };
-  return { publicKey: blob, identity: { name: path, agent: new SingleKeyAgent(known, unlock) } };
+  return { path, publicKey: known.getPublicSSH(), identity: { name: path, agent: new SingleKeyAgent(known, unlock) } };
+}
+
+function publicKeyOf(data: string | Buffer): ParsedKey | null {
+  const key = utils.parseKey(data);
+  return key instanceof Error ? null : key;
 }
 
 function signWith(key: ParsedKey, data: Buffer, hash: Hash, done: Sign): void {
@@ -158,9 +168,4 @@ function publicPart(text: string): Buffer | null {
     if (error instanceof RangeError) return null; // cut short
     throw error;
   }
-}
-
-function blobOf(publicText: string): Buffer | null {
-  const base64 = publicText.trim().split(/\s+/)[1];
-  return base64 === undefined ? null : Buffer.from(base64, 'base64');
 }

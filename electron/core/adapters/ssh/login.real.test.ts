@@ -1,4 +1,4 @@
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { chmodSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,7 +6,7 @@ import { afterEach, expect, it } from 'vitest';
 import { describeUnless } from '../../../../build/testing/describe-unless.ts';
 import type { SshHost } from './ssh-host.ts';
 import { answering, hostOf, person, withKeys, type TestPerson } from './testing/client.ts';
-import { makeKey, me, startSshd, whyNoSshd, type Sshd } from './testing/sshd.ts';
+import { makeKey, me, startSshd, whyNoSshd, type KeyPair, type Sshd } from './testing/sshd.ts';
 import { makeTestUser, whyNoTestUser } from './testing/test-user.ts';
 
 const undo: (() => Promise<void> | void)[] = [];
@@ -88,6 +88,52 @@ describeUnless(whyNoSshd(), 'logging in with keys', () => {
     undo.push(() => host.dispose());
     await host.connect(withKeys(sshd.hostKey.fingerprint));
     await works(host);
+  });
+
+  it.each([['x.pub beside nothing', 'key.pub'], ['the private half missing', 'key']])('takes with IdentitiesOnly a key that only the agent holds: IdentityFile names %s', async (_what, named) => {
+    const who = somebody();
+    const key = makeKey(who.folder, 'key');
+    const others = Array.from({ length: 8 }, (_unused, index) => makeKey(who.folder, `other${index}`));
+    const socket = await agentWith(...others.map(({ path }) => path), key.path);
+    rmSync(key.path);
+    const sshd = await server({ authorized: [key.publicLine] });
+    writeFileSync(join(who.folder, '.ssh', 'config'), `Host *\n  IdentityFile ${join(who.folder, named)}\n  IdentitiesOnly yes\n  IdentityAgent ${socket}\n`);
+    const host = reach(who, sshd);
+    await host.connect(withKeys(sshd.hostKey.fingerprint));
+    await works(host);
+    const without = { ...who, environment: { ...who.environment, configFiles: [join(who.folder, 'none')] } };
+    await expect(reach(without, sshd, join(who.folder, named)).connect(withKeys())).rejects.toThrow(expect.objectContaining({ code: 'SSH_AUTH_FAILED', message: expect.stringContaining(`the agent does not hold the key of ${join(who.folder, named)}`) as unknown }));
+  });
+
+  it.each(['no', 'yes'])('offers the keys that ssh offers, in its order (IdentitiesOnly %s)', async (onlyNamed) => {
+    const who = somebody();
+    const [first, second, third, file, last] = ['first', 'second', 'third', 'file', 'last'].map((name) => makeKey(who.folder, name)) as [KeyPair, KeyPair, KeyPair, KeyPair, KeyPair];
+    const socket = await agentWith(first.path, second.path, third.path, last.path);
+    rmSync(third.path);
+    const sshd = await server();
+    const config = join(who.folder, '.ssh', 'config');
+    writeFileSync(config, `IdentityAgent ${socket}\nIdentityFile ${last.path}\nIdentityFile ${file.path}\nIdentityFile ${third.path}.pub\nIdentityFile ${who.folder}/absent\nIdentitiesOnly ${onlyNamed}\n`);
+    const { stderr } = spawnSync('ssh', ['-v', '-F', config, '-o', 'UserKnownHostsFile=/dev/null', '-o', 'StrictHostKeyChecking=no', '-o', 'BatchMode=yes', '-p', String(sshd.port), '127.0.0.1'], { encoding: 'utf8', stdio: ['ignore', 'ignore', 'pipe'] });
+    const theirs = [...stderr.matchAll(/Offering public key: .* (SHA256:\S+)/g)].map(([, fingerprint]) => fingerprint);
+    expect(theirs).toHaveLength(onlyNamed === 'yes' ? 3 : 5);
+    const host = reach(who, sshd);
+    await expect(host.connect(withKeys(sshd.hostKey.fingerprint))).rejects.toThrow(expect.objectContaining({ code: 'SSH_AUTH_FAILED' }));
+    const failures = [...sshd.log().matchAll(/Failed publickey for .* (SHA256:\S+)/g)].map(([, fingerprint]) => fingerprint);
+    expect(failures.slice(-theirs.length)).toEqual(theirs);
+    expect(failures).toHaveLength(theirs.length * 2);
+  });
+
+  it('tries only the ways that the configuration allows, in its order', async () => {
+    const who = somebody();
+    const key = makeKey(join(who.folder, '.ssh'), 'id_ed25519');
+    const sshd = await server({ authorized: [key.publicLine] });
+    const config = join(who.folder, '.ssh', 'config');
+    writeFileSync(config, 'PubkeyAuthentication no\n');
+    await expect(reach(who, sshd).connect(withKeys(sshd.hostKey.fingerprint))).rejects.toThrow(expect.objectContaining({ code: 'SSH_AUTH_FAILED', message: expect.stringContaining('publickey is switched off in the SSH configuration') as unknown }));
+    writeFileSync(config, `Ciphers aes256-ctr\nKexAlgorithms ecdh-sha2-nistp384\nMACs hmac-sha2-512\nAddressFamily inet\nBindAddress 127.0.0.1\n`);
+    await works(reach(who, sshd));
+    writeFileSync(config, 'BindAddress 192.0.2.1\n');
+    await expect(reach(who, sshd).connect(withKeys())).rejects.toThrow(expect.objectContaining({ code: 'SSH_CONFIG_INVALID', message: expect.stringContaining('192.0.2.1') as unknown }));
   });
 
   it('goes on without an agent that does not answer', async () => {
