@@ -69,7 +69,7 @@ function namesIn(folder: string): readonly string[] {
 function matchesName(pattern: string, name: string): boolean {
   if (name.startsWith('.') && !pattern.startsWith('.')) return false;
   if (!pattern.includes('[')) return matchesPattern(pattern, name);
-  const source = pattern.replace(/\[(!|\^)?(\]?[^\]]*)\]|[.+^${}()|\\\]]|\*|\?/g, (found, not: string | undefined, set: string | undefined) => {
+  const source = pattern.replace(/\[(!|\^)?(\]?[^\]]{0,255})\]|[.+^${}()|\\\]]|\*|\?/g, (found, not: string | undefined, set: string | undefined) => {
     if (set !== undefined) return `[${not === undefined ? '' : '^'}${set.replace(/[\\\]^]/g, '\\$&')}]`;
     return found === '*' ? '.*' : found === '?' ? '.' : `\\${found}`;
   });

@@ -24,7 +24,7 @@ export function parseLines(text: string, file: string): readonly ConfigLine[] {
   return text.replace(/^\uFEFF/, '').split('\n').flatMap((raw, index) => {
     const at = { file, line: index + 1 };
     // OpenSSH skips leading blanks only; a form feed counts as blank at the end of a line.
-    const first = splitWord(raw.replace(/[ \t\r\n\f]+$/, '').replace(BLANKS, ''));
+    const first = splitWord(raw.replace(/(?<![ \t\r\n\f])[ \t\r\n\f]+$/, '').replace(BLANKS, ''));
     if (first === null || first.word === '' || first.word.startsWith('#')) return [];
     const keyword = first.word.toLowerCase();
     const rest = first.rest.replace(BLANKS, '');

@@ -7,7 +7,7 @@ const MOST_SECONDS = 2_147_483;
 /** Milliseconds of a time of ssh_config(5) (`90`, `1m30s`, `1W`), at most what a timer can wait. Throws SSH_CONFIG_INVALID. */
 export function milliseconds(line: ConfigLine): number {
   const text = single(line);
-  if (!/^(\d+[smhdw]?)+$/i.test(text)) throw invalidLine(line, `"${text}" is no time (as 30, 90s, 1m30s)`);
+  if (text === '' || !/^(?:\d+[smhdw])*\d*$/i.test(text)) throw invalidLine(line, `"${text}" is no time (as 30, 90s, 1m30s)`);
   const seconds = [...text.matchAll(/(\d+)([smhdw]?)/gi)].reduce((sum, [, number, unit]) => sum + Number(number) * (UNIT_SECONDS[(unit ?? '').toLowerCase()] ?? 1), 0);
   return Math.min(seconds, MOST_SECONDS) * 1000;
 }

@@ -80,7 +80,7 @@ export async function resolveHop(target: SshTarget, environment: SshEnvironment)
   const hostKeyAlias = parsed('hostkeyalias', single)?.toLowerCase() ?? null;
   const tokens = tokensOf({ original: target.host, host, port, user, hostKeyAlias, localUser, homeDirectory });
   const files = (keyword: string, usual: readonly string[]): readonly string[] => pathsOf(lines.get(keyword), usual, tokens, environment);
-  const jump = parsed('proxyjump', ({ rest }) => rest.replace(/^[\s=]+|\s*(#.*)?$/g, ''));
+  const jump = parsed('proxyjump', ({ rest }) => (rest.replace(/^[\s=]+/, '').split('#', 1)[0] ?? '').trimEnd());
   const isJump = jump !== null && jump.toLowerCase() !== 'none';
   const command = parsed('proxycommand', ({ rest }) => rest.replace(/^[\s=]+/, ''));
   const isCommand = !isJump && command !== null && command.toLowerCase() !== 'none';
