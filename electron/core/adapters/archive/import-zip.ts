@@ -44,7 +44,7 @@ export async function importZip(path: string, options: ImportZipOptions): Promis
     ];
     if (!kept.some(({ kind }) => kind !== 'dir')) throw nothingToImport(leftOut);
     const zip = makeZip(piecesOf(file, kept, bounded), options);
-    // Also when it is given up before anything was read of it.
+    // Also when it is given up before anything was read of it. It was only read: a close that fails loses nothing.
     zip.content.once('close', () => { file.close().catch(() => undefined); });
     return { ...zip, leftOut, notes };
   } catch (error) {
