@@ -36,7 +36,8 @@ export class Preparation {
     const unsubscribe = operations.onChange(({ id, steps }) => {
       if (id !== operationId) return;
       for (const step of steps) {
-        if (step.state !== 'running' || told.has(step.id)) continue;
+        // Until the host tells its steps there is one, and its title says nothing new.
+        if (step.id === 'provision' || step.state !== 'running' || told.has(step.id)) continue;
         told.add(step.id);
         say(step.title);
       }
