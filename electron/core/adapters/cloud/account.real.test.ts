@@ -156,6 +156,32 @@ describe('moving, exporting, deleting', () => {
     expect(await world.history.verify(id, 1)).toMatchObject({ ok: true });
   });
 
+  it('leaves no row behind where a change was just being sent when the project moved away', async () => {
+    await signedIn();
+    await call('account.configureBucket', { bucket: { endpoint: s3.endpoint, region: s3.region, bucket: s3.bucket, accessKeyId: s3.accessKeyId, secretAccessKey: s3.secretAccessKey } });
+    await call('sync.now', {});
+    const { id } = await create();
+    // Sending the new project waits in its middle, right before the upload.
+    const begun = Promise.withResolvers<void>();
+    const gate = Promise.withResolvers<void>();
+    const { readBack } = world.cold;
+    Object.assign(world.cold, { readBack: async (...args: Parameters<typeof readBack>) => {
+      Object.assign(world.cold, { readBack });
+      begun.resolve();
+      await gate.promise;
+      return readBack(...args);
+    } });
+    const cycle = call('sync.now', {});
+    await begun.promise;
+    const moving = await call('projects.moveToStore', { projectId: id, store: 's3' });
+    await expect.poll(() => world.context.operations.get(moving.operationId).steps.find((step) => step.id === 'leave')?.state).not.toBe('pending');
+    gate.resolve();
+    await cycle;
+    expect(await ended(moving)).toBe('succeeded');
+    expect((await stack.cluster.pool.query('select 1 from projects where id = $1', [id])).rows).toEqual([]);
+    expect(world.projects.get(id).sync).toMatchObject({ store: 's3', state: 'synced' });
+  });
+
   it('removes nothing from a cloud that cannot give everything back first', async () => {
     await signedIn();
     const { id, head } = await create();

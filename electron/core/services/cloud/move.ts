@@ -20,7 +20,7 @@ export function moveProject(cloud: Cloud, projectId: string, to: StoreKind): Sta
     state, result: () => ({ store: to }),
     steps: [
       { id: 'fetch', title: 'Fetch what is only in the cloud', weight: 60, needed: () => from !== 'local' && from !== to, run: async ({ signal }) => `${await fetchAll(cloud, projectId, signal)} archives lie here, verified` },
-      { id: 'leave', title: 'Remove it from where it was', weight: 10, needed: () => from !== 'local' && from !== to, run: async () => { if (from !== 'local') await leave(cloud, projectId, from); } },
+      { id: 'leave', title: 'Remove it from where it was', weight: 10, needed: () => from !== 'local' && from !== to, run: async () => { if (from !== 'local') await cloud.sync.alone(() => leave(cloud, projectId, from)); } },
       { id: 'arrive', title: 'Owe it to where it goes', weight: 5, needed: () => to !== 'local' && from !== to, run: async () => { if (to !== 'local') enter(cloud, projectId, to); } },
       { id: 'send', title: 'Send it', weight: 100, needed: () => to !== 'local' && from !== to, run: async () => {
         const { pending, error } = await cloud.sync.now();
@@ -82,6 +82,11 @@ export async function deleteAccountData(cloud: Cloud, confirm: string, signal: A
   const report = await cloud.sync.now();
   if (report.error !== null) throw VesselError.fromShape(report.error);
   for (const { projectId, store: kind } of store.sync.list()) if (kind === 'supabase' && store.projects.get(projectId) !== null) await fetchAll(cloud, projectId, signal);
+  return cloud.sync.alone(() => removeAll(cloud, backend, signal));
+}
+
+async function removeAll(cloud: Cloud, backend: RemoteBackend, signal: AbortSignal): Promise<{ readonly projects: number; readonly objects: number }> {
+  const { store } = cloud.context;
   let projects = 0;
   let objects = 0;
   for (let cursor: string | null = null, more = true; more;) {

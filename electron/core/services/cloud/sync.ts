@@ -87,6 +87,20 @@ export class Sync {
     return this.#run();
   }
 
+  /** Runs `work` while no cycle does: one that had begun to send a project would write again what `work` removes. Throws what `work` throws. */
+  async alone<T>(work: () => Promise<T>): Promise<T> {
+    while (this.#cycle !== null) await this.#cycle;
+    const { promise, resolve } = Promise.withResolvers<SyncReport>();
+    this.#cycle = promise;
+    try {
+      return await work();
+    } finally {
+      this.#cycle = null;
+      resolve({ pushed: 0, pulled: 0, pending: this.#context.store.sync.outbox.count(null), error: this.#problem });
+      this.#wake(GATHER_MS);
+    }
+  }
+
   /** The lease of a project for this computer, whoever had it. */
   async takeOver(projectId: string): Promise<void> {
     const record = this.#context.store.sync.get(projectId);
