@@ -28,7 +28,7 @@ export function registerEnvironment(program: Command, use: Use): void {
       if (operation === null) return;
       const result = resultOf(operation, OpenResultSchema);
       context.output.result({ ...result, operationId: operation.id }, () => openText(context, result));
-      if (options.browser === true) await openInBrowser(context.runtime, result.url);
+      if (options.browser === true) await openInBrowser(context.runtime, context.session.home, result.url);
     }));
 
   program.command('save').summary('save the workspace while it runs')
