@@ -60,6 +60,7 @@ export const ERROR_CODES = {
   GUEST_ERROR: { title: 'The agent in the environment failed', hint: 'Try again; if it repeats, read the logs of the environment.', retryable: true },
   IDE_NOT_READY: { title: 'VS Code did not start inside the guest', hint: 'Retry; read the IDE log of the environment.', retryable: true },
   GUEST_PORT_CLOSED: { title: 'Nothing listens on that guest port', hint: 'Start your server in the guest, then reload.', retryable: true },
+  GUEST_PORT_FAILED: { title: 'The server on that guest port gave no usable answer', hint: 'Read the message and the output of your server, then reload.', retryable: true },
   EXEC_FAILED: { title: 'The command could not be started', hint: 'Check the command and its path.', retryable: false },
 
   ARCHIVE_CORRUPT: { title: 'The archive is damaged', hint: 'Restore an earlier revision from the history.', retryable: false },

@@ -24,7 +24,7 @@ export function towardsGuest(request: IncomingMessage, target: EnvironmentTarget
   const cookie = request.headers.cookie === undefined ? undefined : withoutSession(request.headers.cookie);
   if (cookie === undefined) delete out['cookie'];
   else out['cookie'] = cookie;
-  if (proof === 'cookie' && request.headers.authorization !== undefined) out[ORIGINAL_AUTHORIZATION] = request.headers.authorization;
+  if (proof !== 'bearer' && request.headers.authorization !== undefined) out[ORIGINAL_AUTHORIZATION] = request.headers.authorization;
   out['authorization'] = `Bearer ${token}`;
   out['x-forwarded-host'] = request.headers.host ?? target.host;
   out['x-forwarded-proto'] = 'http';

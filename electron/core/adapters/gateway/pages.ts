@@ -37,6 +37,7 @@ export function guestErrorPage(target: EnvironmentTarget, error: VesselError, po
   if (error.code === 'GUEST_PORT_CLOSED' && target.kind === 'port') {
     return { title: `Nothing listens on port ${target.guestPort} yet`, text: [`Start your server inside ${target.projectId}. This page tries again by itself.`], retrySeconds: PORT_RETRY_SECONDS };
   }
+  if (error.code === 'GUEST_PORT_FAILED' && target.kind === 'port') return { title: `Port ${target.guestPort} gave no usable answer`, text: [error.message, error.hint], retrySeconds: PORT_RETRY_SECONDS };
   return { title: error.message, text: [error.hint], link: { label: 'Show in Vessel', href: openLink(target.projectId, port) }, retrySeconds: PORT_RETRY_SECONDS };
 }
 
@@ -48,15 +49,19 @@ export function notAuthorisedPage(target: Target, isCrossSite: boolean, port: nu
   if (target.kind === 'app' || target.kind === 'loopback' || target.kind === 'assets') {
     return { title: 'This browser has not entered Vessel yet', text: ['Run `vessel url` in a terminal of this computer, or restart `npm start`, and open the address it prints.'] };
   }
-  if (isCrossSite) {
-    return { title: `Continue to ${target.projectId}?`, text: ['Another site sent you here. Vessel asks first, so that no page can act in your name.'], link: { label: 'Continue', href: '/' } };
-  }
+  if (isCrossSite) return continuePage(target);
   const command = target.kind === 'port' ? `vessel url ${target.projectId} --port ${target.guestPort}` : `vessel url ${target.projectId}`;
   return {
     title: 'This browser has not entered this environment yet',
     text: [`Open it from Vessel, or run \`${command}\` in a terminal and open the address it prints.`],
     link: { label: 'Open in Vessel', href: target.kind === 'port' ? pathLink(target, port) : openLink(target.projectId, port) },
   };
+}
+
+/** Another page sent the browser here: a person must confirm, and what the other page added to the address is left out. */
+export function continuePage(target: Target): Page {
+  const name = target.kind === 'ide' || target.kind === 'port' ? target.projectId : 'Vessel';
+  return { title: `Continue to ${name}?`, text: ['Another page sent you here. Vessel asks first, so that no page can act in your name.'], link: { label: 'Continue', href: '/' } };
 }
 
 export const MISDIRECTED_PAGE: Page = { title: 'Vessel does not answer to this name', text: ['Open Vessel at its own address: run `vessel url` to see it.'] };

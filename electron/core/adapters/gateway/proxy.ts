@@ -15,6 +15,8 @@ export type Passage = {
   readonly target: EnvironmentTarget;
   readonly route: RunningRoute;
   readonly proof: Proof;
+  /** A Set-Cookie of Vessel's own that an upgrade's answer carries; a request's lies on its response already. */
+  readonly cookie?: string | null;
   /** Changes a page on its way to the browser; see workbench-page.ts. Returns null to leave it as it is. */
   readonly rewrite?: (html: string, policy: string) => { readonly html: string; readonly policy: string } | null;
 };
@@ -38,19 +40,42 @@ export function guestPath(url: string | undefined, target: EnvironmentTarget): s
 /** Percent signs that are no escapes stay: the guest may know what they mean. */
 const decodeLoosely = (text: string): string => text.replace(/%([0-7][0-9a-f])/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
 
+/** Browsers take 256 KB of an answer's headers; a page with many cookies or preload links comes near Node's own limit of 16 KB. */
+const MAX_ANSWER_HEADER_BYTES = 256 * 1024;
+
+/**
+ * Node sends a body of unknown length without any framing when the method is one that seldom has a body; on a kept connection what follows would be read
+ * as the next request.
+ */
+function framing({ headers }: IncomingMessage): OutgoingHttpHeaders {
+  const encoding = headers['transfer-encoding'];
+  if (encoding === undefined) return {};
+  if (encoding.trim().toLowerCase() !== 'chunked') throw new VesselError('BAD_REQUEST', `The transfer encoding ${encoding} is not supported`);
+  return { 'transfer-encoding': 'chunked' };
+}
+
+/** Whether a body comes with the request, whatever its method: `DELETE`, `OPTIONS` and `GET` may have one. */
+const hasBodyOf = ({ headers }: IncomingMessage): boolean => headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
+
 export function createProxy(upstreams: Upstreams, gatewayPort: () => number): Proxy {
   const open = (request: IncomingMessage, { target, route, proof }: Passage, extra: Readonly<Record<string, string>> = {}): ClientRequest => httpRequest({
     agent: upstreams.agentFor(target.projectId, route),
     method: request.method ?? 'GET',
     path: guestPath(request.url, target),
     // Loopback gains nothing from compression, and the guest's (often emulated) processor would pay for it.
-    headers: { ...towardsGuest(request, target, route.token, proof), ...(target.kind === 'ide' ? { 'accept-encoding': 'identity' } : {}), ...extra },
+    headers: { ...towardsGuest(request, target, route.token, proof), ...framing(request), ...(target.kind === 'ide' ? { 'accept-encoding': 'identity' } : {}), ...extra },
     setHost: false,
+    maxHeaderSize: MAX_ANSWER_HEADER_BYTES,
   });
 
   const pass = async (answer: IncomingMessage, request: IncomingMessage, response: ServerResponse, passage: Passage, onFailure: (error: VesselError) => void): Promise<void> => {
     const status = answer.statusCode ?? 502;
-    const headers = (): OutgoingHttpHeaders => towardsBrowser(answer, passage.target, gatewayPort());
+    const headers = (): OutgoingHttpHeaders => {
+      const out = towardsBrowser(answer, passage.target, gatewayPort());
+      // A renewed session beside what the guest sets.
+      const own = response.getHeader('set-cookie');
+      return own === undefined || out['set-cookie'] === undefined ? out : { ...out, 'set-cookie': [own, out['set-cookie']].flat().map(String) };
+    };
     if (mayBeAgentFailure(answer)) {
       const body = await readAll(answer, MAX_FAILURE_BYTES);
       const failure = agentFailure(body);
@@ -67,12 +92,14 @@ export function createProxy(upstreams: Upstreams, gatewayPort: () => number): Pr
       response.writeHead(status, answer.statusMessage, headers());
       // An error of either side ends both; pipeline's callback has nothing left to do.
       pipeline(answer, response, () => undefined);
+      // Headers do not wait for data that may come much later (an EventSource opens with them); what is here already goes out in one piece with them.
+      setImmediate(() => { if (!response.destroyed && !response.writableEnded) response.flushHeaders(); });
     }
   };
 
   const forward = (request: IncomingMessage, response: ServerResponse, passage: Passage, onFailure: (error: VesselError) => void, isRetry: boolean): void => {
     const outgoing = open(request, passage);
-    const hasBody = request.headers['transfer-encoding'] !== undefined || Number(request.headers['content-length'] ?? 0) > 0;
+    const hasBody = hasBodyOf(request);
     const abandon = (): void => { outgoing.destroy(); };
     response.once('close', abandon);
     outgoing.once('error', (error: NodeJS.ErrnoException) => {
@@ -93,6 +120,22 @@ export function createProxy(upstreams: Upstreams, gatewayPort: () => number): Pr
     else outgoing.end();
   };
 
+  /** An upgrade that was answered like any request: what the guest's server said (a 401 with its challenge, a page) is what the browser gets. */
+  const refuse = async (answer: IncomingMessage, socket: Duplex, passage: Passage): Promise<void> => {
+    let body: Buffer | null = null;
+    if (mayBeAgentFailure(answer)) {
+      body = await readAll(answer, MAX_FAILURE_BYTES);
+      const failure = agentFailure(body);
+      if (failure !== null) {
+        refuseUpgrade(socket, failure, answer.statusCode);
+        return;
+      }
+    }
+    socket.write(headText(answer, { ...towardsBrowser(answer, passage.target, gatewayPort()), connection: 'close' }), 'latin1');
+    if (body !== null) socket.end(body);
+    else pipeline(answer, socket, () => { socket.destroy(); });
+  };
+
   return {
     request: (request, response, passage, onFailure) => forward(request, response, passage, onFailure, false),
 
@@ -104,17 +147,9 @@ export function createProxy(upstreams: Upstreams, gatewayPort: () => number): Pr
       outgoing.once('error', (error) => {
         if (!socket.destroyed) refuseUpgrade(socket, error instanceof VesselError ? error : new VesselError('GUEST_UNREACHABLE', undefined, { cause: error }));
       });
-      outgoing.once('response', (answer) => {
-        const plain = new VesselError('GUEST_UNREACHABLE', `The guest answered ${answer.statusCode ?? 0} instead of upgrading`);
-        if (mayBeAgentFailure(answer)) {
-          readAll(answer, MAX_FAILURE_BYTES).then((body) => refuseUpgrade(socket, agentFailure(body) ?? plain, answer.statusCode), () => refuseUpgrade(socket, plain));
-        } else {
-          refuseUpgrade(socket, plain, answer.statusCode);
-          answer.resume();
-        }
-      });
+      outgoing.once('response', (answer) => { refuse(answer, socket, passage).catch(() => socket.destroy()); });
       outgoing.once('upgrade', (answer, upstream: Socket, upstreamHead) => {
-        socket.write(upgradeHead(answer, passage.target, gatewayPort()));
+        socket.write(upgradeHead(answer, passage, gatewayPort()));
         splice(socket, upstream, head, upstreamHead);
       });
       outgoing.end();
@@ -129,7 +164,7 @@ const isPlainHtml = (answer: IncomingMessage): boolean => answer.headers['conten
 
 /** The agent's own failures are short `{error: ErrorShape}` documents. A guest server that imitates one only spoils its own page. */
 const MAX_FAILURE_BYTES = 64 * 1024;
-const AGENT_FAILURES: ReadonlySet<string> = new Set(['GUEST_PORT_CLOSED', 'GUEST_UNAUTHORIZED', 'IDE_NOT_READY']);
+const AGENT_FAILURES: ReadonlySet<string> = new Set(['GUEST_PORT_CLOSED', 'GUEST_PORT_FAILED', 'GUEST_UNAUTHORIZED', 'IDE_NOT_READY']);
 const mayBeAgentFailure = (answer: IncomingMessage): boolean => (answer.statusCode === 401 || answer.statusCode === 502 || answer.statusCode === 503)
   && answer.headers['content-type'] === 'application/json' && Number(answer.headers['content-length'] ?? Infinity) <= MAX_FAILURE_BYTES;
 
@@ -155,10 +190,16 @@ async function readAll(answer: IncomingMessage, limit: number): Promise<Buffer> 
   return Buffer.concat(chunks);
 }
 
-function upgradeHead(answer: IncomingMessage, target: EnvironmentTarget, port: number): string {
-  const headers = { ...towardsBrowser(answer, target, port), connection: 'Upgrade', upgrade: answer.headers.upgrade ?? 'websocket' };
-  const lines = Object.entries(headers).flatMap(([name, value]) => (Array.isArray(value) ? value : [value]).map((one) => `${name}: ${String(one)}`));
-  return `HTTP/1.1 101 Switching Protocols\r\n${lines.join('\r\n')}\r\n\r\n`;
+function upgradeHead(answer: IncomingMessage, { target, cookie }: Passage, port: number): string {
+  const headers = towardsBrowser(answer, target, port);
+  const cookies = [headers['set-cookie'] ?? [], cookie ?? []].flat().map(String);
+  return headText(answer, { ...headers, ...(cookies.length === 0 ? {} : { 'set-cookie': cookies }), connection: 'Upgrade', upgrade: answer.headers.upgrade ?? 'websocket' });
+}
+
+/** A raw answer's head. Node has checked each header on the way in, so no line break hides in one. */
+function headText({ statusCode = 502, statusMessage = '' }: IncomingMessage, headers: OutgoingHttpHeaders): string {
+  const lines = Object.entries(headers).flatMap(([name, value]) => [value ?? []].flat().map((one) => `${name}: ${String(one)}`));
+  return `HTTP/1.1 ${statusCode} ${statusMessage}\r\n${lines.join('\r\n')}\r\n\r\n`;
 }
 
 /** Joins two byte streams; either end closing, in whatever way, closes the other. */

@@ -16,6 +16,8 @@ export type TestGuest = {
   readonly port: number;
   readonly seen: { method: string; url: string; headers: IncomingHttpHeaders }[];
   handler: (request: IncomingMessage, response: ServerResponse) => void;
+  /** Answers upgrades itself when set. */
+  onUpgrade: ((socket: Duplex) => void) | null;
   connections: number;
   route(extra?: Partial<Extract<Route, { kind: 'running' }>>): Extract<Route, { kind: 'running' }>;
   close(): Promise<void>;
@@ -37,11 +39,12 @@ export async function startTestGuest(): Promise<TestGuest> {
   server.on('connection', () => { guest.connections += 1; });
   server.on('upgrade', (request, socket, head) => {
     guest.seen.push({ method: 'UPGRADE', url: request.url ?? '', headers: request.headers });
+    if (guest.onUpgrade !== null) { guest.onUpgrade(socket); return; }
     sockets.handleUpgrade(request, socket, head, (webSocket) => webSocket.on('message', (data, isBinary) => webSocket.send(data, { binary: isBinary })));
   });
   const port = await listen(server);
   const guest: TestGuest = {
-    port, seen: [], connections: 0,
+    port, seen: [], onUpgrade: null, connections: 0,
     handler: (request, response) => response.writeHead(200, { 'content-type': 'text/plain' }).end(`guest ${request.url ?? ''}`),
     route: (extra = {}) => ({ kind: 'running', token: GUEST_TOKEN, dial: () => dial(port), ide: { name: 'code-server', version: '4.0.0', commit: null }, ideStaticDir: null, ...extra }),
     async close() {
@@ -71,6 +74,8 @@ export type TestGateway = {
   readonly routes: Map<string, Route>;
   readonly activity: string[];
   readonly logs: string[];
+  /** The gateway's clock, Unix ms: moves only when a test moves it. */
+  readonly clock: { now: number };
   close(): Promise<void>;
 };
 
@@ -79,14 +84,15 @@ export async function startTestGateway(options: { readonly port?: number | null;
   const routes = new Map<string, Route>();
   const activity: string[] = [];
   const logs: string[] = [];
+  const clock = { now: Date.now() };
   const table: RouteTable = { resolve: (id) => routes.get(id) ?? { kind: 'unknown' }, noteWaiting: () => undefined, noteActivity: (id, kind) => { activity.push(`${id} ${kind}`); } };
-  const gateway = await createGateway({ routes: table, home, cache: join(home, 'cache'), port: options.port === undefined ? 0 : options.port, log: (line) => logs.push(line) });
+  const gateway = await createGateway({ routes: table, home, cache: join(home, 'cache'), port: options.port === undefined ? 0 : options.port, log: (line) => logs.push(line), now: () => clock.now });
   gateway.mount({
     request: (_request, response) => { response.end('app'); },
     upgrade: (_request, socket) => { socket.end('HTTP/1.1 204 No Content\r\n\r\n'); },
   });
   return {
-    gateway, home, routes, activity, logs,
+    gateway, home, routes, activity, logs, clock,
     async close() {
       await gateway.close();
       await rm(home, { recursive: true, force: true });
