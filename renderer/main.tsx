@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { Channel } from '#shared/wire.ts';
 import { startApp } from './shell/start-app.tsx';
 import { connect } from './state/connection.ts';
+import { keepRenewalKey } from './state/renewal-key.ts';
 import { useStore } from './state/store.ts';
 import { openWebSocketChannel } from './state/web-socket-channel.ts';
 
@@ -11,7 +12,9 @@ z.config({ jitless: true });
 /** Opens the socket; when Vessel answers but does not know this page any more, loads the page anew, which then says how to get in. */
 async function open(): Promise<Channel> {
   try {
-    return await openWebSocketChannel(window.location);
+    const channel = await openWebSocketChannel(window.location);
+    void keepRenewalKey();
+    return channel;
   } catch (error) {
     const answer = await fetch('/api/session', { cache: 'no-store' });
     if (answer.status === 401) window.location.reload();

@@ -95,13 +95,16 @@ describe('access', () => {
     expect((await upgrade(port, host(), '/', { cookie, origin: origin() })).status).toBe(101);
   });
 
-  it('by cookie is refused to a read that a page of another origin started, but not to a navigation', async () => {
+  it('by cookie is refused to a read and to a navigation that a page of another origin started', async () => {
     const cookie = await cookieOf(true);
     const frameHost = `${ID}.vessel.localhost:${port}`;
     const read = (headers: Record<string, string>): Promise<number> => send(port, frameHost, '/', { headers: { cookie, ...headers } }).then((answer) => answer.status);
     expect(await read({ 'sec-fetch-site': 'same-site', 'sec-fetch-mode': 'no-cors' })).toBe(403);
     expect(await read({ 'sec-fetch-site': 'same-site', 'sec-fetch-mode': 'cors', origin: `http://vessel.localhost:${port}` })).toBe(403);
-    expect(await read({ 'sec-fetch-site': 'same-site', 'sec-fetch-mode': 'navigate' })).toBe(200);
+    expect(await read({ 'sec-fetch-site': 'same-site', 'sec-fetch-mode': 'navigate' })).toBe(403);
+    expect(await read({ 'sec-fetch-site': 'none', 'sec-fetch-mode': 'navigate' })).toBe(200);
+    expect(guest.seen).toHaveLength(1);
+    guest.seen.length = 0;
     expect(await read({ 'sec-fetch-site': 'same-origin', 'sec-fetch-mode': 'cors' })).toBe(200);
   });
 
@@ -141,7 +144,7 @@ describe('tickets', () => {
     const answer = await send(port, new URL(url).host, `${new URL(url).pathname}${new URL(url).search}&to=${encodeURIComponent('/?folder=/home')}`);
     expect(answer.status).toBe(302);
     expect(answer.headers.location).toBe('/?folder=/home');
-    expect(answer.headers['set-cookie']?.[0]).toMatch(/^__Host-vessel-session=[\w-]{43}; Path=\/; Secure; HttpOnly; SameSite=Strict$/);
+    expect(answer.headers['set-cookie']?.[0]).toMatch(/^__Host-vessel-session=[0-9a-z.]+\.[\w-]{43}; Path=\/; Secure; HttpOnly; SameSite=Strict; Priority=High$/);
     expect(answer.headers['referrer-policy']).toBe('no-referrer');
   });
 

@@ -3,15 +3,16 @@ import type { Duplex } from 'node:stream';
 import { VesselError } from '#shared/errors.ts';
 import { httpStatus } from '#shared/http-status.ts';
 import type { AppDoor, Gateway, Route, RouteTable } from '../../ports/gateway.ts';
-import { hasEntered, requireAccess, type Proof } from './access.ts';
-import { enter, enterUrl, goTo, isEnter } from './enter.ts';
+import { Access, type Proof } from './access.ts';
+import { isDueForRenewal, sessionCookie } from './cookies.ts';
+import { enter, enterUrl, goTo, isEnter, isRenew, renew, sendRenewal } from './enter.ts';
 import { framePolicy, framers } from './headers.ts';
 import { APP_HOST, ASSETS_HOST, environmentHost, originOf, parseHost, type EnvironmentTarget, type Target } from './hosts.ts';
 import { gateOf, Gates, isGate } from './gates.ts';
 import { createIdeStatic, type IdeStatic } from './ide-static/ide-static.ts';
 import { listenOnLoopback } from './listen.ts';
 import { pageHeaders, renderPage, type Page } from './page-html.ts';
-import { guestErrorPage, MISDIRECTED_PAGE, notAuthorisedPage, notRunningPage, startingPage, stoppingPage, unknownPage, unreachablePage } from './pages.ts';
+import { continuePage, guestErrorPage, MISDIRECTED_PAGE, notAuthorisedPage, notRunningPage, startingPage, stoppingPage, unknownPage, unreachablePage } from './pages.ts';
 import { createProxy, type Passage, type Proxy } from './proxy.ts';
 import { refuseUpgrade, sendBody, sendError, wantsPage } from './respond.ts';
 import { loadSessionSecret, type SessionSecret } from './session-secret.ts';
@@ -28,6 +29,8 @@ export type GatewayOptions = {
   /** See listenOnLoopback. */
   readonly port: number | null;
   readonly log: (line: string) => void;
+  /** The clock, Unix ms; tests have their own. */
+  readonly now?: () => number;
 };
 
 /** Cookies that a guest page plants on the whole site make headers long; within reason they must not lock the app out. */
@@ -46,9 +49,11 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   const secret = await loadSessionSecret(options.home);
   const upstreams = createUpstreams();
   const state = { port: 0, door: null as AppDoor | null };
+  const now = options.now ?? Date.now;
+  const access = new Access(secret, () => state.port, now);
   const parts: Parts = {
-    options, secret, upstreams, state,
-    tickets: createTickets(secret),
+    options, secret, upstreams, state, access, now,
+    tickets: createTickets(now),
     proxy: createProxy(upstreams, () => state.port),
     gates: new Gates(),
     ideStatic: createIdeStatic({ cache: options.cache, log: options.log }),
@@ -61,7 +66,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     port: state.port,
     baseUrl: originOf(APP_HOST, state.port),
     bearer: secret.bearer,
-    authenticate: (request) => { requireAccess(request, requireTarget(request, state.port), secret, request.headers.upgrade !== undefined); },
+    authenticate: (request) => { access.require(request, requireTarget(request, state.port), request.headers.upgrade !== undefined); },
     appUrl: () => enterUrl(parts.tickets, APP_HOST, state.port, '/'),
     urlFor({ projectId, port, frame, gate }) {
       const host = environmentHost(projectId, port, frame);
@@ -88,6 +93,8 @@ type Parts = {
   readonly options: GatewayOptions;
   readonly secret: SessionSecret;
   readonly tickets: Tickets;
+  readonly access: Access;
+  readonly now: () => number;
   readonly upstreams: Upstreams;
   readonly proxy: Proxy;
   readonly gates: Gates;
@@ -136,7 +143,7 @@ function requireTarget(request: IncomingMessage, port: number): Target {
 }
 
 async function answer(request: IncomingMessage, response: ServerResponse, parts: Parts): Promise<void> {
-  const { state, secret } = parts;
+  const { state, secret, access } = parts;
   const target = parseHost(request.headers.host, state.port);
   if (target === null) {
     if (wantsPage(request)) sendBody(response, MISDIRECTED, pageHeaders([]), renderPage(MISDIRECTED_PAGE));
@@ -149,20 +156,30 @@ async function answer(request: IncomingMessage, response: ServerResponse, parts:
     return;
   }
   if (isEnter(url)) {
-    enter(request, response, target, { secret, tickets: parts.tickets, framers: framersOf(target, state.port) });
+    enter(request, response, target, { ...parts, framers: framersOf(target, state.port) });
     return;
   }
+  if (isRenew(url)) {
+    await renew(request, response, target, parts);
+    return;
+  }
+  const renewed = renewedCookie(request, target, parts);
+  if (renewed !== null) response.setHeader('set-cookie', renewed);
   if (target.kind === 'app' || target.kind === 'loopback') {
     if (state.door === null) throw new VesselError('HOST_UNREACHABLE', 'Vessel is still starting');
     // The renderer's files are no secret, but a person without a session should read what to do rather than an app that cannot connect.
     // A link from another site comes without the Strict cookie: then the app itself finds out.
     const isShell = wantsPage(request) && !url.startsWith('/api/');
-    if (isShell && request.headers['sec-fetch-site'] !== 'cross-site' && !hasEntered(request, target, secret)) throw new VesselError('UNAUTHENTICATED');
-    if (request.method !== 'GET' && request.method !== 'HEAD') requireAccess(request, target, secret, false); // whatever the door does with it
+    if (isShell && request.headers['sec-fetch-site'] !== 'cross-site' && !access.hasEntered(request, target)) throw new VesselError('UNAUTHENTICATED');
+    if (request.method !== 'GET' && request.method !== 'HEAD') access.require(request, target, false); // whatever the door does with it
     state.door.request(request, response);
     return;
   }
-  const proof = requireAccess(request, target, secret, false);
+  const proof = access.require(request, target, false);
+  if (proof === 'neighbor' && request.headers['sec-fetch-mode'] === 'navigate') {
+    // A person follows a link to another port of the environment: what that page loads comes from the page itself.
+    response.setHeader('set-cookie', sessionCookie(secret, target.host, { startedMs: parts.now(), issuedMs: parts.now() }));
+  }
   const destination = goTo(url, target, parts.tickets, state.port);
   if (destination !== null) {
     sendBody(response, 302, { location: destination, 'cache-control': 'no-store', 'referrer-policy': 'no-referrer' }, '');
@@ -170,6 +187,12 @@ async function answer(request: IncomingMessage, response: ServerResponse, parts:
   }
   if (target.kind === 'ide' && isGate(url)) parts.gates.wait(request, response, target.projectId);
   else if (!await answerAhead(request, response, target, parts)) await answerFromEnvironment(request, response, target, proof, parts);
+}
+
+/** A session in use gets a new cookie now and then; null when it needs none. */
+function renewedCookie(request: IncomingMessage, target: Target, { access, secret, now }: Parts): string | null {
+  const session = access.sessionOf(request, target);
+  return session !== null && isDueForRenewal(session, now()) ? sessionCookie(secret, target.host, { ...session, issuedMs: now() }) : null;
 }
 
 /** Of the image that an environment has, or would have. */
@@ -267,7 +290,7 @@ const LINE_ERRORS: ReadonlySet<VesselError['code']> = new Set(['SSH_CONNECTION_L
 function answerUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer, parts: Parts): void {
   const target = requireTarget(request, parts.state.port);
   if (target.kind === 'assets') throw new VesselError('NOT_FOUND');
-  const proof = requireAccess(request, target, parts.secret, true);
+  const proof = parts.access.require(request, target, true);
   if (target.kind === 'app' || target.kind === 'loopback') {
     if (parts.state.door === null) throw new VesselError('HOST_UNREACHABLE', 'Vessel is still starting');
     parts.state.door.upgrade(request, socket, head);
@@ -277,7 +300,7 @@ function answerUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer, p
     if (route.kind === 'unreachable') throw hostAway(route);
     if (route.kind !== 'running') throw new VesselError('VM_NOT_FOUND', `The environment is ${route.kind === 'stopping' ? 'stopping' : 'not running'}`);
     parts.options.routes.noteActivity(target.projectId, target.kind === 'ide' ? 'ide' : 'http');
-    parts.proxy.upgrade(request, socket, head, { target, route, proof });
+    parts.proxy.upgrade(request, socket, head, { target, route, proof, cookie: renewedCookie(request, target, parts) });
   };
   const resolve = (): Route => parts.options.routes.resolve(target.projectId);
   const present = resolve();
@@ -292,10 +315,14 @@ function fail(request: IncomingMessage, response: ServerResponse, error: VesselE
   const target = parseHost(request.headers.host, port);
   if (error.code === 'INTERNAL') parts.options.log(`gateway: ${error.message}`);
   if (target === null || !wantsPage(request)) sendError(response, error);
+  else if (error.code === 'UNAUTHENTICATED' && target.kind === 'app' && request.method === 'GET') sendRenewal(response, renderPage(notAuthorisedPage(target, false, port)));
+  else if (error.code === 'FORBIDDEN_ORIGIN' && isNavigation(request)) sendPage(request, response, 403, target, continuePage(target), error, port);
   else if (error.code === 'UNAUTHENTICATED') sendPage(request, response, 401, target, notAuthorisedPage(target, request.headers['sec-fetch-site'] === 'cross-site', port), error, port);
   else if (target.kind === 'ide' || target.kind === 'port') sendPage(request, response, httpStatus(error.code), target, guestErrorPage(target, error, port), error, port);
   else sendPage(request, response, httpStatus(error.code), target, { title: error.message, text: [error.hint] }, error, port);
 }
+
+const isNavigation = ({ headers }: IncomingMessage): boolean => headers['sec-fetch-mode'] === 'navigate';
 
 function sendPage(request: IncomingMessage, response: ServerResponse, status: number, target: Target, page: Page, error: VesselError, port: number): void {
   if (wantsPage(request)) sendBody(response, status, pageHeaders(framersOf(target, port)), renderPage(page));

@@ -1,5 +1,5 @@
-import { randomBytes } from 'node:crypto';
-import { sameText, type SessionSecret } from './session-secret.ts';
+import { createHmac, randomBytes } from 'node:crypto';
+import { sameText } from './session-secret.ts';
 
 /** Long enough to walk from a terminal to a browser, short enough that an address in a log or a history is dead soon. */
 export const TICKET_LIFETIME_MS = 10 * 60_000;
@@ -8,6 +8,7 @@ export const TICKET_LIFETIME_MS = 10 * 60_000;
  * twice, so the second use is tolerated for this long.
  */
 export const TICKET_GRACE_MS = 5_000;
+const KEY_BYTES = 32;
 
 export type Tickets = {
   /** A signed ticket for exactly this host name. */
@@ -16,10 +17,14 @@ export type Tickets = {
   redeem(ticket: string, host: string): boolean;
 };
 
-/** `<expires>.<nonce>.<signature>`; used tickets are remembered until they would have expired anyway. */
-export function createTickets(secret: SessionSecret, now: () => number = Date.now): Tickets {
+/**
+ * `<expires>.<nonce>.<signature>`; used tickets are remembered until they would have expired anyway. The key lives and dies with the process: a server
+ * that starts anew has forgotten what was used, so no ticket of the old one works.
+ */
+export function createTickets(now: () => number = Date.now): Tickets {
+  const key = randomBytes(KEY_BYTES);
   const used = new Map<string, { readonly firstUse: number; readonly expires: number }>();
-  const signature = (host: string, expires: string, nonce: string): string => secret.sign('ticket', `${host}\n${expires}\n${nonce}`);
+  const signature = (host: string, expires: string, nonce: string): string => createHmac('sha256', key).update(`${host}\n${expires}\n${nonce}`).digest('base64url');
   const forgetExpired = (): void => {
     for (const [nonce, entry] of used) if (entry.expires < now()) used.delete(nonce);
   };
