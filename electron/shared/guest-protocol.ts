@@ -5,7 +5,7 @@ import { guestCount, guestLine, guestList, guestNumber, guestTime } from './gues
 /**
  * The protocol of the guest agent, the same in every VM whatever the driver.
  *
- * One TCP port ({@link GUEST_AGENT_PORT}). Every request carries `Authorization: Bearer <token>`; a wrong or missing
+ * One TCP port: {@link GUEST_AGENT_PORT} inside; a machine with an address of its own shows it as {@link GUEST_CONTRACT_PORT}. Every request carries `Authorization: Bearer <token>`; a wrong or missing
  * token is answered 401 with an ErrorShape, before anything else is looked at. Errors are always `{error: ErrorShape}` JSON.
  *
  * Agent calls live under `/_vessel/v1/`; everything else is the IDE.
@@ -32,7 +32,12 @@ import { guestCount, guestLine, guestList, guestNumber, guestTime } from './gues
  * desktop can check each entry and compress it natively while it streams. Zip64 where needed, UTF-8 flag, Unix mode
  * in the external attributes, mtime in the 0x5455 extra field, directories as entries ending in `/`, symlinks as entries with mode 0120000.
  */
-export const GUEST_AGENT_PORT = 3000;
+/** Above the ports that the kernel gives to clients (32768–60999), and none that a program is known for: 3000 and 3001 belong to people's servers. */
+export const GUEST_AGENT_PORT = 64_873;
+/** Where VS Code listens, on the guest's loopback. */
+export const GUEST_IDE_PORT = 64_874;
+/** The port under which machines with an address of their own show their agent outside. */
+export const GUEST_CONTRACT_PORT = 3000;
 export const GUEST_API_PREFIX = '/_vessel/v1';
 export const GUEST_PORT_PREFIX = '/_vessel/port';
 export const GUEST_PROTOCOL_VERSION = 1;

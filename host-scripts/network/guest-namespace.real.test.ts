@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { GUEST_AGENT_PORT } from '#shared/guest-protocol.ts';
 import { describeUnless } from '../../build/testing/describe-unless.ts';
 import { cannotRunMachines } from '../real-host.test-helper.ts';
 import { ensureHostRules, makeNamespace, removeHostRules, removeNamespace } from './guest-namespace.ts';
@@ -21,11 +22,11 @@ describeUnless(why, 'the network namespaces of guests with taps', () => {
     await ensureHostRules();
     await new Promise<void>((resolve) => { server.listen(0, '0.0.0.0', resolve); });
     for (const folder of FOLDERS) {
-      const namespace = await makeNamespace(folder, { name: 'vessel', uid: 65_534, gid: 65_534 });
+      const namespace = await makeNamespace(folder, { name: 'vessel', uid: 65_534, gid: 65_534 }, GUEST_AGENT_PORT);
       namespaces.push(namespace);
       // In the guest's place: its address, within the namespace.
       await promisify(execFile)('ip', ['-n', namespace.name, 'addr', 'add', '172.31.0.2/32', 'dev', 'lo']);
-      agents.push(spawn('ip', ['netns', 'exec', namespace.name, process.execPath, '-e', 'require("http").createServer((q, r) => r.end("agent")).listen(3000, "172.31.0.2")'], { stdio: 'ignore' }));
+      agents.push(spawn('ip', ['netns', 'exec', namespace.name, process.execPath, '-e', `require("http").createServer((q, r) => r.end("agent")).listen(${GUEST_AGENT_PORT}, "172.31.0.2")`], { stdio: 'ignore' }));
     }
   });
   afterAll(async () => {

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { isIPv4 } from 'node:net';
 import { VesselError } from '#shared/errors.ts';
-import { GUEST_AGENT_PORT } from '#shared/guest-protocol.ts';
+import { GUEST_CONTRACT_PORT } from '#shared/guest-protocol.ts';
 import { GUEST_NETWORK } from '../../images/recipe/index.ts';
 import { readFileOrNull } from '../system/atomic-file.ts';
 import { runChecked, runCommand } from '../system/run-command.ts';
@@ -42,11 +42,11 @@ function addressesOf(pair: number): { readonly host: string; readonly inside: st
 }
 
 /** Rules in a guest's own namespace: in, only its agent; out, everything but link-local and the other guests. The rest is the host's table. */
-export function namespaceRules(inside: string): string {
+export function namespaceRules(inside: string, agentPort: number): string {
   return `table ip vessel {
-  chain in { type nat hook prerouting priority dstnat; iifname "${UPLINK}" ip daddr ${inside} tcp dport ${GUEST_AGENT_PORT} dnat to ${GUEST_NETWORK.address}:${GUEST_AGENT_PORT}; }
+  chain in { type nat hook prerouting priority dstnat; iifname "${UPLINK}" ip daddr ${inside} tcp dport ${GUEST_CONTRACT_PORT} dnat to ${GUEST_NETWORK.address}:${agentPort}; }
   chain out { type nat hook postrouting priority srcnat; masquerade; }
-  chain input { type filter hook input priority filter; policy drop; ct state established,related accept; iifname "lo" accept; iifname "${UPLINK}" tcp dport ${GUEST_AGENT_PORT} accept; }
+  chain input { type filter hook input priority filter; policy drop; ct state established,related accept; iifname "lo" accept; iifname "${UPLINK}" tcp dport ${agentPort} accept; }
   chain forward { type filter hook forward priority filter; policy drop; ct state established,related accept; iifname "${UPLINK}" ct status dnat accept; iifname "${TAP_NAME}" oifname "${UPLINK}" ip daddr != { 169.254.0.0/16, ${NAMESPACE_NETWORK} } accept; }
 }
 `;
@@ -111,8 +111,8 @@ async function makePair(name: string): Promise<number> {
   throw new VesselError('VM_START_FAILED', 'all network pairs are in use');
 }
 
-/** A namespace with a tap for one guest, which the host reaches at an address of its own. What an earlier one left is removed first. */
-export async function makeNamespace(directory: string, user: RunUser): Promise<GuestNamespace> {
+/** A namespace with a tap for one guest, which the host reaches at an address of its own; the guest's agent listens on `agentPort`. What an earlier one left is removed first. */
+export async function makeNamespace(directory: string, user: RunUser, agentPort: number): Promise<GuestNamespace> {
   const name = namespaceName(directory);
   await removeNamespace(directory);
   await ip('netns', 'add', name);
@@ -128,8 +128,8 @@ export async function makeNamespace(directory: string, user: RunUser): Promise<G
   await ip('-n', name, 'addr', 'add', `${GUEST_NETWORK.gateway}/${GUEST_NETWORK.prefix}`, 'dev', TAP_NAME);
   await ip('-n', name, 'link', 'set', TAP_NAME, 'up');
   await runChecked(['ip', 'netns', 'exec', name, 'sysctl', '-qw', 'net.ipv4.ip_forward=1'], { deadlineMs: DEADLINE_MS });
-  await runChecked(['ip', 'netns', 'exec', name, 'nft', '--file', '-'], { stdin: namespaceRules(inside), deadlineMs: DEADLINE_MS });
-  return { name, path: pathOf(name), host: inside, port: GUEST_AGENT_PORT };
+  await runChecked(['ip', 'netns', 'exec', name, 'nft', '--file', '-'], { stdin: namespaceRules(inside, agentPort), deadlineMs: DEADLINE_MS });
+  return { name, path: pathOf(name), host: inside, port: GUEST_CONTRACT_PORT };
 }
 
 /** Removes the namespace and, with it, its pair and tap. A no-op when there is none. */

@@ -8,6 +8,8 @@ export const VM_RECORD_VERSION = 1;
 
 export const ProcessRoleSchema = z.enum(['hypervisor', 'network', 'guest-agent', 'ide']);
 export type ProcessRole = z.infer<typeof ProcessRoleSchema>;
+/** The port of agents whose machines were made before records named it. */
+const FIRST_AGENT_PORT = 3000;
 const IdentitySchema = z.object({ pid: z.number().int(), startTicks: z.number() });
 
 /**
@@ -38,6 +40,8 @@ export const VmRecordSchema = z.object({
   /** Where the agent is reached: a loopback port, or the machine's own address. */
   host: z.string().default('127.0.0.1'),
   port: z.number().int().nullable(),
+  /** Where its agent listens inside: a machine that sleeps may be older than the port of today. */
+  agentPort: z.number().int().default(FIRST_AGENT_PORT),
   token: z.string().nullable(),
   processes: z.array(IdentitySchema.extend({ role: ProcessRoleSchema })),
   /** What another program that runs it calls it (ignite's id). */

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { GUEST_IDE_PORT } from '#shared/guest-protocol.ts';
 import { bootGuest, CACHE, goldenImageOfThisTree } from './boot-guest.test-helper.ts';
 import type { BootedGuest } from './boot-guest.test-helper.ts';
 import { readGoldenImage } from './golden-image.ts';
@@ -62,7 +63,7 @@ describe('the golden image', () => {
 
   it('runs the IDE as the unprivileged user on loopback only, in one process tree', async () => {
     expect(await sh('ps -eo user:12,args | grep [s]tart-ide | awk \'{print $1}\' | sort -u')).toBe('workspace');
-    expect(await sh('ss -ltnH | awk \'{print $4}\' | grep 3001')).toBe('127.0.0.1:3001');
+    expect(await sh(`ss -ltnH | awk '{print $4}' | grep ${GUEST_IDE_PORT}`)).toBe(`127.0.0.1:${GUEST_IDE_PORT}`);
     const page = await fetch(`${guest.url}/?folder=/home/workspace`, { headers: { authorization: `Bearer ${guest.token}` } });
     expect(page.status).toBe(200);
     expect(await page.text()).toContain(`stable-${image.ide.commit}/static`);

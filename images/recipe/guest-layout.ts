@@ -20,9 +20,6 @@ export const ENVIRONMENT_FILE = '/run/vessel/env.sh';
 export const CA_BUNDLE = '/etc/ssl/certs/ca-certificates.crt';
 export const CA_FOR_NODE = '/etc/ssl/certs/vessel-host.pem';
 
-/** Loopback port of the IDE inside the guest; only the agent connects to it. */
-export const IDE_PORT = 3001;
-
 export const GUEST_NETWORK = {
   interface: 'eth0',
   address: '172.31.0.2',

@@ -1,4 +1,4 @@
-import { GUEST_AGENT_PORT } from '#shared/guest-protocol.ts';
+import { GUEST_AGENT_PORT, GUEST_IDE_PORT } from '#shared/guest-protocol.ts';
 import { AGENT_CONFIG_PATH, AGENT_PATH, BOOT_WORDS, BUSYBOX_PATH, DISK_SERIALS, GUEST_ENVIRONMENT, GUEST_NETWORK, GUEST_USER, NODE_PATH, TOKEN_FILE, TOKEN_FW_CFG, TOKEN_LENGTH, VSOCK_PORT_FILE, WORKSPACE_DIR } from './guest-layout.ts';
 
 /**
@@ -80,6 +80,8 @@ put net/ipv4/tcp_max_tw_buckets 0
 # The forwarder (passt) sends as much as the guest's window allows, drops what the socket to the hypervisor (208 KB) does not hold, and sends that
 # again after two seconds: with the kernel's 6 MB window 60 MB took 40 to 90 s to come in, with 128 KB they take 2. The link has no latency to hide.
 put net/ipv4/tcp_rmem "4096 131072 262144"
+# The guest's own services keep their ports, however wide somebody makes the range of the clients' ports.
+put net/ipv4/ip_local_reserved_ports "${GUEST_AGENT_PORT}-${GUEST_IDE_PORT}"
 put net/ipv4/ping_group_range "0 2147483647"
 # Otherwise the kernel wakes up twice a second to look whether memory wants tidying up.
 put vm/compaction_proactiveness 0

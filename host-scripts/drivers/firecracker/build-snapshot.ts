@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { chmod, chown, mkdir, rename, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { VesselError } from '#shared/errors.ts';
+import { GUEST_AGENT_PORT } from '#shared/guest-protocol.ts';
 import type { Tier } from '#shared/project.ts';
 import { makeToken } from '../../guest/introduce.ts';
 import { removeNamespace } from '../../network/guest-namespace.ts';
@@ -65,7 +66,7 @@ export async function buildSnapshot(options: SnapshotOptions, runtime: Firecrack
     await copySparse(runtime.boot.dataDisk.path, at(FC_FILES.data));
     await chown(at(FC_FILES.data), user.uid, user.gid);
     await writeTokenDrive(at(FC_FILES.token), token, user);
-    const machine = await launchFirecracker({ directory: folder, socketDir: socketDirFor(run, folder), programs, user }, bootFiles(runtime, folder), context, () => Promise.resolve());
+    const machine = await launchFirecracker({ directory: folder, socketDir: socketDirFor(run, folder), programs, user, agentPort: GUEST_AGENT_PORT }, bootFiles(runtime, folder), context, () => Promise.resolve());
     context.stage('boot');
     await boot(machine, tier, runtime.boot.image.commandLine);
     const guest = { address: machine.network, hypervisor: machine.hypervisor, alive: () => isAlive(machine.hypervisor) };

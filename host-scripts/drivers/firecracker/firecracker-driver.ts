@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { VesselError } from '#shared/errors.ts';
 import type { Vm } from '#shared/host-protocol.ts';
 import { introduceGuest, makeToken } from '../../guest/introduce.ts';
+import { GUEST_AGENT_PORT } from '#shared/guest-protocol.ts';
 import { reachableResolvers, removeNamespace } from '../../network/guest-namespace.ts';
 import type { HostPaths } from '../../paths.ts';
 import { newRecord } from '../../records/new-record.ts';
@@ -106,7 +107,7 @@ export function firecrackerDriver(options: FirecrackerDriverOptions): DriverWith
     const bootstrapToken = template?.meta.bootstrapToken ?? makeToken();
     context.stage('disk');
     const files = await layOut(directory, known, template, bootstrapToken);
-    const machine: FirecrackerMachine = await launchFirecracker({ directory, socketDir: socketDirOf(spec.id), programs, user: known.user }, files, context,
+    const machine: FirecrackerMachine = await launchFirecracker({ directory, socketDir: socketDirOf(spec.id), programs, user: known.user, agentPort: GUEST_AGENT_PORT }, files, context,
       (identity, network) => save({ processes: [{ ...identity, role: 'hypervisor' }], host: network.host, port: network.port, stage: 'hypervisor' }));
     context.signal.throwIfAborted();
     if (template === null) {

@@ -30,7 +30,7 @@ const SOCKET_POLL_MS = 5;
 const ENVIRONMENT = { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', LANG: 'C.UTF-8' } as const;
 
 export type FirecrackerMachine = { readonly api: FirecrackerApi; readonly hypervisor: ProcessIdentity; readonly network: GuestNamespace; readonly jail: Jail; readonly exitCode: () => number | null };
-export type MachinePlace = { readonly directory: string; readonly socketDir: string; readonly programs: Programs; readonly user: RunUser };
+export type MachinePlace = { readonly directory: string; readonly socketDir: string; readonly programs: Programs; readonly user: RunUser; /** Where the agent listens inside. */ readonly agentPort: number };
 
 /** Through a short name: the jail's own path is longer than a socket's may be. */
 export const jailedSocket = (socketDir: string, path: string): string => join(socketDir, 'root', path);
@@ -55,13 +55,13 @@ async function answers(path: string): Promise<boolean> {
 
 /** Makes jail and network, starts the jailed hypervisor and waits for its API. `files`: name in the jail → file. It has no machine yet. */
 export async function launchFirecracker(place: MachinePlace, files: Readonly<Record<string, string>>, context: WorkContext, started: (identity: ProcessIdentity, network: GuestNamespace) => Promise<void>): Promise<FirecrackerMachine> {
-  const { directory, socketDir, programs, user } = place;
+  const { directory, socketDir, programs, user, agentPort } = place;
   const jail = jailOf(directory, programs);
   await makeJail(jail, socketDir, user);
   for (const [name, source] of Object.entries(files)) await linkOrCopy(source, join(jail.root, name));
   context.stage('network');
   await ensureHostRules();
-  const network = await makeNamespace(directory, user);
+  const network = await makeNamespace(directory, user, agentPort);
   context.stage('hypervisor');
   const log = await open(join(directory, FC_FILES.console), 'a', 0o600);
   const { identity, child } = await startDetached({

@@ -129,7 +129,7 @@ export function firecrackerSleep(programs: Programs): SleepAbilityOptions['machi
     };
     const { stage } = context;
     // The stages of a launch are one of this way's.
-    const machine = await launchFirecracker({ directory, socketDir, programs, user }, files, { ...context, stage: () => undefined }, (identity, network) => save(placeOf(identity, network)));
+    const machine = await launchFirecracker({ directory, socketDir, programs, user, agentPort: record.agentPort }, files, { ...context, stage: () => undefined }, (identity, network) => save(placeOf(identity, network)));
     stage('resume.restore');
     await load(machine);
     context.signal.throwIfAborted();

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { VesselError } from '#shared/errors.ts';
+import { GUEST_AGENT_PORT } from '#shared/guest-protocol.ts';
 import { TIERS } from '#shared/project.ts';
 import type { Tier } from '#shared/project.ts';
 import { makeToken } from '../../guest/introduce.ts';
@@ -73,7 +74,7 @@ export async function buildTemplate(store: TemplateStore, run: string, runtime: 
     const port = await freePort();
     const machine = await launchUntilItBoots(() => launchMachine({
       machine: { tier, accelerator: runtime.accelerator, name: 'template', memory: 'shared', kernelCommandLine: runtime.kernelCommandLine, dataLayers: [{ role: 'data', format: 'qcow2' }, { role: 'dataBase', format: 'raw' }] },
-      files, port, socketDir, user: runtime.user, started: (_role, identity) => { processes.push(identity); },
+      files, port, agentPort: GUEST_AGENT_PORT, socketDir, user: runtime.user, started: (_role, identity) => { processes.push(identity); },
     }), at('console.log'), context, startedAt + BUILD_DEADLINE_MS);
     const guest = { address: { host: '127.0.0.1', port }, hypervisor: machine.hypervisor, alive: () => machineLives(machine) };
     const bootstrapToken = await bootAndRehearse(guest, token, image.ideStaticDir, context);

@@ -2,7 +2,6 @@ import { chown, mkdir, readFile } from 'node:fs/promises';
 import type { Socket } from 'node:net';
 import { dirname, join } from 'node:path';
 import { VesselError } from '#shared/errors.ts';
-import { GUEST_AGENT_PORT } from '#shared/guest-protocol.ts';
 import { guestAnnouncement, hasDefaultRoute, passtArguments } from '../../network/guest-network.ts';
 import { identifyProcess } from '../../system/process-identity.ts';
 import type { ProcessIdentity } from '../../system/process-identity.ts';
@@ -40,6 +39,8 @@ export type LaunchOptions = {
   readonly machine: Omit<MachineGiven, 'controlSocket'>;
   readonly files: MachineFiles;
   readonly port: number;
+  /** Where the agent listens inside. */
+  readonly agentPort: number;
   readonly socketDir: string;
   readonly user: RunUser | null;
   /** Called with each process as soon as it lives, to be written down. */
@@ -60,7 +61,7 @@ export async function launchMachine(options: LaunchOptions): Promise<Machine> {
   const { socketDir, user, port } = options;
   const log = options.files.descriptors().get(DESCRIPTOR.log) ?? 'ignore';
   const network = await startDetached({
-    argv: passtArguments({ hostPort: port, guestPort: GUEST_AGENT_PORT, logPath: join(socketDir, 'network.log'), routed: hasDefaultRoute(await readFile('/proc/net/route', 'utf8')) }),
+    argv: passtArguments({ hostPort: port, guestPort: options.agentPort, logPath: join(socketDir, 'network.log'), routed: hasDefaultRoute(await readFile('/proc/net/route', 'utf8')) }),
     stdio: ['ignore', log, log, 'pipe'], user, env: ENVIRONMENT, cwd: '/',
   });
   options.started('network', network.identity);

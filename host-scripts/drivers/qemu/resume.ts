@@ -83,7 +83,7 @@ export async function resumeMachine(given: ResumeGiven, context: WorkContext): P
       tier: record.tier, accelerator: sleep.accelerator, name: record.id, memory: 'plain', kernelCommandLine: null,
       dataLayers: [{ role: 'data', format: 'qcow2' }, ...(hasTemplate ? [{ role: 'templateDisk', format: 'qcow2' } as const] : []), { role: 'dataBase', format: 'raw' }],
     },
-    files, port, socketDir, user, started: (role, identity) => { processes.push({ ...identity, role }); },
+    files, port, agentPort: record.agentPort, socketDir, user, started: (role, identity) => { processes.push({ ...identity, role }); },
   });
   await save({ processes, port });
   context.stage('resume.restore');

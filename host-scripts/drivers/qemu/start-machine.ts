@@ -1,6 +1,7 @@
 import { copyFile, rm, writeFile } from 'node:fs/promises';
 import { constants } from 'node:fs';
 import { join } from 'node:path';
+import { GUEST_AGENT_PORT } from '#shared/guest-protocol.ts';
 import { GUEST_NETWORK } from '../../../images/recipe/guest-layout.ts';
 import { introduceGuest, makeToken } from '../../guest/introduce.ts';
 import type { VmRecord } from '../../records/vm-record.ts';
@@ -45,7 +46,7 @@ async function openCommonFiles(files: MachineFiles, given: StartGiven): Promise<
 async function launch(given: StartGiven, context: WorkContext, files: MachineFiles, port: number, machine: Parameters<typeof launchMachine>[0]['machine']): Promise<Machine> {
   const processes: VmRecord['processes'] = [];
   const started = await launchMachine({
-    machine, files, port, socketDir: given.socketDir, user: given.runtime.user,
+    machine, files, port, agentPort: GUEST_AGENT_PORT, socketDir: given.socketDir, user: given.runtime.user,
     started: (role, identity) => {
       processes.push({ ...identity, role });
       if (role === 'network') context.stage('hypervisor');

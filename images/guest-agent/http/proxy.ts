@@ -1,142 +1,162 @@
-import { Agent, request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http';
-import { connect, type Socket } from 'node:net';
-import type { Duplex } from 'node:stream';
+import { Agent, request as httpRequest, type ClientRequest, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { VesselError } from '#shared/vessel-error.ts';
 import { errnoOf } from '../log.ts';
-import { refuseUpgrade, sendError } from './respond.ts';
+import { answerHeaders, cleanText, requestHeaders } from './forwarded-headers.ts';
+import { faultOf, isKnownPlain, KEPT, otherLoopback, otherWay, remember, routeOf, secure, TLS_ALERT, TLS_OPTIONS, type PortRoute } from './port-route.ts';
+import { sendError } from './respond.ts';
 
-/** Names of the hop between two machines, never passed on (RFC 9110, 7.6.1), and the bearer, which is ours alone. */
-const NOT_FORWARDED: ReadonlySet<string> = new Set(['authorization', 'connection', 'keep-alive', 'proxy-authorization', 'proxy-authenticate', 'proxy-connection', 'te', 'upgrade']);
-
-/** Where the gateway puts the caller's own Authorization while the agent's bearer takes its place; it is put back for the guest's server. */
-const ORIGINAL_AUTHORIZATION = 'x-vessel-authorization';
-
-/** `closed` makes what the client gets when nothing listens. */
+/** `failed` makes what the client gets when the server gave no answer: `fault` says what it did, null that nothing listens. */
 export type ProxyTarget = {
   readonly port: number;
   readonly path: string;
-  readonly closed: () => VesselError;
+  readonly failed: (fault: string | null) => VesselError;
 };
 
-/** An upgrade is passed on with its own `connection` and `upgrade`, all but the bearer. */
-const NOT_FORWARDED_UPGRADE: ReadonlySet<string> = new Set(['authorization']);
+const plainAgent = new Agent(KEPT);
 
-/** Which loopback address a port answered on last: servers bind to 127.0.0.1, ::1 or both. */
-const loopbackOfPort = new Map<number, string>();
-const LOOPBACKS = ['127.0.0.1', '::1'] as const;
-const otherLoopback = (host: string): string => (host === LOOPBACKS[0] ? LOOPBACKS[1] : LOOPBACKS[0]);
-
-/** Idle upstream connections kept; a page load of VS Code uses six. */
-const keepAliveAgent = new Agent({ keepAlive: true, maxFreeSockets: 8, scheduling: 'lifo' });
-
-/** Raw headers (name, value, name, …) without `dropped`, and with the caller's own Authorization back in its place. */
-function forwardedHeaders(raw: readonly string[], dropped: ReadonlySet<string>): string[] {
-  const kept: string[] = [];
-  for (let index = 0; index + 1 < raw.length; index += 2) {
-    const name = raw[index] ?? '';
-    const lower = name.toLowerCase();
-    if (lower === ORIGINAL_AUTHORIZATION) kept.push('Authorization', raw[index + 1] ?? '');
-    else if (!dropped.has(lower)) kept.push(name, raw[index + 1] ?? '');
-  }
-  return kept;
-}
+/** As much as browsers take; Node's own limit of 16 KB is met by pages with many cookies or preload links. */
+export const MAX_ANSWER_HEADER_BYTES = 256 * 1024;
+/** A body up to this size is kept until the port's server is known to have read it as HTTP: it may turn out to speak TLS. */
+const REPLAY_BYTES = 256 * 1024;
+const BAD_REQUEST = 400;
 
 /** Passes one HTTP request to a port on the guest's loopback and streams the answer back; `Host` stays as the client sent it. */
 export function proxyRequest(request: IncomingMessage, response: ServerResponse, target: ProxyTarget): void {
-  const headers = forwardedHeaders(request.rawHeaders, NOT_FORWARDED);
-  const hasBody = request.headers['content-length'] !== undefined || request.headers['transfer-encoding'] !== undefined;
+  new Passage(request, response, target).attempt(routeOf(target.port));
+}
 
-  const attempt = (host: string, mayRetry: boolean): void => {
-    const upstream = httpRequest({ host, port: target.port, method: request.method, path: target.path, headers, agent: keepAliveAgent, setHost: false });
+class Passage {
+  readonly #request: IncomingMessage;
+  readonly #response: ServerResponse;
+  readonly #target: ProxyTarget;
+  readonly #headers: string[];
+  readonly #hasBody: boolean;
+  /** What was read of the body, to be sent again; null once it is more than {@link REPLAY_BYTES}. */
+  #read: Buffer[] | null = [];
+  #readBytes = 0;
+  #isReading = false;
+  /** Each of them may be done once for a request: the other loopback address, the other protocol, a new connection. */
+  readonly #tried = new Set<'loopback' | 'protocol' | 'connection'>();
+
+  constructor(request: IncomingMessage, response: ServerResponse, target: ProxyTarget) {
+    this.#request = request;
+    this.#response = response;
+    this.#target = target;
+    this.#headers = requestHeaders(request.rawHeaders);
+    this.#hasBody = request.headers['content-length'] !== undefined || request.headers['transfer-encoding'] !== undefined;
+  }
+
+  attempt(route: PortRoute): void {
+    const { port, path } = this.#target;
+    const options = {
+      host: route.host, port, method: this.#request.method, path, headers: this.#headers, setHost: false, maxHeaderSize: MAX_ANSWER_HEADER_BYTES,
+      // Browsers forgive servers much. This connection is between a guest and itself; what leaves here is written anew, strictly.
+      insecureHTTPParser: true,
+    };
+    const upstream = route.tls ? secure().request({ ...options, ...TLS_OPTIONS, agent: secure().agent }) : httpRequest({ ...options, agent: plainAgent });
     upstream.setNoDelay(true);
+    const abandon = (): void => { upstream.destroy(); };
+    this.#response.once('close', abandon);
     let answered = false;
-    upstream.on('response', (answer) => {
+    upstream.once('response', (answer) => {
       answered = true;
-      loopbackOfPort.set(target.port, host);
-      response.sendDate = false;
-      response.writeHead(answer.statusCode ?? 502, answer.statusMessage, forwardedHeaders(answer.rawHeaders, NOT_FORWARDED));
-      answer.on('error', () => response.destroy());
-      answer.on('aborted', () => response.destroy());
-      answer.pipe(response);
+      this.#answer(answer, upstream, route).catch(() => this.#response.destroy());
     });
     upstream.on('error', (error) => {
-      if (answered || response.destroyed) {
-        response.destroy();
-      } else if (mayRetry && errnoOf(error) === 'ECONNREFUSED') {
-        // Nothing was sent yet: the request stream is untouched until the connection stands.
-        attempt(otherLoopback(host), false);
-      } else if (mayRetry && !hasBody && errnoOf(error) === 'ECONNRESET' && upstream.reusedSocket) {
-        // A kept connection that the server closed at the same moment; safe to repeat without a body.
-        attempt(host, false);
-      } else {
-        sendError(response, target.closed());
+      if (answered || this.#response.destroyed) {
+        this.#response.destroy();
+        return;
       }
+      this.#response.off('close', abandon);
+      this.#request.unpipe(upstream);
+      this.#again(error, upstream, route).catch((failure: unknown) => sendError(this.#response, failure));
     });
-    response.on('close', () => upstream.destroy());
-    if (!hasBody) upstream.end();
-    else upstream.on('socket', (socket) => {
-      if (socket.connecting) socket.once('connect', () => request.pipe(upstream));
-      else request.pipe(upstream);
-    });
-  };
-  attempt(loopbackOfPort.get(target.port) ?? LOOPBACKS[0], true);
-}
+    this.#send(upstream, route);
+  }
 
-/** Room for one read: what loopback delivers at once. */
-const READ_BYTES = 64 * 1024;
-
-/**
- * Connects to a port on loopback; what arrives is passed to `client`. All reads share one buffer: a new one for each would cost an emulated guest more
- * than the copying itself, in collecting them. Nothing is read before the last of it was written.
- */
-function connectLoopback(port: number, client: Duplex): Promise<Socket> {
-  const dial = (host: string): Promise<Socket> => new Promise((resolve, reject) => {
-    const onread = {
-      buffer: Buffer.allocUnsafeSlow(READ_BYTES),
-      callback(bytes: number, buffer: Uint8Array): boolean {
-        client.write(buffer.subarray(0, bytes));
-        const written = client.writableLength === 0;
-        if (!written) client.write('', () => { socket.resume(); });
-        return written;
-      },
+  #send(upstream: ClientRequest, { tls }: PortRoute): void {
+    if (!this.#hasBody) {
+      upstream.end();
+      return;
+    }
+    const begin = (): void => {
+      for (const chunk of this.#read ?? []) upstream.write(chunk);
+      if (!this.#isReading) {
+        this.#isReading = true;
+        this.#request.on('data', (chunk: Buffer) => this.#keep(chunk));
+      }
+      this.#request.pipe(upstream);
     };
-    const socket = connect({ host, port, noDelay: true, onread });
-    socket.once('connect', () => {
-      socket.removeListener('error', reject);
-      loopbackOfPort.set(port, host);
-      resolve(socket);
+    // Not before the connection stands: until then the request's stream is untouched.
+    upstream.on('socket', (socket) => {
+      if (socket.connecting) socket.once(tls ? 'secureConnect' : 'connect', begin);
+      else begin();
     });
-    socket.once('error', reject);
-  });
-  const first = loopbackOfPort.get(port) ?? LOOPBACKS[0];
-  return dial(first).catch(() => dial(otherLoopback(first)));
+  }
+
+  #keep(chunk: Buffer): void {
+    this.#readBytes += chunk.length;
+    if (this.#readBytes > REPLAY_BYTES) this.#read = null;
+    else this.#read?.push(chunk);
+  }
+
+  async #answer(answer: IncomingMessage, upstream: ClientRequest, route: PortRoute): Promise<void> {
+    const { port } = this.#target;
+    const status = answer.statusCode ?? 502;
+    // Servers of HTTPS answer plain HTTP in words, with this status.
+    if (status === BAD_REQUEST && !route.tls && !isKnownPlain(port)) {
+      const other = this.#mayReplay('protocol') ? await otherWay(port, route) : null;
+      if (other !== null) {
+        this.#request.unpipe(upstream);
+        upstream.destroy();
+        this.attempt(other);
+        return;
+      }
+    }
+    remember(port, route, status !== BAD_REQUEST);
+    // What was kept of the body will not be needed.
+    this.#read = null;
+    const { headers } = this.#request;
+    this.#response.sendDate = false;
+    this.#response.writeHead(status, cleanText(answer.statusMessage ?? ''), answerHeaders(answer.rawHeaders, route.tls ? headers.host?.toLowerCase() ?? null : null));
+    answer.on('error', () => this.#response.destroy());
+    answer.on('aborted', () => this.#response.destroy());
+    answer.pipe(this.#response);
+    // Headers do not wait for data that may come much later; what is here already goes out in one piece with them.
+    setImmediate(() => { if (!this.#response.destroyed && !this.#response.writableEnded) this.#response.flushHeaders(); });
+  }
+
+  /** Tries what may still lead to an answer, else says what the server did. */
+  async #again(error: Error, upstream: ClientRequest, route: PortRoute): Promise<void> {
+    const { port, failed } = this.#target;
+    const code = errnoOf(error);
+    if (code === 'ECONNREFUSED' && this.#may('loopback')) {
+      this.attempt(otherLoopback(route));
+    } else if (!this.#hasBody && upstream.reusedSocket && code === 'ECONNRESET' && this.#may('connection')) {
+      // A kept connection that the server closed at the same moment; safe to repeat without a body.
+      this.attempt(route);
+    } else if (code !== 'ECONNREFUSED' && mayBeOtherProtocol(error, code, route) && this.#mayReplay('protocol')) {
+      const other = await otherWay(port, route);
+      if (other === null) throw failed(faultOf(error, MAX_ANSWER_HEADER_BYTES));
+      if (!this.#response.destroyed) this.attempt(other);
+    } else {
+      throw failed(faultOf(error, MAX_ANSWER_HEADER_BYTES));
+    }
+  }
+
+  #may(what: 'loopback' | 'protocol' | 'connection'): boolean {
+    if (this.#tried.has(what)) return false;
+    this.#tried.add(what);
+    return true;
+  }
+
+  #mayReplay(what: 'protocol'): boolean {
+    return (!this.#hasBody || this.#read !== null) && this.#may(what);
+  }
 }
 
-/** Splices an upgrade (WebSocket) to a port on the guest's loopback. `onClientData` sees the length of each chunk that the client sends. */
-export async function proxyUpgrade(request: IncomingMessage, client: Duplex, head: Buffer, target: ProxyTarget, onClientData: (bytes: number) => void): Promise<void> {
-  // Until the splice stands, an error of the client only means that it went away.
-  client.on('error', () => client.destroy());
-  let upstream: Socket;
-  try {
-    upstream = await connectLoopback(target.port, client);
-  } catch {
-    // Whatever the errno: nothing usable listens there.
-    refuseUpgrade(client, target.closed());
-    return;
-  }
-  if (client.destroyed) {
-    upstream.destroy();
-    return;
-  }
-  const lines = [`${request.method ?? 'GET'} ${target.path} HTTP/1.1`];
-  const headers = forwardedHeaders(request.rawHeaders, NOT_FORWARDED_UPGRADE);
-  for (let index = 0; index + 1 < headers.length; index += 2) lines.push(`${headers[index] ?? ''}: ${headers[index + 1] ?? ''}`);
-  upstream.write(`${lines.join('\r\n')}\r\n\r\n`, 'latin1');
-  if (head.length > 0) upstream.write(head);
-  client.on('data', (chunk: Buffer) => onClientData(chunk.length));
-  client.on('close', () => upstream.destroy());
-  upstream.on('error', () => client.destroy());
-  upstream.on('close', () => client.destroy());
-  upstream.on('end', () => client.end());
-  client.pipe(upstream);
+/** A server that speaks the other protocol breaks off, or answers with a TLS alert, which no parser of HTTP understands. */
+function mayBeOtherProtocol(error: Error & { readonly rawPacket?: Buffer }, code: string, { tls }: PortRoute): boolean {
+  if (tls) return code === 'EPROTO' || code.startsWith('ERR_SSL') || code === 'ECONNRESET';
+  return code === 'ECONNRESET' || code === 'EPIPE' || (code.startsWith('HPE_') && error.rawPacket?.[0] === TLS_ALERT);
 }

@@ -3,7 +3,8 @@ import { createServer } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { VesselError } from '#shared/vessel-error.ts';
 import { refuseUpgrade, sendError } from './respond.ts';
-import { proxyRequest, proxyUpgrade } from './proxy.ts';
+import { proxyRequest } from './proxy.ts';
+import { proxyUpgrade } from './proxy-upgrade.ts';
 import type { TokenGuard } from './token.ts';
 
 /** The protocol's prefixes, typed by it but copied: importing the values would bundle zod. */
@@ -26,12 +27,14 @@ export type RouterOptions = {
   readonly onIdeSocket: (change: 'opened' | 'closed') => void;
 };
 
-type Destination = { readonly kind: 'ide' | 'http'; readonly port: number; readonly path: string; readonly closed: () => VesselError };
+type Destination = { readonly kind: 'ide' | 'http'; readonly port: number; readonly path: string; readonly failed: (fault: string | null) => VesselError };
 
 /** Streams may live for hours: only the head of a request has a deadline. */
 const HEADERS_TIMEOUT_MS = 60_000;
 /** Node looks for stale connections this often; a rare look leaves an idle guest asleep. */
 const CONNECTIONS_CHECK_MS = 300_000;
+/** The gateway takes 64 KB of a browser's headers and adds some of its own. */
+const MAX_HEADER_BYTES = 96 * 1024;
 /** Idle connections of the gateway are kept for it to reuse. */
 const KEEP_ALIVE_MS = 600_000;
 
@@ -41,12 +44,17 @@ export function createRouter(options: RouterOptions): Server {
 
   const destinationOf = (url: string): Destination => {
     if (!url.startsWith(`${PORT_PREFIX}/`)) {
-      return { kind: 'ide', port: options.idePort, path: url, closed: () => new VesselError('IDE_NOT_READY', 'the IDE does not answer', { logTail: options.ideLog().slice(-40) }) };
+      return { kind: 'ide', port: options.idePort, path: url, failed: () => new VesselError('IDE_NOT_READY', 'the IDE does not answer', { logTail: options.ideLog().slice(-40) }) };
     }
     const match = /^\/(\d{1,5})(\/[^?]*)?(\?.*)?$/.exec(url.slice(PORT_PREFIX.length));
     const port = Number(match?.[1] ?? 0);
     if (match === null || port < 1 || port > 65535) throw new VesselError('BAD_REQUEST', 'the address names no guest port');
-    return { kind: 'http', port, path: `${match[2] ?? '/'}${match[3] ?? ''}`, closed: () => new VesselError('GUEST_PORT_CLOSED', `nothing listens on guest port ${port}`, { details: { port } }) };
+    return {
+      kind: 'http', port, path: `${match[2] ?? '/'}${match[3] ?? ''}`,
+      failed: (fault) => (fault === null
+        ? new VesselError('GUEST_PORT_CLOSED', `nothing listens on guest port ${port}`, { details: { port } })
+        : new VesselError('GUEST_PORT_FAILED', `the server on guest port ${port} ${fault}`, { details: { port } })),
+    };
   };
 
   const dispatch = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
@@ -86,7 +94,7 @@ export function createRouter(options: RouterOptions): Server {
   };
 
   const server = createServer({
-    requestTimeout: 0, headersTimeout: HEADERS_TIMEOUT_MS, keepAliveTimeout: KEEP_ALIVE_MS, connectionsCheckingInterval: CONNECTIONS_CHECK_MS, noDelay: true,
+    requestTimeout: 0, headersTimeout: HEADERS_TIMEOUT_MS, keepAliveTimeout: KEEP_ALIVE_MS, connectionsCheckingInterval: CONNECTIONS_CHECK_MS, maxHeaderSize: MAX_HEADER_BYTES, noDelay: true,
   });
   server.on('request', (request, response) => {
     response.on('error', () => response.destroy());
