@@ -180,6 +180,8 @@ export const GuestMetricsSchema = z.object({
   diskUsedBytes: guestNumber,
   diskTotalBytes: guestNumber,
   load1: guestNumber,
+  /** How often the kernel ended a process because memory ran out, and the last one's name. */
+  memoryKills: z.object({ count: guestCount, process: guestLine(64).nullable() }).default({ count: 0, process: null }),
   processes: guestCount,
 });
 export type GuestMetrics = z.infer<typeof GuestMetricsSchema>;

@@ -11,6 +11,8 @@ import { ActivityLog } from './guest/activity.ts';
 import { GuestEnvironment } from './guest/environment.ts';
 import { applyIdentity, applyWake, parseIdentity, parseWake } from './guest/identity.ts';
 import { listeningPorts } from './guest/listening-ports.ts';
+import { protectAgent } from './guest/memory-scores.ts';
+import { MemoryWatch } from './guest/memory-watch.ts';
 import { MetricsReader } from './guest/metrics.ts';
 import { programCalls } from './guest/program-calls.ts';
 import { readProcess, type ProgramScope } from './guest/programs.ts';
@@ -38,6 +40,7 @@ export async function startAgent(config: AgentConfig, workerArgv: readonly strin
   const { user, ide } = config;
   const bootedAt = Date.now() - Math.round(performance.now());
   const token = new TokenGuard(config.tokenFile);
+  if (user !== null) protectAgent();
   const helper = user === null ? null : new RootHelper();
   // A predecessor may have died while it held the disk still; until it is let go every write waits.
   await helper?.thaw(config.workspace).catch((error: unknown) => log(`thawing the workspace: ${messageOf(error)}`));
@@ -49,7 +52,8 @@ export async function startAgent(config: AgentConfig, workerArgv: readonly strin
   const changes = new ChangeCounter(config.workspace, () => activity.note('file'));
   const workspace = new WorkspaceService(config, environment, workerArgv, changes, () => stillness.hold !== null);
   const metrics = new MetricsReader();
-  const ideProcess = new IdeProcess(config, environment);
+  const memory = new MemoryWatch(user !== null);
+  const ideProcess = new IdeProcess(config, environment, memory);
   const ownSession = readProcess(process.pid)?.session ?? process.pid;
   const scope: ProgramScope = { workspace: config.workspace, ownMachine: user !== null, ownSessions: () => new Set([ownSession, ideProcess.session ?? ownSession]) };
   const stillness = new Stillness(helper === null ? stoppingFreezer(scope) : { freeze: () => helper.freeze(config.workspace), thaw: () => helper.thaw(config.workspace) });
@@ -107,10 +111,11 @@ export async function startAgent(config: AgentConfig, workerArgv: readonly strin
       // Let the event loop collect file events that are waiting already, so that the counter covers all that is done.
       await nextTurn();
       await nextTurn();
+      memory.read(); // the one question that is asked again and again
       sendJson(response, 200, activity.read(await workspace.changeCounter(), stillness.hold));
     },
     ...programCalls({ scope, changes, stillness }),
-    'GET metrics': ({ response }) => sendJson(response, 200, metrics.read(config.workspace)),
+    'GET metrics': ({ response }) => sendJson(response, 200, metrics.read(config.workspace, memory.read())),
     'GET ports': ({ response }) => sendJson(response, 200, { ports: listeningPorts(new Set([ide.port, (server.address() as AddressInfo).port])) }),
     'GET ide-log': ({ response }) => sendJson(response, 200, { lines: ideProcess.logTail }),
     'POST shutdown': async ({ response }) => {
@@ -137,7 +142,7 @@ export async function startAgent(config: AgentConfig, workerArgv: readonly strin
     upgrades: {
       exec: (request, socket, head) => {
         sockets.handleUpgrade(request, socket, head, (client) => serveExec(client, {
-          config, environment,
+          config, environment, memory,
           onActivity(event, terminal) {
             const kind = terminal ? 'terminal' : 'exec';
             if (event === 'start') activity.opened(kind);

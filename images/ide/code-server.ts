@@ -2,6 +2,7 @@ import { COMMON_SETTINGS } from './adapter.ts';
 import type { IdeAdapter } from './adapter.ts';
 import { WORKSPACE_DIR } from '../recipe/guest-layout.ts';
 import { CODE_SERVER_VERSION } from '../recipe/pins.ts';
+import { MEMORY_GUARD } from './memory-guard.ts';
 import { SPARE_PROCESSES } from './spare-processes.ts';
 
 const PACKAGE = 'node_modules/code-server';
@@ -45,7 +46,7 @@ http.Server.prototype.emit = function answerHealth(name, request, response) {
  * Starts code-server in one process. Its own entry starts a second one and gives up on it after ten seconds without a sign, which a
  * busy emulated guest exceeds; and a watching parent costs 75 MB in every guest. The guest agent watches already.
  */
-const LAUNCHER = `${SPARE_PROCESSES}
+const LAUNCHER = `${MEMORY_GUARD}${SPARE_PROCESSES.replace("import childProcess from 'node:child_process';\nimport { syncBuiltinESMExports } from 'node:module';\n", '')}
 import http from 'node:http';
 import { createRequire } from 'node:module';
 const [packageDir, ...argv] = process.argv.slice(2);

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { shortageText, shortages, type Metrics } from './room.ts';
 
 const GB = 1_000_000_000;
-const calm: Metrics = { cpuPercent: 5, memoryUsedBytes: 0.5 * GB, memoryTotalBytes: 2 * GB, swapUsedBytes: 0, swapTotalBytes: GB, diskUsedBytes: GB, diskTotalBytes: 10 * GB, load1: 0, processes: 40 };
+const calm: Metrics = { cpuPercent: 5, memoryUsedBytes: 0.5 * GB, memoryTotalBytes: 2 * GB, swapUsedBytes: 0, swapTotalBytes: GB, diskUsedBytes: GB, diskTotalBytes: 10 * GB, load1: 0, memoryKills: { count: 0, process: null }, processes: 40 };
 
 describe('room in an environment', () => {
   it('is enough while memory, or compressed swap, is left', () => {

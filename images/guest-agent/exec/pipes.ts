@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { VesselError } from '#shared/vessel-error.ts';
+import { MEMORY_SCORES, withScore } from '../guest/memory-scores.ts';
 import { signalGroup } from '../ide/process.ts';
 import type { CommandEvents, CommandRequest, RunningCommand } from './running.ts';
 
@@ -9,9 +10,9 @@ const OUTPUT_GRACE_MS = 500;
 /** Starts a command with three pipes in a process group of its own. Rejects with EXEC_FAILED. */
 export function runWithPipes(request: CommandRequest, events: CommandEvents): Promise<RunningCommand> {
   return new Promise((resolve, reject) => {
-    const child = spawn(request.program, request.argv.slice(1), {
+    const child = withScore(MEMORY_SCORES.user, () => spawn(request.program, request.argv.slice(1), {
       argv0: request.argv[0] ?? request.program, cwd: request.cwd, env: request.env, detached: true, stdio: ['pipe', 'pipe', 'pipe'], ...request.credentials,
-    });
+    }));
     child.once('error', (error) => reject(new VesselError('EXEC_FAILED', `${request.argv[0]}: ${error.message}`, { cause: error })));
     child.once('spawn', () => {
       const pid = child.pid ?? 0;

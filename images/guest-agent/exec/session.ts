@@ -5,6 +5,7 @@ import type { ExecClientMessage, ExecServerMessage } from '#shared/guest-protoco
 import { VesselError } from '#shared/vessel-error.ts';
 import type { AgentConfig } from '../config.ts';
 import type { GuestEnvironment } from '../guest/environment.ts';
+import type { MemoryWatch } from '../guest/memory-watch.ts';
 import { findProgram } from './find-program.ts';
 import { parseExecMessage } from './messages.ts';
 import { runWithPipes } from './pipes.ts';
@@ -15,12 +16,15 @@ import { runInTerminal } from './terminal.ts';
 const FRAME: typeof import('#shared/guest-protocol.ts').EXEC_FRAME = { stdin: 0, stdout: 1, stderr: 2 };
 /** Output waiting for a slow client; beyond it the command is paused. */
 const MAX_BUFFERED_BYTES = 1024 * 1024;
+/** 128 and the number of SIGKILL. */
+const KILLED_CODE = 137;
 /** After a hang-up, how long a command may clean up before it is killed. */
 const KILL_AFTER_MS = 3000;
 
 export type ExecSessionOptions = {
   readonly config: AgentConfig;
   readonly environment: GuestEnvironment;
+  readonly memory: MemoryWatch;
   /** Called when the command starts, at each input, and when it ends. */
   readonly onActivity: (event: 'start' | 'input' | 'end', terminal: boolean) => void;
 };
@@ -46,6 +50,7 @@ export function serveExec(socket: WebSocket, options: ExecSessionOptions): void 
   let exited = false;
   let terminal = false;
   let inputEnded = false;
+  const killsBefore = options.memory.count;
   const early: Buffer[] = [];
   const send = (message: ExecServerMessage): void => socket.send(JSON.stringify(message));
 
@@ -62,6 +67,9 @@ export function serveExec(socket: WebSocket, options: ExecSessionOptions): void 
       exited = true;
       options.onActivity('end', terminal);
       if (socket.readyState !== socket.OPEN) return;
+      // A shell reports a child's SIGKILL as an exit code.
+      const why = signal === 'SIGKILL' || code === KILLED_CODE ? options.memory.reasonSince(killsBefore) : null;
+      if (why !== null) events.onOutput(terminal ? 'stdout' : 'stderr', Buffer.from(`vessel: ${why}${terminal ? '\r' : ''}\n`));
       send({ type: 'exit', code, signal });
       socket.close(1000);
     },

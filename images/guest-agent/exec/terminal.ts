@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module';
 import { constants } from 'node:os';
 import { VesselError } from '#shared/vessel-error.ts';
+import { MEMORY_SCORES, withScore } from '../guest/memory-scores.ts';
 import { signalGroup } from '../ide/process.ts';
 import { messageOf } from '../log.ts';
 import type { CommandEvents, CommandRequest, RunningCommand } from './running.ts';
@@ -38,9 +39,10 @@ const signalName = (number: number | undefined): string | null =>
 /** Starts a command on a terminal of its own (it leads the session). Throws EXEC_FAILED. */
 export function runInTerminal(nodePty: string | null, size: { readonly cols: number; readonly rows: number }, request: CommandRequest, events: CommandEvents): RunningCommand {
   if (nodePty === null) throw new VesselError('EXEC_FAILED', 'this guest has no terminal support');
-  const terminal = load(nodePty).spawn(request.program, request.argv.slice(1), {
+  const pty = load(nodePty);
+  const terminal = withScore(MEMORY_SCORES.user, () => pty.spawn(request.program, request.argv.slice(1), {
     name: 'xterm-256color', cols: size.cols, rows: size.rows, cwd: request.cwd, env: { TERM: 'xterm-256color', COLORTERM: 'truecolor', ...request.env }, encoding: null, ...request.credentials,
-  });
+  }));
   terminal.onData((data) => events.onOutput('stdout', typeof data === 'string' ? Buffer.from(data) : data));
   terminal.onExit(({ exitCode, signal }) => {
     const name = signalName(signal);

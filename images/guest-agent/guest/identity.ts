@@ -3,6 +3,7 @@ import type { GuestIdentity, GuestWake } from '#shared/guest-protocol.ts';
 import { VesselError } from '#shared/vessel-error.ts';
 import type { AgentUser } from '../config.ts';
 import { errnoOf, log, messageOf } from '../log.ts';
+import { SHELL_SCORE } from './memory-scores.ts';
 import type { RootHelper } from './root-helper.ts';
 
 /** Where shells find the environment given by the identity; the image's bashrc sources it. */
@@ -78,7 +79,7 @@ function writeEnvFile(env: Readonly<Record<string, string>>, user: AgentUser): v
   const lines = Object.entries(env).map(([name, value]) => `export ${name}=${shellQuote(value)}\n`);
   try {
     rmSync(ENV_FILE, { force: true });
-    writeFileSync(ENV_FILE, lines.join(''), { mode: 0o400 });
+    writeFileSync(ENV_FILE, `${SHELL_SCORE}${lines.join('')}`, { mode: 0o400 });
     chownSync(ENV_FILE, user.uid, user.gid);
   } catch (error) {
     log(`${ENV_FILE}: ${messageOf(error)}`);

@@ -1,4 +1,4 @@
-import { closeSync, constants, openSync, readdirSync, readFileSync, readSync, statSync, writeFileSync } from 'node:fs';
+import { closeSync, constants, openSync, readdirSync, readFileSync, readSync, writeSync } from 'node:fs';
 import { errnoOf, log, messageOf } from '../log.ts';
 
 /** A process that the kernel ended because memory ran out. `at`: Unix ms by the guest's clock. */
@@ -7,7 +7,7 @@ export type MemoryKills = { readonly count: number; readonly last: MemoryKill | 
 
 /** One record of the kernel's log is shorter (printk's own limit is 1 KB and a prefix). */
 const RECORD_BYTES = 8192;
-const KILL = /^\d+,\d+,(\d+),[^;]*;(?:Memory cgroup out|Out) of memory: Killed process (\d+) \((.*?)\).*?anon-rss:(\d+)kB/;
+const KILL = /^\d+,\d+,(\d+),[^;]*;(?:Memory cgroup out|Out) of memory: Killed process (\d+) \((.{1,32}?)\) total-vm:\d+kB, anon-rss:(\d+)kB/;
 const MICROSECONDS = 1000;
 const MB = 1024 * 1024;
 
@@ -25,16 +25,19 @@ export const killText = ({ process, pid, memoryBytes }: MemoryKill): string =>
 
 /** Notices that the kernel ended processes for want of memory. Looks when it is asked: an idle guest is not woken for it. */
 export class MemoryWatch {
+  readonly #ownMachine: boolean;
   #count: number;
   #last: MemoryKill | null = null;
 
-  constructor() {
-    this.#count = readCount();
+  /** `ownMachine` is false where the agent shares a machine (process driver): whose memory ran out there is not known. */
+  constructor(ownMachine: boolean) {
+    this.#ownMachine = ownMachine;
+    this.#count = this.count;
   }
 
   /** All kills since the start. A new one is told to the console and to every terminal. */
   read(): MemoryKills {
-    const count = readCount();
+    const { count } = this;
     if (count > this.#count) {
       const kills = parseKills(readKernelLog(), Date.now() - Number(readFileSync('/proc/uptime', 'utf8').split(' ', 1)[0]) * 1000);
       const fresh = kills.slice(-(count - this.#count));
@@ -54,7 +57,7 @@ export class MemoryWatch {
   }
 
   get count(): number {
-    return readCount();
+    return this.#ownMachine ? readCount() : 0;
   }
 }
 
@@ -89,9 +92,15 @@ function readKernelLog(): string[] {
 /** As wall(1) does, to the terminals of people, VS Code's among them. */
 function tellTerminals(text: string): void {
   for (const name of readdirSync('/dev/pts')) {
+    if (name === 'ptmx') continue;
     const path = `/dev/pts/${name}`;
     try {
-      if (name !== 'ptmx' && statSync(path).isCharacterDevice()) writeFileSync(path, `\r\nvessel: ${text}\r\n`, { flag: constants.O_WRONLY | constants.O_NONBLOCK | constants.O_NOCTTY });
+      const terminal = openSync(path, constants.O_WRONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
+      try {
+        writeSync(terminal, `\r\nvessel: ${text}\r\n`);
+      } finally {
+        closeSync(terminal);
+      }
     } catch (error) {
       // It was closed just now, or nobody reads it.
       if (errnoOf(error) !== 'EIO' && errnoOf(error) !== 'EAGAIN' && errnoOf(error) !== 'ENOENT') log(`${path}: ${messageOf(error)}`);

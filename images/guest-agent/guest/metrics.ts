@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync, statfsSync } from 'node:fs';
 import type { GuestMetrics } from '#shared/guest-protocol.ts';
+import type { MemoryKills } from './memory-watch.ts';
 
 type CpuTimes = { readonly busy: number; readonly total: number };
 
@@ -14,7 +15,7 @@ function cpuTimes(): CpuTimes {
 export class MetricsReader {
   #last: CpuTimes = { busy: 0, total: 0 };
 
-  read(workspace: string): GuestMetrics {
+  read(workspace: string, { count, last }: MemoryKills): GuestMetrics {
     const now = cpuTimes();
     const total = now.total - this.#last.total;
     const cpuPercent = total <= 0 ? 0 : (100 * (now.busy - this.#last.busy)) / total;
@@ -35,6 +36,7 @@ export class MetricsReader {
       diskUsedBytes: (disk.blocks - disk.bfree) * disk.bsize,
       diskTotalBytes: disk.blocks * disk.bsize,
       load1: Number(readFileSync('/proc/loadavg', 'utf8').split(' ', 1)[0]),
+      memoryKills: { count, process: last?.process ?? null },
       processes: readdirSync('/proc').filter((name) => /^\d+$/.test(name)).length,
     };
   }

@@ -1,6 +1,8 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import type { AgentConfig } from '../config.ts';
 import type { GuestEnvironment } from '../guest/environment.ts';
+import { MEMORY_SCORES, withScore } from '../guest/memory-scores.ts';
+import type { MemoryWatch } from '../guest/memory-watch.ts';
 import { errnoOf, log, messageOf } from '../log.ts';
 
 /** Enough for the stack trace of a failed start. */
@@ -23,6 +25,7 @@ export function signalGroup(pid: number, signal: NodeJS.Signals): void {
 export class IdeProcess {
   readonly #config: AgentConfig;
   readonly #environment: GuestEnvironment;
+  readonly #memory: MemoryWatch;
   #child: ChildProcess | null = null;
   #ring = '';
   #delayMs = FIRST_RESTART_DELAY_MS;
@@ -30,9 +33,10 @@ export class IdeProcess {
   #stopped = false;
   #onStart: () => void = () => undefined;
 
-  constructor(config: AgentConfig, environment: GuestEnvironment) {
+  constructor(config: AgentConfig, environment: GuestEnvironment, memory: MemoryWatch) {
     this.#config = config;
     this.#environment = environment;
+    this.#memory = memory;
   }
 
   /** The last output of the IDE, oldest first. */
@@ -54,9 +58,10 @@ export class IdeProcess {
     if (this.#stopped) return;
     const { ide, workspace } = this.#config;
     const startedAt = performance.now();
-    const child = spawn(ide.argv[0] ?? '', ide.argv.slice(1), {
+    const killsBefore = this.#memory.count;
+    const child = withScore(MEMORY_SCORES.ide, () => spawn(ide.argv[0] ?? '', ide.argv.slice(1), {
       cwd: workspace, env: this.#environment.variables(ide.env), detached: true, stdio: ['ignore', 'pipe', 'pipe'], ...this.#environment.credentials(),
-    });
+    }));
     this.#child = child;
     const keep = (chunk: Buffer): void => {
       this.#ring = (this.#ring + chunk.toString('utf8')).slice(-LOG_RING_BYTES);
@@ -78,7 +83,7 @@ export class IdeProcess {
       this.#delayMs = Math.min(this.#delayMs * 2, LAST_RESTART_DELAY_MS);
     };
     child.on('error', (error) => end(messageOf(error)));
-    child.on('exit', (code, signal) => end(signal ?? `exit code ${code}`));
+    child.on('exit', (code, signal) => end((signal === 'SIGKILL' ? this.#memory.reasonSince(killsBefore) : null) ?? signal ?? `exit code ${code}`));
     this.#onStart();
   }
 

@@ -25,6 +25,7 @@ export function Room({ project, metrics }: { readonly project: Project; readonly
           {larger !== null && <Button size="small" onClick={() => void attempt(() => client.call('projects.update', { projectId: project.id, settings: { tier: larger } }))} data-testid="more-memory">More memory at the next open</Button>}
         </div>
       )}
+      {metrics.memoryKills.count > 0 && <p data-testid="memory-kills" className="text-xs text-ink-soft">Memory ran out: {metrics.memoryKills.process ?? 'a process'} was ended{metrics.memoryKills.count > 1 ? `, ${metrics.memoryKills.count} processes in all` : ''}.</p>}
       {disk && <p role="alert" data-testid="low-disk" className="text-xs text-warn">The disk is almost full. Delete what you can make again, such as build output: <code>du -xh ~ | sort -h | tail</code></p>}
     </section>
   );

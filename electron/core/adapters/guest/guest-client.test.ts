@@ -20,7 +20,7 @@ const dial = (): Promise<Duplex> => new Promise((resolve, reject) => {
   const socket = connect(port, '127.0.0.1', () => resolve(socket)).once('error', (error) => reject(new VesselError('GUEST_UNREACHABLE', error.message)));
 });
 const json = (response: ServerResponse, body: unknown, status = 200): void => { response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body)); };
-const METRICS = { cpuPercent: 1, memoryUsedBytes: 1, memoryTotalBytes: 2, swapUsedBytes: 0, swapTotalBytes: 0, diskUsedBytes: 1, diskTotalBytes: 2, load1: 0, processes: 3 };
+const METRICS = { cpuPercent: 1, memoryUsedBytes: 1, memoryTotalBytes: 2, swapUsedBytes: 0, swapTotalBytes: 0, diskUsedBytes: 1, diskTotalBytes: 2, load1: 0, memoryKills: { count: 0, process: null }, processes: 3 };
 
 beforeEach(async () => {
   dials = 0;
