@@ -51,6 +51,18 @@ describe('the main job, as a newcomer does it', () => {
     const node = await vesselCli(vessel.env, ['exec', projectId, '--', 'sh', '-c', 'node --version; id -un; exit 7']);
     expect(node, node.stderr).toMatchObject({ code: 7, stdout: expect.stringMatching(/^v24\.\d+\.\d+\nworkspace\n$/) as string });
 
+    // A server of one's own on the port that everybody takes, seen at its own address; VS Code stays when memory runs out.
+    const served = await vesselCli(vessel.env, ['exec', projectId, '--', 'sh', '-c', `nohup node -e "require('http').createServer((q, r) => r.end('own server')).listen(3000)" > /dev/null 2>&1 & echo $!; pgrep -f -- '[-]-type=extensionHost' | head -1 | xargs -I{} cat /proc/{}/oom_score_adj`]);
+    const [serverPid, score] = served.stdout.trim().split('\n');
+    expect(score, served.stderr).toBe('-700');
+    await expect.poll(() => vesselCli(vessel.env, ['ports', projectId]).then(({ stdout }) => stdout), { timeout: PATIENCE_MS, interval: 500 }).toContain('3000');
+    const own = await page.context().newPage();
+    await own.goto((await vessel.client.call('environments.url', { projectId, port: 3000 })).url);
+    expect(new URL(own.url()).hostname).toBe(`3000--${projectId}.localhost`);
+    expect(await own.textContent('body')).toBe('own server');
+    await own.close();
+    await vesselCli(vessel.env, ['exec', projectId, '--', 'kill', serverPid ?? '']);
+
     await page.getByTestId('save-exit').click();
     await page.getByTestId('save-proof').waitFor();
     const sha256 = await page.getByTestId('proof-sha256').getAttribute('title');

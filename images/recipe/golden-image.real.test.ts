@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { GUEST_IDE_PORT } from '#shared/guest-protocol.ts';
+import { GUEST_AGENT_PORT, GUEST_API_PREFIX, GUEST_IDE_PORT, GUEST_PORT_PREFIX } from '#shared/guest-protocol.ts';
 import { bootGuest, CACHE, goldenImageOfThisTree } from './boot-guest.test-helper.ts';
 import type { BootedGuest } from './boot-guest.test-helper.ts';
 import { readGoldenImage } from './golden-image.ts';
@@ -102,6 +102,54 @@ describe('the golden image', () => {
     expect(changes.map((change) => [...text.matchAll(change)].length)).toEqual(changes.map(() => 1));
     const ofGuest = await sh(`sha256sum < /usr/lib/vessel/ide/node_modules/code-server/lib/vscode/${file}`);
     expect(ofGuest.split(' ')[0]).toBe(createHash('sha256').update(text).digest('hex'));
+  });
+
+  const ask = (path: string): Promise<Response> => fetch(`${guest.url}${path}`, { headers: { authorization: `Bearer ${guest.token}` } });
+
+  it('leaves ports 3000 and 3001 to people\'s servers, lists them, and none of its own', { timeout: 60_000 }, async () => {
+    const serve = (port: number): string => `require('http').createServer((q, r) => r.end('own ' + q.url)).listen(${port}, () => console.log('up'))`;
+    await sh(`for port in 3000 3001; do (node -e "${serve(0).replace('listen(0', 'listen($port')}" > /tmp/up-$port 2>&1 &); done; until grep -q . /tmp/up-3000 && grep -q . /tmp/up-3001; do sleep 0.2; done`);
+    expect(await sh('cat /tmp/up-3000 /tmp/up-3001')).toBe('up\nup');
+    for (const port of [3000, 3001]) expect(await (await ask(`${GUEST_PORT_PREFIX}/${port}/x`)).text()).toBe('own /x');
+    const { ports } = await (await ask(`${GUEST_API_PREFIX}/ports`)).json() as { readonly ports: readonly { readonly port: number }[] };
+    expect(ports.map(({ port }) => port)).toEqual([3000, 3001]);
+    const taken = await sh(`node -e "require('http').createServer().listen(${GUEST_AGENT_PORT}).on('error', (error) => console.log(error.code))"`);
+    expect(taken).toBe('EADDRINUSE');
+    expect(await sh('cat /proc/sys/net/ipv4/ip_local_reserved_ports')).toBe(`${GUEST_AGENT_PORT}-${GUEST_IDE_PORT}`);
+    await sh('pkill -f "own "');
+  });
+
+  it('keeps its agent and VS Code when people\'s programs use up the memory, and says what happened', { timeout: 300_000 }, async () => {
+    const own = async (): Promise<string> => sh("pgrep -a -f '^/usr/local/bin/node .*(guest-agent[.]mjs|start-ide[.]mjs|--type=)' | cut -c1-90");
+    const before = await own();
+    expect(before.split('\n').length).toBeGreaterThanOrEqual(3); // the agent, its worker, VS Code's server
+    expect(await sh('cat /proc/$$/oom_score_adj; pgrep -of guest-agent.mjs | xargs -I{} cat /proc/{}/oom_score_adj; pgrep -of start-ide | xargs -I{} cat /proc/{}/oom_score_adj')).toBe('300\n-900\n-700');
+    // Bytes that no compressed swap makes smaller.
+    const hungry = `import os,sys,time
+kids=[]
+block=os.urandom(1<<20)
+for i in range(64):
+  pid=os.fork()
+  if pid==0:
+    held=block*64
+    time.sleep(120)
+    os._exit(0)
+  kids.append(pid)
+while True:
+  pid,status=os.wait()
+  if os.WIFSIGNALED(status): break
+for kid in kids:
+  try: os.kill(kid,9)
+  except ProcessLookupError: pass
+os._exit(137)`;
+    const result = await guest.exec('python3', '-c', hungry);
+    expect(result.stderr).toMatch(/^vessel: the machine ran out of memory, and the kernel ended python3 /m);
+    expect(await own()).toBe(before);
+    const metrics = await (await ask(`${GUEST_API_PREFIX}/metrics`)).json() as { readonly memoryKills: { readonly count: number; readonly process: string } };
+    expect(metrics.memoryKills).toEqual({ count: expect.any(Number), process: 'python3' });
+    expect(metrics.memoryKills.count).toBeGreaterThan(0);
+    expect((await ask('/?folder=/home/workspace')).status).toBe(200);
+    expect(await guest.console()).toContain('the machine ran out of memory');
   });
 
   it('ends the machine when PID 1 is told to', { timeout: 60_000 }, async () => {
