@@ -67,6 +67,26 @@ describe('a navigation that another page started', () => {
     expect(await follow('/?folder=/home/%22a%22')).toBe(403);
   });
 
+  it('goes on along the redirects of what it entered, on that host, and no further', async () => {
+    guest.handler = (request, response) => {
+      const to = { '/': './?folder=/home', '/?folder=/home': '/last', '/last': `http://${OTHER}.vessel.localhost:${port}/` }[request.url ?? ''];
+      if (to === undefined) response.end('there');
+      else response.writeHead(302, { location: to }).end();
+    };
+    const frame = { 'sec-fetch-site': 'same-site', 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'iframe' };
+    const { pathname, search } = new URL(door.gateway.urlFor({ projectId: ID, frame: true }).url);
+    const entered = await send(port, host(), `${pathname}${search}`, { headers: frame });
+    const cookie = entered.headers['set-cookie']?.[0]?.split(';')[0] ?? '';
+    const other = await enterHost(door.gateway.urlFor({ projectId: OTHER, frame: true }).url);
+    const follow = async (path: string): Promise<number> => (await send(port, host(), path, { headers: { cookie, ...frame } })).status;
+    expect(await follow('/?folder=/home')).toBe(403);
+    expect(await follow('/')).toBe(302);
+    expect(await follow('/?folder=/home')).toBe(302);
+    expect(await follow('/?folder=/home')).toBe(403);
+    expect(await follow('/last')).toBe(302);
+    expect((await send(port, `${OTHER}.vessel.localhost:${port}`, '/', { headers: { cookie: other, ...frame } })).status).toBe(403);
+  });
+
   it('in a tab goes on by a page that starts anew, so that a reload works', async () => {
     const { pathname, search } = new URL(door.gateway.urlFor({ projectId: ID, frame: true }).url);
     const answer = await send(port, host(), `${pathname}${search}`, { headers: { 'sec-fetch-site': 'same-site', 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document' } });

@@ -25,6 +25,8 @@ export class Access {
   readonly #users = new Set<number | null>(process.getuid === undefined ? [] : [ROOT, process.getuid()]);
   readonly #askedFor = new WeakMap<Socket, number | null>();
   readonly #passes = new Map<string, number>();
+  /** Requests that came in by a pass. */
+  readonly #passed = new WeakSet<IncomingMessage>();
 
   constructor(secret: SessionSecret, port: () => number, now: () => number) {
     this.#secret = secret;
@@ -81,6 +83,13 @@ export class Access {
     this.#passes.set(`${host} ${url}`, this.#now());
   }
 
+  /** Lets the browser follow a redirect on the same host that answers a request which came in by a pass: it is still the same navigation. */
+  passOn(request: IncomingMessage, target: Target, location: string | undefined): void {
+    if (location === undefined || !this.#passed.has(request) || !URL.canParse(location, `${target.origin}${request.url ?? '/'}`)) return;
+    const { origin, pathname, search } = new URL(location, `${target.origin}${request.url ?? '/'}`);
+    if (origin === target.origin) this.pass(target.host, `${pathname}${search}`);
+  }
+
   #hasBearer(request: IncomingMessage): boolean {
     const match = /^Bearer ([0-9a-f]+)$/i.exec(request.headers.authorization ?? '');
     return match?.[1] !== undefined && sameText(match[1], this.#secret.bearer);
@@ -112,14 +121,16 @@ export class Access {
     if (origin !== undefined && origin !== target.origin && !(origin === 'null' && target.kind !== 'app')) return false;
     if (site === undefined || site === 'same-origin' || site === 'none') return true;
     // An environment is entered by tickets, of which the app makes one for each of its frames and links.
-    return target.kind !== 'app' && request.headers['sec-fetch-mode'] === 'navigate' && this.#takePass(target.host, request.url ?? '/');
+    return target.kind !== 'app' && request.headers['sec-fetch-mode'] === 'navigate' && this.#takePass(request, target.host);
   }
 
-  #takePass(host: string, url: string): boolean {
-    const key = `${host} ${url}`;
+  #takePass(request: IncomingMessage, host: string): boolean {
+    const key = `${host} ${request.url ?? '/'}`;
     const given = this.#passes.get(key);
     this.#passes.delete(key);
-    return given !== undefined && this.#now() - given < PASS_MS;
+    if (given === undefined || this.#now() - given >= PASS_MS) return false;
+    this.#passed.add(request);
+    return true;
   }
 }
 

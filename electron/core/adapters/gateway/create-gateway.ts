@@ -223,7 +223,7 @@ async function answerFromEnvironment(request: IncomingMessage, response: ServerR
         const agent = (): Agent => parts.upstreams.agentFor(target.projectId, route);
         if (await parts.ideStatic.serve({ request, response, route, agent, framers: framers(target, state.port) })) return;
       }
-      parts.proxy.request(request, response, { target, route, proof, ...await pageRewriter(request, target, route, parts) }, (error) => {
+      parts.proxy.request(request, response, { target, route, proof, redirected: (location) => parts.access.passOn(request, target, location), ...await pageRewriter(request, target, route, parts) }, (error) => {
         const again = !isSecond && !hasBody(request) && LINE_ERRORS.has(error.code);
         if (again) answerFromEnvironment(request, response, target, proof, parts, true).catch((second: unknown) => fail(request, response, VesselError.from(second), parts));
         else fail(request, response, error, parts);
@@ -265,6 +265,7 @@ async function whileStarting(request: IncomingMessage, response: ServerResponse,
   const { host } = request.headers;
   const page = route.ideStaticDir === null || host === undefined || !wantsPage(request) ? null : await parts.ideStatic.startingPage(route.ideStaticDir, host, sharedOrigin(target, parts));
   if (page !== null && request.url === '/') {
+    parts.access.passOn(request, target, page.url);
     sendBody(response, 302, { location: page.url, 'cache-control': 'no-store' }, '');
     return true;
   }

@@ -17,6 +17,8 @@ export type Passage = {
   readonly proof: Proof;
   /** A Set-Cookie of Vessel's own that an upgrade's answer carries; a request's lies on its response already. */
   readonly cookie?: string | null;
+  /** Told where the guest's answer sends the browser. */
+  readonly redirected?: (location: string | undefined) => void;
   /** Changes a page on its way to the browser; see workbench-page.ts. Returns null to leave it as it is. */
   readonly rewrite?: (html: string, policy: string) => { readonly html: string; readonly policy: string } | null;
 };
@@ -70,6 +72,7 @@ export function createProxy(upstreams: Upstreams, gatewayPort: () => number): Pr
 
   const pass = async (answer: IncomingMessage, request: IncomingMessage, response: ServerResponse, passage: Passage, onFailure: (error: VesselError) => void): Promise<void> => {
     const status = answer.statusCode ?? 502;
+    if (status >= 300 && status < 400) passage.redirected?.(answer.headers.location);
     const headers = (): OutgoingHttpHeaders => {
       const out = towardsBrowser(answer, passage.target, gatewayPort());
       // A renewed session beside what the guest sets.
