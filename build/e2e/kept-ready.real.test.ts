@@ -46,8 +46,8 @@ describeUnless(cannotRunMachines(), 'with an environment kept ready', () => {
     await openInEditor(page, page as never, 'server.js', PATIENCE_MS);
     await page.keyboard.type('// typed at once');
     await until(async () => (await inside(client, projectId, ['tail', '-1', 'server.js'])).includes('// typed at once'), 'the words on the disk of the guest', PATIENCE_MS, 500);
-    // Only processes that were started ahead, in the template, carry the text that makes them wait for their workbench.
-    const hosts = await inside(client, projectId, ['sh', '-c', 'for p in $(pgrep -f "type=[e]xtensionHost"); do grep -caz "^data:text/javascript" /proc/$p/cmdline; done']);
+    // Only processes that were started ahead, in the template, carry the text by which they learn late in which environment they are; others carry other texts.
+    const hosts = await inside(client, projectId, ['sh', '-c', 'for p in $(pgrep -f "type=[e]xtensionHost"); do grep -caz "^data:text/javascript.*VESSEL_ENVIRONMENT" /proc/$p/cmdline; done']);
     expect(hosts.trim().split('\n')).toEqual(['1']);
     await page.close();
 
