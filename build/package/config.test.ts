@@ -24,4 +24,11 @@ describe('electron-builder.yml', () => {
     const config = read() as { readonly linux: { readonly target: unknown }; readonly mac: { readonly target: unknown }; readonly win: { readonly target: unknown }; readonly publish: unknown };
     expect([config.linux.target, config.mac.target, config.win.target, config.publish]).toEqual([['AppImage', 'deb'], ['dmg'], ['nsis'], null]);
   });
+
+  it('sets every fuse of the program: from outside nothing can be switched on but plain Node, as which the server runs', () => {
+    expect(read()['electronFuses']).toEqual({
+      runAsNode: true, enableCookieEncryption: true, enableNodeOptionsEnvironmentVariable: false, enableNodeCliInspectArguments: false,
+      enableEmbeddedAsarIntegrityValidation: true, onlyLoadAppFromAsar: true, loadBrowserProcessSpecificV8Snapshot: false, grantFileProtocolExtraPrivileges: false,
+    });
+  });
 });

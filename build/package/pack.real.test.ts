@@ -53,6 +53,13 @@ describe('the packed app', () => {
     }
   });
 
+  it('has its fuses set in the program itself', () => {
+    const program = readFileSync(join(folder, 'dist', 'linux-unpacked', 'vessel'));
+    const switches = program.subarray(program.indexOf(FUSES.subarray(0, -9)) + FUSES.length - 9).toString('latin1', 0, 9);
+    // In the order of @electron/fuses; the ninth is newer than the packager and stays as Electron is built.
+    expect(switches).toBe('110011001');
+  });
+
   it('runs its unpacked agent with plain Node', () => {
     const text = execFileSync(process.execPath, [join(resources, 'app.asar.unpacked', 'out', 'host', 'infra-agent.mjs'), '--help'], { encoding: 'utf8', env: { ...process.env, VESSEL_HOME: join(folder, 'home') } });
     expect(text).toMatch(/provision/);
