@@ -20,6 +20,7 @@ const CHECKS = {
   'types: electron, host-scripts, images, build': () => capture([bin('typescript7', 'bin', 'tsc'), '-p', '.']),
   'types: renderer': () => capture([bin('typescript7', 'bin', 'tsc'), '-p', 'renderer']),
   'types: tests of the renderer': () => capture([bin('typescript7', 'bin', 'tsc'), '-p', 'renderer/tsconfig.test.json']),
+  'no import circles': () => capture([join(root, 'build', 'lint', 'import-circles.ts')]),
   'docs/errors.md is fresh': () => capture([join(root, 'build', 'generate-errors.mjs'), '--check']),
   'lint and layers': () => capture([bin('eslint', 'bin', 'eslint.js'), '.', '--max-warnings', '0', ...LINT_CACHE]),
 };

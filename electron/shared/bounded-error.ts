@@ -1,4 +1,4 @@
-import type { ErrorShape } from './errors.ts';
+import type { ErrorShape } from './error-shape.ts';
 import { clamp } from './visible-text.ts';
 
 /** What one error may hold. Every error that is stored or sent has passed here, whoever made it: 50 of them are the first message of a window. */

@@ -1,6 +1,6 @@
 import { boundedError } from './bounded-error.ts';
 import { ERROR_CODES, type ErrorCode } from './error-codes.ts';
-import type { ErrorShape } from './errors.ts';
+import type { ErrorShape } from './error-shape.ts';
 
 export type VesselErrorOptions = {
   readonly cause?: unknown;

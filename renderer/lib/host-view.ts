@@ -2,7 +2,7 @@ import type { Host } from '#shared/contract.ts';
 import type { ErrorCode } from '#shared/errors.ts';
 import type { Environment, Project } from '#shared/project.ts';
 import { formatBytes, formatCount } from './format.ts';
-import type { Tone } from './project-status.ts';
+import type { Tone } from './tone.ts';
 
 /** How a host stands, for people: where it is reached, whether it answers, what would help. */
 export type HostStanding = {

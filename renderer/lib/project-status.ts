@@ -1,8 +1,9 @@
 import type { Host } from '#shared/contract.ts';
 import type { Project } from '#shared/project.ts';
 import { awayHost } from './host-view.ts';
+import type { Tone } from './tone.ts';
 
-export type Tone = 'idle' | 'busy' | 'live' | 'warn' | 'bad';
+export type { Tone } from './tone.ts';
 export type ProjectStatus = {
   readonly tone: Tone;
   readonly label: string;

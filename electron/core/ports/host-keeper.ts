@@ -1,6 +1,6 @@
 import type { DoctorResult, ProvisionResult, RequestedDriver, UnprovisionResult } from '#shared/host-protocol.ts';
+import type { ConnectOptions } from './connect-options.ts';
 import type { HostRequestOptions } from './host-link.ts';
-import type { ConnectOptions } from './remote-host.ts';
 
 /** Makes a machine over SSH a host and takes that back. Every call connects where need be, and asks nobody: {@link HostKeeper.authorize} does. */
 export type HostKeeper = {

@@ -1,8 +1,10 @@
 import type { Duplex, Readable, Writable } from 'node:stream';
 import type { HostConnection, HostProbe, HostSsh } from '#shared/contract.ts';
+import type { ConnectOptions } from './connect-options.ts';
 import type { HostKeeper } from './host-keeper.ts';
 import type { HostLink } from './host-link.ts';
-import type { Prompter } from './prompter.ts';
+
+export type { ConnectOptions } from './connect-options.ts';
 
 export type RemoteExit = { readonly code: number | null; readonly signal: string | null };
 
@@ -43,14 +45,6 @@ export type UploadResult = {
   readonly resumedFrom: number;
   /** False when the host already had exactly this file. */
   readonly sent: boolean;
-};
-
-export type ConnectOptions = {
-  /** Who answers questions; null lets every question fail with its code. */
-  readonly prompter: Prompter | null;
-  /** Fingerprints (`SHA256:…`) a person has confirmed. Only these, and only for unknown keys, are accepted and remembered. */
-  readonly acceptHostKeys: readonly string[];
-  readonly signal?: AbortSignal;
 };
 
 /**

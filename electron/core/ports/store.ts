@@ -1,10 +1,10 @@
 import type { AuditEvent, Host, Settings } from '#shared/contract.ts';
 import type { LogLine, Operation } from '#shared/operation.ts';
+import type { Environment, Revision } from '#shared/project.ts';
+import type { ProjectRecord } from './project-record.ts';
 import type { SyncStore } from './sync-store.ts';
-import type { Environment, Project, Revision } from '#shared/project.ts';
 
-/** A project as the store knows it; the running operation is added by the operations service. */
-export type ProjectRecord = Omit<Project, 'activeOperationId' | 'sync'>;
+export type { ProjectRecord } from './project-record.ts';
 /** `savedCounter` is the guest's change counter at the base revision; null when unknown. */
 export type EnvironmentRecord = Omit<Environment, 'connection'> & { readonly savedCounter: number | null };
 /** The connection is of this moment and not stored. */

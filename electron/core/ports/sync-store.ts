@@ -1,7 +1,7 @@
 import type { ErrorShape } from '#shared/errors.ts';
 import type { ProjectSync, Revision } from '#shared/project.ts';
+import type { ProjectRecord } from './project-record.ts';
 import type { RemoteKind, UploadJournal } from './remote-store.ts';
-import type { ProjectRecord } from './store.ts';
 
 export type OutboxKind = 'create' | 'rename' | 'delete' | 'save' | 'prune' | 'purge';
 /** A change that the cloud must still hear of. Written by the database together with the change. */

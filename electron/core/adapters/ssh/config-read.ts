@@ -4,8 +4,8 @@ import { includedFiles, readLines } from './config-files.ts';
 import { invalidLine, type ConfigLine } from './config-line.ts';
 import { matches } from './config-match.ts';
 import { portNumber, single } from './config-values.ts';
-import type { SshEnvironment } from './config.ts';
 import { matchesPattern } from './known-hosts.ts';
+import type { SshEnvironment } from './ssh-environment.ts';
 import type { SshTarget } from './target.ts';
 import { expand, tokensOf } from './tokens.ts';
 

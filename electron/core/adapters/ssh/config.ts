@@ -5,18 +5,11 @@ import { invalidLine, type ConfigLine } from './config-line.ts';
 import { hostNameOf, readOptions } from './config-read.ts';
 import { flag, milliseconds, portNumber, single, wholeNumber } from './config-values.ts';
 import { shellOf } from './shell-command.ts';
+import type { SshEnvironment } from './ssh-environment.ts';
 import type { SshTarget } from './target.ts';
 import { expand, expandTilde, tokensOf, type Tokens } from './tokens.ts';
 
-/** What of the process and its user decides how hosts are reached; passed in, so that tests own it. */
-export type SshEnvironment = {
-  readonly homeDirectory: string;
-  readonly localUser: string;
-  readonly env: Readonly<Record<string, string | undefined>>;
-  /** `~/.ssh/config` first, then the system's. */
-  readonly configFiles: readonly string[];
-  readonly globalKnownHostsFiles: readonly string[];
-};
+export type { SshEnvironment } from './ssh-environment.ts';
 
 export type LoginMethod = 'publickey' | 'keyboard-interactive' | 'password';
 

@@ -2,8 +2,8 @@ import { VesselError, type ErrorCode } from '#shared/errors.ts';
 import type { Vm } from '#shared/host-protocol.ts';
 import type { EnvironmentRecord } from '../../ports/store.ts';
 import type { StepContext, StepDefinition } from '../operations/definition.ts';
+import { takeIn } from './adopt.ts';
 import type { EnvironmentContext } from './environment-context.ts';
-import { takeIn } from './reconcile.ts';
 
 /** Notes that the host has put an environment to sleep: its memory and disk lie there, and nothing is lost. */
 export function fellAsleep(context: EnvironmentContext, record: EnvironmentRecord, vm: Vm): void {

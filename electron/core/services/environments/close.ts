@@ -1,10 +1,10 @@
 import { VesselError } from '#shared/errors.ts';
-import type { HostLink } from '../../ports/host-link.ts';
 import type { StepContext, StepDefinition } from '../operations/definition.ts';
 import type { StartedOperation } from '../operations/operations.ts';
 import { wakeStep } from './asleep.ts';
+import { nameDeath } from './death.ts';
+import { destroyVm } from './destroy.ts';
 import type { EnvironmentContext } from './environment-context.ts';
-import { nameDeath } from './reconcile.ts';
 import { saveOnce, saveResult, saveSteps } from './save-steps.ts';
 import { foundChanges, isAsleep, requireRunning, saveStateOf } from './save.ts';
 import { holdStill, holdToTheEnd, letGo, newCloseState, settlePrograms, stillWriting, withStopped, type CloseState, type ProgramPolicy } from './still.ts';
@@ -13,9 +13,6 @@ import { holdStill, holdToTheEnd, letGo, newCloseState, settlePrograms, stillWri
 const EDITOR_FLUSH_MS = 1_200;
 /** Something inside that writes without pause must not keep us here for ever. */
 const MAX_SAVES = 4;
-/** More deaths of infra-agent in a row are no accident. */
-const STOP_ATTEMPTS = 3;
-
 /** Why and how an environment is ended. */
 export type CloseOptions = { readonly reason: 'exit' | 'idle'; /** Refuses while something inside writes, instead of stopping it. */ readonly keepRunning: boolean };
 
@@ -104,29 +101,6 @@ async function destroy(context: EnvironmentContext, { state, signal }: StepConte
   if (context.records.find(state.projectId)?.state !== 'destroying') await holdToTheEnd(context, { state, signal });
   await destroyVm(context, state.projectId, signal);
   return 'Nothing of it is left on the host';
-}
-
-/** Ends a VM whose content is safe or given up. After the state `destroying` there is no way back, not even after a crash. */
-export async function destroyVm(context: EnvironmentContext, projectId: string, signal: AbortSignal | null): Promise<void> {
-  const { hostId } = context.records.move(projectId, 'destroying');
-  const link = context.hosts.link(hostId);
-  context.live.remove(projectId);
-  context.runtime.fault('destroy.before-stop');
-  await stopVm(link, projectId, signal);
-  context.runtime.fault('destroy.after-stop');
-  context.records.move(projectId, 'destroyed', { error: null, dirty: false, startedAt: null });
-}
-
-/** Stopping may be repeated, and an infra-agent that died in the middle is started anew by the next request. */
-async function stopVm(link: HostLink, projectId: string, signal: AbortSignal | null): Promise<void> {
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      await link.request('stop', { id: projectId }, signal === null ? {} : { signal });
-      return;
-    } catch (error) {
-      if (VesselError.from(error).code !== 'AGENT_LOST' || attempt >= STOP_ATTEMPTS) throw error;
-    }
-  }
 }
 
 function pause(ms: number, signal: AbortSignal): Promise<void> {

@@ -1,7 +1,7 @@
 import { VesselError } from '#shared/errors.ts';
 import type { StartedOperation } from '../operations/operations.ts';
 import { audit } from '../context.ts';
-import { destroyVm } from './close.ts';
+import { destroyVm } from './destroy.ts';
 import type { EnvironmentContext } from './environment-context.ts';
 
 /** Destroys an environment without saving. `confirm` must repeat the project id, or BAD_REQUEST is thrown. */

@@ -5,7 +5,7 @@ import type { StepContext, StepDefinition } from '../operations/definition.ts';
 import type { StartedOperation } from '../operations/operations.ts';
 import type { EnvironmentContext } from './environment-context.ts';
 import { wake } from './asleep.ts';
-import { destroyVm } from './close.ts';
+import { destroyVm } from './destroy.ts';
 import { checkHead, hydrate, type HydrateState } from './hydrate.ts';
 import { settleProject } from './reconcile.ts';
 

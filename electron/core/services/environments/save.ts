@@ -3,7 +3,7 @@ import type { Revision } from '#shared/project.ts';
 import type { StartedOperation } from '../operations/operations.ts';
 import type { EnvironmentContext } from './environment-context.ts';
 import { sleepAgainStep, wakeStep } from './asleep.ts';
-import { deathOf, nameDeath } from './reconcile.ts';
+import { deathOf, nameDeath } from './death.ts';
 import { newSaveState, saveResult, saveSteps, type SaveState } from './save-steps.ts';
 
 const TITLES = { save: 'Save', autosave: 'Autosave' } as const;
