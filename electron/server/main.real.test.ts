@@ -22,10 +22,10 @@ afterEach(async () => {
   await rm(home, { recursive: true, force: true });
 });
 
-type Started = { readonly child: ChildProcess; readonly line: string; readonly exit: Promise<number | null> };
-function start(args: readonly string[] = []): Promise<Started> {
+type Started = { readonly child: ChildProcess; readonly line: string; readonly exit: Promise<number | null>; /** All of stderr so far. */ readonly errors: () => string };
+function start(args: readonly string[] = [], nodeOptions: readonly string[] = []): Promise<Started> {
   const env = { ...process.env, VESSEL_HOME: home, VESSEL_CACHE: join(home, 'cache'), VESSEL_DRIVER: 'process', VESSEL_UNSAFE_PROCESS_DRIVER: '1', DISPLAY: '', WAYLAND_DISPLAY: '' };
-  const child = spawn(process.execPath, [MAIN, '--port', '0', '--json', ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [...nodeOptions, MAIN, '--port', '0', '--json', ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] });
   children.push(child);
   const exit = new Promise<number | null>((resolve) => { child.once('exit', resolve); });
   return new Promise((resolve, reject) => {
@@ -37,7 +37,7 @@ function start(args: readonly string[] = []): Promise<Started> {
       out += String(data);
       if (!out.includes('\n')) return;
       clearTimeout(timer);
-      resolve({ child, line: out.trim(), exit });
+      resolve({ child, line: out.trim(), exit, errors: () => err });
     });
     void exit.then((code) => reject(new Error(`ended with ${code}: ${err}`)));
   });
@@ -55,6 +55,27 @@ it('prints one line, records itself privately, answers, and leaves nothing at it
   expect(await answer.json()).toMatchObject({ value: { baseUrl: ready.baseUrl, gatewayPort: ready.port } });
   child.kill('SIGTERM');
   expect(await exit).toBe(0);
+  expect(existsSync(join(home, 'run', 'server.json'))).toBe(false);
+});
+
+/** A defect on a signal, put into the real program before its own code. */
+const defectOn = (signal: string, code: string): readonly string[] => ['--import', `data:text/javascript,process.on('${signal}',()=>{${code}})`];
+
+it('writes down a rejection that nothing caught, with its code, and goes on', async () => {
+  const { child, line, errors } = await start([], defectOn('SIGUSR2', "Promise.reject(new Error('left-alone'))"));
+  const { port } = JSON.parse(line) as { readonly port: number };
+  child.kill('SIGUSR2');
+  await expect.poll(errors).toMatch(/unhandled rejection: INTERNAL: Error: left-alone\n +at /);
+  const { secret = '' } = await readServerRecord(home) ?? {};
+  const answer = await fetch(`http://127.0.0.1:${port}/api/call/app.info`, { method: 'POST', headers: { authorization: `Bearer ${secret}` } });
+  expect(answer.status).toBe(200);
+});
+
+it('writes down an exception that nothing caught, closes its doors and ends with a failure', async () => {
+  const { child, exit, errors } = await start([], defectOn('SIGUSR2', "throw new Error('out-of-place')"));
+  child.kill('SIGUSR2');
+  expect(await exit).toBe(1);
+  expect(errors()).toMatch(/uncaught exception: INTERNAL: Error: out-of-place/);
   expect(existsSync(join(home, 'run', 'server.json'))).toBe(false);
 });
 

@@ -7,6 +7,7 @@ import { DriverNameSchema } from '#shared/host-protocol.ts';
 import { vesselCache, vesselHome } from '#shared/paths.ts';
 import { createCore, VERSION } from '../core/create-core.ts';
 import { parseArguments, USAGE } from './arguments.ts';
+import { watchDefects } from './defects.ts';
 import { hasDisplay, openBrowser } from './open-browser.ts';
 import { agentProgram, rendererDirectory } from './program-paths.ts';
 import { findRunningServer } from './running-server.ts';
@@ -18,7 +19,11 @@ const STOP_DEADLINE_MS = 8_000;
 
 const log = (line: string): void => { process.stderr.write(`${new Date().toISOString()} ${line}\n`); };
 
+/** How a defect ends this process: at once while it starts, later through every door. */
+let endAfterDefect = (): void => process.exit(1);
+
 async function main(): Promise<void> {
+  watchDefects({ log, end: () => endAfterDefect() });
   const args = parseArguments(process.argv.slice(2));
   if (args.help) {
     process.stdout.write(USAGE);
@@ -41,19 +46,18 @@ async function main(): Promise<void> {
     announce({ ...await findRunningServer(home), already: true }, args.json);
     return;
   }
-  const stop = (): void => {
+  const stop = (code: number): void => {
     setTimeout(() => {
       log('the end takes too long; leaving now');
       process.exit(1);
     }, STOP_DEADLINE_MS).unref();
-    served.stop().then(() => process.exit(0), (error: unknown) => {
+    served.stop().then(() => process.exit(code), (error: unknown) => {
       log(`the end was not clean: ${VesselError.from(error).message}`);
       process.exit(1);
     });
   };
-  process.on('SIGTERM', stop);
-  process.on('SIGINT', stop);
-  process.on('SIGHUP', stop);
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => stop(0));
+  endAfterDefect = () => stop(1);
   announce({ url: served.url, baseUrl: served.baseUrl, port: served.port, pid: process.pid, already: false }, args.json);
   if (args.open && hasDisplay(process.env, process.platform)) await openBrowser(served.url, home, log);
 }
