@@ -1,5 +1,5 @@
 import { useEffect, useEffectEvent } from 'react';
-import { pause } from './follow-state.ts';
+import { pollLoop } from './poll-loop.ts';
 
 /** Runs `work` now and again `everyMs` after it ended, while mounted, `enabled` and looked at. A slow answer never piles up. */
 export function usePoll(work: (signal: AbortSignal) => Promise<void>, everyMs: number, enabled: boolean): void {
@@ -7,14 +7,7 @@ export function usePoll(work: (signal: AbortSignal) => Promise<void>, everyMs: n
   useEffect(() => {
     if (!enabled) return;
     const controller = new AbortController();
-    const loop = async (): Promise<void> => {
-      while (!controller.signal.aborted) {
-        // One question that failed is no reason to stop asking: the next may well be answered.
-        if (!document.hidden) await run(controller.signal).catch((error: unknown) => { if (!controller.signal.aborted) console.error(error); });
-        await pause(everyMs, controller.signal);
-      }
-    };
-    void loop();
+    void pollLoop({ work: (signal) => run(signal), everyMs, wanted: () => !document.hidden, onError: (error) => console.error(error), signal: controller.signal });
     return () => controller.abort();
   }, [everyMs, enabled]);
 }

@@ -4,6 +4,7 @@ import type { Settings } from '#shared/contract.ts';
 import { Button } from '../../design/button.tsx';
 import { Choice, Field, NumberInput, Switch } from '../../design/field.tsx';
 import { Card, CardHeader, Page } from '../../design/surface.tsx';
+import { mergeDraft, sameSettings } from '../../lib/merge-draft.ts';
 import { attempt } from '../../state/actions.ts';
 import { useClient } from '../../state/client-context.ts';
 import { useStore } from '../../state/store.ts';
@@ -23,13 +24,19 @@ const GIB = 1024 ** 3;
 export function SettingsScreen(): ReactNode {
   const settings = useStore((state) => state.settings);
   if (settings === null) return <Page title="Settings" description="Loading…">{null}</Page>;
-  return <Form key={JSON.stringify({ ...settings, theme: null })} settings={settings} />;
+  return <Form settings={settings} />;
 }
 
 function Form({ settings }: { readonly settings: Settings }): ReactNode {
   const client = useClient();
   const [draft, setDraft] = useState(settings);
-  const changed = JSON.stringify({ ...draft, theme: null }) !== JSON.stringify({ ...settings, theme: null });
+  const [base, setBase] = useState(settings);
+  // Another door changed something: that shows, and what is typed here stays.
+  if (base !== settings) {
+    setBase(settings);
+    setDraft(mergeDraft({ base, draft, incoming: settings }));
+  }
+  const changed = !sameSettings({ ...draft, theme: settings.theme }, settings);
   const { keepRevisions, keepDays } = draft.retention;
   const { maxArchiveBytes, maxEntries } = draft.limits;
   const valid = validSettings(draft.defaults) && [keepRevisions, keepDays, maxEntries].every((value) => Number.isInteger(value) && value >= 1) && maxArchiveBytes >= 1;
