@@ -102,7 +102,7 @@ export class LiveEnvironments implements RouteTable {
   #wayIn(link: HostLink, { address }: Vm): WayIn | null {
     // On this computer Traefik would only be a detour.
     const front = this.#hosts.remote(link.hostId) === null ? null : this.#hosts.knownFacts(link.hostId)?.front ?? null;
-    return address === null ? null : new WayIn({ link, guest: address, front });
+    return address === null ? null : new WayIn({ link, guest: address, front, log: (line) => this.#context.runtime.log(line) });
   }
 
   /** Nobody comes in any more, and those inside are cut off. */
@@ -157,7 +157,7 @@ export class LiveEnvironments implements RouteTable {
     this.#hosts.remote(hostId)?.connect({ prompter: null, acceptHostKeys: [] }).catch(() => undefined);
   }
 
-  noteActivity(projectId: string, _kind: 'ide' | 'http'): void {
+  noteActivity(projectId: string): void {
     const live = this.#live.get(projectId);
     if (live !== undefined) live.gatewayAt = this.#context.runtime.now();
   }

@@ -41,7 +41,7 @@ describe('the way to an environment', () => {
     const rules = new Map<string, typeof agent>();
     const front = await traefik(rules);
     const dialed: number[] = [];
-    const way = new WayIn({ link: link(dialed), guest: agent, front });
+    const way = new WayIn({ link: link(dialed), guest: agent, front, log: () => undefined });
     const proved = way.prove('shop.localhost');
     (await way.dial()).destroy();
     expect([dialed.at(-1), way.throughFront]).toEqual([agent.port, false]);
@@ -55,27 +55,39 @@ describe('the way to an environment', () => {
     const agent = await guest();
     const front = await traefik(new Map([['shop.localhost', agent]]));
     const dialed: number[] = [];
-    const way = new WayIn({ link: link(dialed), guest: agent, front });
+    const logged: string[] = [];
+    const way = new WayIn({ link: link(dialed), guest: agent, front, log: (line) => logged.push(line) });
     await way.prove('shop.localhost');
+    expect(logged).toEqual([]);
     const server = servers.at(-1);
     server?.closeAllConnections();
     await new Promise((resolve) => server?.close(resolve));
     (await way.dial()).destroy();
     expect([dialed.at(-1), way.throughFront]).toEqual([agent.port, false]);
+    (await way.dial()).destroy();
+    expect(logged).toEqual([expect.stringMatching(`Traefik at 127.0.0.1:${front.port} refuses, going straight to the guest: GUEST_UNREACHABLE`)]);
+  });
+
+  it('says why Traefik is left out when it never follows its rule', async () => {
+    const agent = await guest();
+    const front = await traefik(new Map());
+    const logged: string[] = [];
+    await new WayIn({ link: link([]), guest: agent, front, log: (line) => logged.push(line), giveUpMs: 1 }).prove('shop.localhost');
+    expect(logged).toEqual([`Traefik at 127.0.0.1:${front.port} has no route to shop.localhost after 0.001 s (it answered HTTP/1.1 404 Not Found); going straight to the guest`]);
   });
 
   it('never shows the token to find out, and asks nobody where there is no Traefik', async () => {
     const agent = await guest();
     const seen: unknown[] = [];
     const front = await listen(createServer((asked, response) => { seen.push(asked.headers); response.writeHead(200).end(); }));
-    const curious = new WayIn({ link: link([]), guest: agent, front });
+    const curious = new WayIn({ link: link([]), guest: agent, front, log: () => undefined });
     const asking = curious.prove('shop.localhost');
     await expect.poll(() => seen.length).toBeGreaterThan(0);
     curious.end();
     await asking;
     expect([seen[0], curious.throughFront]).toEqual([{ host: 'shop.localhost', connection: 'close' }, false]);
     const dialed: number[] = [];
-    await new WayIn({ link: link(dialed), guest: agent, front: null }).prove('shop.localhost');
+    await new WayIn({ link: link(dialed), guest: agent, front: null, log: () => undefined }).prove('shop.localhost');
     expect(dialed).toEqual([]);
   });
 });
