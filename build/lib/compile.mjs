@@ -17,7 +17,7 @@ async function bundle(part) {
     entryPoints: part.entries.map((entry, at) => ({ in: join(root, entry), out: part.outputs[at].replace(/^out\/|\.mjs$/g, '') })),
     outdir: join(root, 'out'), outExtension: { '.js': '.mjs' },
     bundle: true, platform: 'node', target: 'node24', format: 'esm', sourcemap: 'linked', legalComments: 'none', logLevel: 'silent',
-    // CommonJS packages (ws, yauzl, ssh2) call require() and name their folder; an ES module has neither of its own.
+    // CommonJS packages (ws, ssh2) call require() and name their folder; an ES module has neither of its own.
     banner: { js: "import { createRequire as vesselCreateRequire } from 'node:module'; const require = vesselCreateRequire(import.meta.url), __dirname = import.meta.dirname, __filename = import.meta.filename;" },
     // Optional native helpers of ws and ssh2: absent beside the bundle, so both always run the same JavaScript.
     external: ['bufferutil', 'utf-8-validate', 'cpu-features', '*/sshcrypto.node'],

@@ -25,7 +25,7 @@ describe('the layer rules', () => {
     ['renderer/app.tsx', 'electron', 'package electron'],
     ['host-scripts/agent.ts', '../electron/core/domain/state.ts', 'layer domain'],
     ['images/guest-agent/main.ts', '../../host-scripts/agent.ts', 'layer host-scripts'],
-    ['images/guest-agent/main.ts', 'yazl', 'package yazl'],
+    ['images/guest-agent/main.ts', 'yauzl', 'package yauzl'],
     ['electron/core/services/open.ts', 'fs', 'without its node: prefix'],
     ['electron/core/services/open.test.ts', '../adapters/sqlite.ts', 'layer adapters'],
     ['electron/core/services/open.ts', 'vitest', 'package vitest'],

@@ -34,7 +34,7 @@ export const LAYERS: readonly Layer[] = [
 const ANYTHING_GOES = ['build/'];
 
 /** Packages that only tests use, wherever they stand. */
-export const TEST_PACKAGES: readonly string[] = ['vitest', 'playwright-core', 'ajv', 'ws', 'yauzl', 'yazl', 'js-yaml', 'adm-zip', 'eslint', '@electron/asar'];
+export const TEST_PACKAGES: readonly string[] = ['vitest', 'playwright-core', 'ajv', 'ws', 'yauzl', 'js-yaml', 'adm-zip', 'eslint', '@electron/asar'];
 
 /** The layer of a path relative to the root (`/` separated); null when no rule applies to it. */
 export function layerOf(path: string): Layer | null {
