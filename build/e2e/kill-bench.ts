@@ -13,7 +13,7 @@ export type SweptKind = 'open' | 'save' | 'close';
 export type Victim = 'vessel' | 'infra-agent' | 'guest';
 
 /** States in which nothing is under way. */
-const SETTLED: readonly (EnvironmentState | undefined)[] = [undefined, 'running', 'stopped', 'destroyed', 'error'];
+const SETTLED: readonly (EnvironmentState | undefined)[] = [undefined, 'running', 'destroyed', 'error'];
 /** A cold boot in emulation on a busy machine. */
 const SETTLE_MS = 120_000;
 /** infra-agent tells of a death within half a second; when it died itself just before, it has to be started anew first. */

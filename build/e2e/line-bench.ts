@@ -16,7 +16,7 @@ export type SweptKind = 'open' | 'save' | 'close';
 export const BREAKS = ['line', 'sshd', 'agent', 'host'] as const;
 export type Break = (typeof BREAKS)[number];
 
-const SETTLED: readonly (string | undefined)[] = [undefined, 'running', 'stopped', 'destroyed', 'error'];
+const SETTLED: readonly (string | undefined)[] = [undefined, 'running', 'destroyed', 'error'];
 const SETTLE_MS = 40_000;
 /** Long enough for Vessel to notice and to fail once more. */
 const DOWN_MS = 200;

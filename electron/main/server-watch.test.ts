@@ -13,7 +13,7 @@ it('the tray follows a snapshot and single changes', () => {
   expect(applyState(projects, { kind: 'snapshot', projects: [project('b', 'running'), project('a', null), project('c', 'destroyed')], hosts: [], operations: [], orphans: [], settings: undefined as never })).toBe(true);
   expect(runningEnvironments(projects.values())).toEqual([{ projectId: 'b', name: 'B' }]);
   applyState(projects, { kind: 'project', project: project('a', 'starting') });
-  applyState(projects, { kind: 'project', project: project('b', 'stopped') });
+  applyState(projects, { kind: 'project', project: project('b', 'destroyed') });
   expect(runningEnvironments(projects.values()).map(({ projectId }) => projectId)).toEqual(['a']);
   expect(applyState(projects, { kind: 'orphans', orphans: [] })).toBe(false);
 });

@@ -13,7 +13,7 @@ const AGAIN_MS = 2_000;
 
 export type RunningEnvironment = { readonly projectId: string; readonly name: string };
 
-const LIVING = new Set(['requested', 'provisioning', 'starting', 'running', 'stopping', 'error']);
+const LIVING = new Set(['requested', 'starting', 'running', 'stopping', 'error']);
 
 /** What the tray and the warning at quit speak of: environments that hold a VM. */
 export function runningEnvironments(projects: Iterable<Project>): readonly RunningEnvironment[] {

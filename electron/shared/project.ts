@@ -3,7 +3,7 @@ import { ExcludeConfigSchema, LeftOutSchema } from './archive-rules.ts';
 import { ErrorShapeSchema } from './errors.ts';
 import { ProjectIdSchema } from './ids.ts';
 
-export const ENVIRONMENT_STATES = ['requested', 'provisioning', 'starting', 'running', 'stopping', 'stopped', 'destroying', 'destroyed', 'error', 'hibernated'] as const;
+export const ENVIRONMENT_STATES = ['requested', 'starting', 'running', 'stopping', 'destroying', 'destroyed', 'error', 'hibernated'] as const;
 export const EnvironmentStateSchema = z.enum(ENVIRONMENT_STATES);
 export type EnvironmentState = z.infer<typeof EnvironmentStateSchema>;
 

@@ -48,7 +48,7 @@ export function hostOf(project: Project): string {
   return environment !== null && isAlive(environment) ? environment.hostId : project.hostId;
 }
 
-const isAlive = ({ state }: Environment): boolean => state !== 'destroyed' && state !== 'stopped';
+const isAlive = ({ state }: Environment): boolean => state !== 'destroyed';
 
 /** Whether its line is known to be broken. One that was never asked for may well come up when it is. */
 export function isAway(host: Host): boolean {

@@ -20,7 +20,7 @@ export function projectStatus(project: Project): ProjectStatus {
   const busy = project.activeOperationId !== null;
   const state = project.environment?.state ?? 'destroyed';
   switch (state) {
-    case 'requested': case 'provisioning': case 'starting':
+    case 'requested': case 'starting':
       return { tone: 'busy', label: 'Starting', primary: busy ? 'console' : 'open', alive: true, running: false };
     case 'running':
       return project.environment?.dirty === true
@@ -32,7 +32,7 @@ export function projectStatus(project: Project): ProjectStatus {
       return { tone: 'bad', label: 'Needs attention', primary: busy ? 'console' : 'open', alive: true, running: false };
     case 'hibernated':
       return { tone: 'warn', label: 'Hibernated', primary: busy ? 'console' : 'open', alive: true, running: false };
-    case 'stopped': case 'destroyed':
+    case 'destroyed':
       if (busy) return { tone: 'busy', label: 'Working', primary: 'console', alive: false, running: false };
       if (project.environment?.error != null) return { tone: 'bad', label: 'Stored · the last attempt failed', primary: project.head === null ? 'none' : 'open', alive: false, running: false };
       return { tone: 'idle', label: 'Stored', primary: project.head === null ? 'none' : 'open', alive: false, running: false };

@@ -102,8 +102,8 @@ export function stateCell(project: Project): Cell {
   switch (state) {
     case 'running': return { text: project.environment?.dirty === true ? 'open, unsaved changes' : 'open', format: 'green' };
     case 'error': return { text: 'error', format: 'red' };
-    case 'stopped': case 'destroyed': case 'closed': return { text: 'closed', format: 'dim' };
-    case 'requested': case 'provisioning': case 'starting': case 'stopping': case 'destroying': case 'hibernated': return { text: state, format: 'yellow' };
+    case 'destroyed': case 'closed': return { text: 'closed', format: 'dim' };
+    case 'requested': case 'starting': case 'stopping': case 'destroying': case 'hibernated': return { text: state, format: 'yellow' };
   }
 }
 

@@ -50,7 +50,7 @@ export function registerSystem(program: Command, use: Use): void {
 async function status({ session, output }: Context): Promise<void> {
   const client = await session.client();
   const [info, { projects }, { orphans }] = await Promise.all([client.call('app.info', {}), client.call('projects.list', {}), client.call('environments.orphans', {})]).catch((error: unknown) => { throw VesselError.from(error); });
-  const open = projects.filter(({ environment }) => environment !== null && environment.state !== 'destroyed' && environment.state !== 'stopped');
+  const open = projects.filter(({ environment }) => environment !== null && environment.state !== 'destroyed');
   const environments = open.map((project) => ({ id: project.id, name: project.name, state: project.environment?.state ?? null, dirty: project.environment?.dirty ?? false }));
   output.result({ running: true, ...info, projects: projects.length, environments, orphans }, () => [
     renderFacts([

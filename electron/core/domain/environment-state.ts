@@ -7,12 +7,10 @@ import type { EnvironmentState } from '#shared/project.ts';
  * always finish the destruction. `error → running` re-adopts a VM that turned out to be alive, `error → hibernated` one that its host put to sleep.
  */
 export const TRANSITIONS: Readonly<Record<EnvironmentState, readonly EnvironmentState[]>> = {
-  requested: ['provisioning', 'starting', 'destroying', 'error'],
-  provisioning: ['starting', 'destroying', 'error'],
+  requested: ['starting', 'destroying', 'error'],
   starting: ['running', 'stopping', 'destroying', 'error'],
   running: ['stopping', 'destroying', 'hibernated', 'error'],
-  stopping: ['running', 'stopped', 'destroying', 'hibernated', 'error'],
-  stopped: ['requested', 'starting', 'destroying', 'destroyed', 'error'],
+  stopping: ['running', 'destroying', 'hibernated', 'error'],
   destroying: ['destroyed', 'error'],
   destroyed: ['requested'],
   error: ['requested', 'running', 'hibernated', 'destroying', 'destroyed'],
@@ -20,7 +18,7 @@ export const TRANSITIONS: Readonly<Record<EnvironmentState, readonly Environment
 };
 
 /** States in which a VM may exist on the host. */
-export const LIVE_STATES: ReadonlySet<EnvironmentState> = new Set(['requested', 'provisioning', 'starting', 'running', 'stopping', 'destroying', 'hibernated']);
+export const LIVE_STATES: ReadonlySet<EnvironmentState> = new Set(['requested', 'starting', 'running', 'stopping', 'destroying', 'hibernated']);
 
 export function canMove(from: EnvironmentState | null, to: EnvironmentState): boolean {
   return from === null ? to === 'requested' : TRANSITIONS[from].includes(to);

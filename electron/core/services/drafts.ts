@@ -196,7 +196,7 @@ export class Drafts {
   #isLocked(projectId: string): boolean {
     const { context, projects } = this.#tools;
     const state = projects.record(projectId).environment?.state ?? null;
-    if (state !== null && state !== 'destroyed' && state !== 'stopped' && state !== 'error') return true;
+    if (state !== null && state !== 'destroyed' && state !== 'error') return true;
     const kind = context.operations.active(projectId, null)?.kind;
     return kind === 'open' || kind === 'close' || kind === 'save';
   }

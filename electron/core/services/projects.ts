@@ -140,7 +140,7 @@ export class Projects {
 
 /** Throws ILLEGAL_TRANSITION unless nothing of the project runs, BUSY while an operation works on it. */
 export function requireResting(context: ServiceContext, projectId: string, state: string | null): void {
-  if (state !== null && state !== 'destroyed' && state !== 'stopped' && state !== 'error') throw new VesselError('ILLEGAL_TRANSITION', `The environment is ${state}`, { hint: 'Save & Exit it first.', details: { projectId, state } });
+  if (state !== null && state !== 'destroyed' && state !== 'error') throw new VesselError('ILLEGAL_TRANSITION', `The environment is ${state}`, { hint: 'Save & Exit it first.', details: { projectId, state } });
   const active = context.operations.active(projectId, null);
   if (active !== null) throw new VesselError('BUSY', `"${active.title}" is still working on this project`, { details: { operationId: active.id } });
 }

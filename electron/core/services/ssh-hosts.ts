@@ -80,7 +80,7 @@ export class SshHosts {
     const { store, feed } = this.#context;
     const record = this.#hosts.record(hostId);
     if (record.kind !== 'ssh') throw new VesselError('BAD_REQUEST', 'This computer is always a host', { hint: 'Use `vessel host unprovision local` to take Vessel off it.' });
-    const projects = store.projects.list(false).filter((project) => project.hostId === hostId || (project.environment?.hostId === hostId && project.environment.state !== 'destroyed' && project.environment.state !== 'stopped'));
+    const projects = store.projects.list(false).filter((project) => project.hostId === hostId || (project.environment?.hostId === hostId && project.environment.state !== 'destroyed'));
     if (projects.length > 0) throw new VesselError('CONFLICT', `${projects.length} ${projects.length === 1 ? 'project is' : 'projects are'} still on ${record.name}: ${projects.map(({ id }) => id).join(', ')}`, { retryable: false, hint: 'Delete them or move them to another host first.', details: { projects: projects.map(({ id }) => id) } });
     if (this.#context.operations.active(null, hostId) !== null) throw new VesselError('BUSY', `An operation is working on ${record.name}`);
     await this.#hosts.detach(hostId);

@@ -36,7 +36,7 @@ export function IdeScreen({ projectId }: { readonly projectId: string }): ReactN
 
   const setFrame = useStore((store) => store.setIdeFrame);
   const state = project?.environment?.state;
-  const starting = state === 'requested' || state === 'provisioning' || state === 'starting';
+  const starting = state === 'requested' || state === 'starting';
   const operationId = project?.activeOperationId ?? null;
   useEffect(() => {
     if (known && project === undefined) replaceRoute({ screen: 'projects', panel: 'none' });

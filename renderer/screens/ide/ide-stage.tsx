@@ -31,7 +31,7 @@ function markShown(url: string): void {
   if (ideFrame?.url === url) setIdeFrame({ ...ideFrame, shown: true });
 }
 
-const COMING: ReadonlySet<EnvironmentState> = new Set(['requested', 'provisioning', 'starting']);
+const COMING: ReadonlySet<EnvironmentState> = new Set(['requested', 'starting']);
 
 /** Where the frame belongs now; gone as soon as nobody is on the way to it. */
 function placeOf(store: AppStore): 'shown' | 'behind' | 'gone' {

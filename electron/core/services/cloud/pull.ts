@@ -7,7 +7,7 @@ import { audit, type ServiceContext } from '../context.ts';
 import { archiveId } from './archive-id.ts';
 
 /** States of an environment in which the project's line must not move under it. */
-const LIVE = ['requested', 'provisioning', 'starting', 'running', 'stopping', 'destroying', 'hibernated'];
+const LIVE = ['requested', 'starting', 'running', 'stopping', 'destroying', 'hibernated'];
 
 /** True while somebody works in the project or something works on it: then nothing is taken over. */
 export function isBusy({ store, operations }: ServiceContext, projectId: string): boolean {

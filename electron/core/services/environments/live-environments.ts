@@ -141,7 +141,7 @@ export class LiveEnvironments implements RouteTable {
     const ideStaticDir = this.#staticDirFor(projectId, project.hostId, state === 'hibernated');
     const active = this.#context.operations.active(projectId, null);
     // An opening that has only begun has not changed the state yet.
-    if (active?.kind === 'open' || state === 'requested' || state === 'provisioning' || state === 'starting') {
+    if (active?.kind === 'open' || state === 'requested' || state === 'starting') {
       return { kind: 'starting', operationId: active?.id ?? null, ideStaticDir };
     }
     if (state === 'stopping' || state === 'destroying') return { kind: 'stopping', name: project.name };

@@ -48,7 +48,7 @@ export function openEnvironment(context: EnvironmentContext, projectId: string, 
     onFailure: async (error, { log }) => {
       const present = context.records.find(projectId)?.state;
       // What ran before this operation is not its to remove.
-      if (!state.begun || present === undefined || !['requested', 'provisioning', 'starting', 'running'].includes(present)) return;
+      if (!state.begun || present === undefined || !['requested', 'starting', 'running'].includes(present)) return;
       if (error.code === 'VM_EXISTS') {
         // That VM is not ours: it may hold somebody's unsaved work and is left for rescue.
         context.live.remove(projectId);
@@ -112,7 +112,6 @@ async function reachHost(context: EnvironmentContext, step: StepContext<OpenStat
     state.adopted = true;
     return evidence;
   }
-  if (present === 'stopped') context.records.move(projectId, 'destroyed');
   context.records.move(projectId, 'requested', { error: null });
   state.begun = true;
   return `Host ${hostId} answers`;

@@ -38,7 +38,7 @@ export async function reconcileHost(context: EnvironmentContext, link: HostLink)
 /** The same for one project, on behalf of the operation that works on it. Throws when the host or the found VM cannot be asked. */
 export async function settleProject(context: EnvironmentContext, projectId: string): Promise<void> {
   const record = context.records.find(projectId);
-  if (record === null || record.state === 'destroyed' || record.state === 'stopped') return;
+  if (record === null || record.state === 'destroyed') return;
   const link = context.hosts.link(record.hostId);
   const { vms } = await link.request('list', {});
   await settleOne(context, link, record, vms.find((vm) => vm.id === projectId) ?? null);
@@ -58,7 +58,7 @@ async function settleOne(context: EnvironmentContext, link: HostLink, record: En
       // Why it came to that is still worth knowing.
       if (record.error !== null) context.records.patch(projectId, { error: record.error });
       return;
-    case 'requested': case 'provisioning': case 'starting':
+    case 'requested': case 'starting':
       if (vm !== null) await link.request('stop', { id: projectId });
       audit(context, { kind: 'environment.cleaned', projectId, hostId: link.hostId, text: 'A start that was interrupted has been cleaned up' });
       context.records.fail(projectId, new VesselError('INTERRUPTED', 'Vessel was stopped while this environment started', { hint: 'Open it again: your last save is safe.' }).toShape());
@@ -67,7 +67,7 @@ async function settleOne(context: EnvironmentContext, link: HostLink, record: En
       if (runs && record.startedAt !== null) await adopt(context, link, record, vm);
       else if (vm?.state === 'hibernated' && record.startedAt !== null) fellAsleep(context, record, vm);
       return;
-    case 'stopped': case 'destroyed': return;
+    case 'destroyed': return;
   }
 }
 
