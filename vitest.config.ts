@@ -7,7 +7,7 @@ const alias = {
   // Outside of Electron the package of that name only tries to download the program.
   electron: path('build/electron-stub/electron.mjs'),
 };
-const roots = '{electron,renderer,host-scripts,images,build,traefik}';
+const roots = '{electron,renderer,host-scripts,images,build}';
 const exclude = ['**/node_modules/**', 'out/**'];
 
 /** A cold boot under emulation takes 20 s and a whole journey several of them. */

@@ -22,6 +22,7 @@ const CHECKS = {
   'types: tests of the renderer': () => capture([bin('typescript7', 'bin', 'tsc'), '-p', 'renderer/tsconfig.test.json']),
   'no import circles': () => capture([join(root, 'build', 'lint', 'import-circles.ts')]),
   'docs/errors.md is fresh': () => capture([join(root, 'build', 'generate-errors.mjs'), '--check']),
+  'docs/adr/README.md is fresh': () => capture([join(root, 'build', 'generate-adr-index.mjs'), '--check']),
   'lint and layers': () => capture([bin('eslint', 'bin', 'eslint.js'), '.', '--max-warnings', '0', ...LINT_CACHE]),
 };
 

@@ -13,7 +13,7 @@ async function render() {
   const rows = Object.entries(ERROR_CODES).map(([code, row]) => `| \`${code}\` | ${cell(row.title)} | ${cell(row.hint)} | ${row.retryable ? 'yes' : 'no'} |`);
   return `# Error codes
 
-Generated from [electron/shared/errors.ts](../electron/shared/errors.ts) by \`node build/generate-errors.mjs\`: edit the table there.
+Generated from [electron/shared/error-codes.ts](../electron/shared/error-codes.ts) by \`node build/generate-errors.mjs\`: edit the table there.
 The same code stands in the window, in \`vessel … --json\` and in the answers of the API. *Retry* says whether doing the same again
 can help by itself.
 

@@ -6,7 +6,7 @@ import typescript from 'typescript';
 /** A file and the files of the house that it imports, whether for values or only for types. Paths are relative to the root, with `/`. */
 export type ImportGraph = ReadonlyMap<string, readonly string[]>;
 
-const FOLDERS = ['electron', 'renderer', 'host-scripts', 'images', 'traefik', 'build'];
+const FOLDERS = ['electron', 'renderer', 'host-scripts', 'images', 'build'];
 const isSource = (path: string): boolean => /\.(?:ts|tsx|mjs)$/.test(path);
 
 /** Reads the imports of every source file under `root`: static, dynamic, of types, re-exports. Packages and Node's modules are left out. */

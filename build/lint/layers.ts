@@ -27,7 +27,6 @@ export const LAYERS: readonly Layer[] = [
   { name: 'host-scripts', files: ['host-scripts/'], may: ['shared', 'images', 'host-scripts'], node: true, npm: ['zod', 'js-yaml'] },
   // esbuild makes the guest agent one file when Vessel is built; ws travels inside it. ws is bundled into it for its WebSockets.
   { name: 'images', files: ['images/'], may: ['shared', 'images'], node: true, npm: ['zod', 'esbuild', 'ws'] },
-  { name: 'traefik', files: ['traefik/'], may: ['shared', 'traefik'], node: true, npm: ['js-yaml'] },
 ];
 
 /** Whole journeys under here drive everything together. */

@@ -1,6 +1,7 @@
 /**
  * Every failure Vessel can name. The code chooses the text people read; `hint` is the one fix to try first.
- * `docs/errors.md` is generated from this table, so a new failure is a new row here and nowhere else.
+ * `docs/errors.md` is generated from this table, so a new failure is a new row here; where its HTTP status is not 500 or its exit code not 1, it is named in
+ * `http-status.ts` and in `electron/cli/exit-codes.ts` too.
  */
 export const ERROR_CODES = {
   BAD_REQUEST: { title: 'The request is malformed', hint: 'Check the arguments against the documentation.', retryable: false },
