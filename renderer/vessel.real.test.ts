@@ -58,7 +58,7 @@ it('creates a project and opens it through the console into the IDE', async () =
   const ide = page.frameLocator('[data-testid=ide-frame]');
   await ide.locator('.monaco-workbench').waitFor();
   expect(await at('ready-in').textContent()).toMatch(/^ready in .+, (cloned from template|booted cold)$/);
-  expect(await at('safe-copy').textContent()).toContain('Safe copy verified');
+  expect(await at('safe-copy').textContent()).toContain('Saved and verified');
 });
 
 it('saves now without leaving, and says why the environment stays alive', async () => {
@@ -67,7 +67,7 @@ it('saves now without leaving, and says why the environment stays alive', async 
   await at('save-now').click();
   await page.getByText('Revision 2 saved and verified').waitFor();
   await page.waitForFunction(() => !/Asking/.test(document.querySelector('[data-testid=idle]')?.textContent ?? 'Asking'));
-  expect(await at('idle').textContent()).toMatch(/Saves and ends in|Stays|Never/);
+  expect(await at('idle').textContent()).toMatch(/Saves and stops in|Active|Never/);
   expect(await at('ports').textContent()).toContain('Ports');
   await page.keyboard.press('Escape');
 });

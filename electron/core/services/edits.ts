@@ -43,7 +43,7 @@ export function restoreFiles(tools: EditTools, projectId: string, rev: number, p
   return context.operations.start({
     kind: 'restore', title: `Restore ${paths.length === 1 ? paths[0] ?? '' : `${paths.length} paths`} of ${project.name} from revision ${rev}`, projectId, hostId: project.hostId, cancellable: true,
     request: { call: 'history.restoreFiles', input: { projectId, rev, paths } }, state, result: () => state.revision,
-    steps: [{ id: 'compose', title: 'Make a revision of the present files and the old ones', weight: 1, run: (step) => archives.use(projectId, rev, step.signal, (old) => archives.use(projectId, head.rev, step.signal, async (present) => {
+    steps: [{ id: 'compose', title: 'Create revision with restored files', weight: 1, run: (step) => archives.use(projectId, rev, step.signal, (old) => archives.use(projectId, head.rev, step.signal, async (present) => {
       const edits = restoring(old, present, paths);
       if (edits.size === 0) { state.revision = head; return 'Nothing differs'; }
       state.revision = await recordEdits(tools, head, edits, 'restore', step);

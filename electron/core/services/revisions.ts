@@ -75,6 +75,6 @@ export async function pruneRevisions(needs: Needs, projectId: string, policy: Re
     await cold.remove(projectId, sha256);
     freedBytes += bytes;
   }
-  audit(needs, { kind: 'revision.pruned', projectId, text: `Pruned ${removed.length} revisions`, data: { removed, freedBytes } });
+  audit(needs, { kind: 'revision.pruned', projectId, text: `Pruned ${removed.length} ${removed.length === 1 ? 'revision' : 'revisions'}`, data: { removed, freedBytes } });
   return { removed, freedBytes };
 }

@@ -18,7 +18,7 @@ export function HistoryDrawer({ project, onClose }: { readonly project: Project;
   const { loaded, reload } = useCall((signal) => client.call('history.list', { projectId: project.id }, { signal }), `${project.id}/${project.head?.rev ?? 0}`);
   const revisions = (loaded.value?.revisions ?? []).toSorted((a, b) => b.rev - a.rev);
   const status = projectStatus(project);
-  const restoreHint = status.alive || project.activeOperationId !== null ? 'Save & Exit first: a restore needs the project at rest' : null;
+  const restoreHint = status.alive || project.activeOperationId !== null ? 'Stop the environment to restore' : null;
   return (
     <Dialog
       kind="drawer" width="medium" title={`History of ${project.name}`} onClose={onClose} testId="history"

@@ -50,7 +50,7 @@ export function FactsCards({ facts }: { readonly facts: HostFacts }): ReactNode 
 }
 
 const TEMPLATE_TONES: Readonly<Record<HostFacts['templates'][number]['state'], BadgeTone>> = { ready: 'ok', stale: 'warn', missing: 'neutral', building: 'info' };
-const TEMPLATE_WORDS: Readonly<Record<HostFacts['templates'][number]['state'], string>> = { ready: 'Ready', stale: 'Stale: boots cold once', missing: 'None: boots cold once', building: 'Building…' };
+const TEMPLATE_WORDS: Readonly<Record<HostFacts['templates'][number]['state'], string>> = { ready: 'Ready', stale: 'Out of date, first open is slow', missing: 'Not built, first open is slow', building: 'Building…' };
 
 function Fact({ name, children }: { readonly name: string; readonly children: ReactNode }): ReactNode {
   return <div><dt className="text-sm text-ink-soft">{name}</dt><dd className="font-medium">{children}</dd></div>;

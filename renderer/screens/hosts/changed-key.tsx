@@ -37,7 +37,7 @@ export function ChangedKey({ error }: { readonly error: ErrorShape }): ReactNode
       </dl>
       {error.code === 'HOST_KEY_CHANGED' && (
         <div>
-          <p className="mb-1.5 text-sm text-ink-soft">Only if you know that the machine was really set up anew, take the old key off in a terminal, then come back:</p>
+          <p className="mb-1.5 text-sm text-ink-soft">Only if you know that the machine was reinstalled, take the old key off in a terminal, then come back:</p>
           <div className="flex flex-col gap-1.5">{files.map((path) => <CopyLine key={path} text={`ssh-keygen -R ${quoted(name)} -f ${quoted(path)}`} label="Copy the command" />)}</div>
         </div>
       )}

@@ -48,7 +48,7 @@ export function LoginDialog({ flow, login, target, idle, onRetry, onDone, onClos
       case 'failed': {
         const alarm = isKeyAlarm(login.error);
         return {
-          title: alarm ? 'Stopped' : 'That did not work', description: target,
+          title: alarm ? 'Stopped' : 'Couldn\'t connect', description: target,
           body: alarm ? <ChangedKey error={login.error} /> : <ErrorPanel error={login.error} />,
           footer: <>
             <Button onClick={back} autoFocus={alarm} data-testid="login-back">{idle === null ? 'Close' : 'Back'}</Button>

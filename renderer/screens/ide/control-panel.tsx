@@ -70,8 +70,8 @@ function Idle({ activity, keepAlive, minutes }: { readonly activity: CallOutput<
   const stopAt = activity?.idleStopAt ?? null;
   const text = useTicking((now) => {
     if (activity === null) return 'Asking the environment…';
-    if (stopAt !== null) return `Saves and ends in ${formatLeft(stopAt, now)} if idle`;
-    return minutes === 0 ? 'Never ends by itself' : 'Stays: something is going on';
+    if (stopAt !== null) return stopAt <= now ? 'Saving and stopping…' : `Saves and stops in ${formatLeft(stopAt, now)} if idle`;
+    return minutes === 0 ? 'Never stops by itself' : 'Active: won\'t stop while this runs';
   });
   const keep = async (): Promise<void> => {
     setBusy(true);
@@ -84,7 +84,7 @@ function Idle({ activity, keepAlive, minutes }: { readonly activity: CallOutput<
         <p className="flex items-center gap-2" data-testid="idle"><Timer aria-hidden="true" size={14} className="shrink-0 text-ink-faint" />{text}</p>
         {activity !== null && activity.reasons.length > 0 && <ul className="mt-1 list-inside list-disc text-xs text-ink-soft">{activity.reasons.slice(0, SHOWN_REASONS).map((reason) => <li key={reason}>{reason}</li>)}</ul>}
       </div>
-      {stopAt !== null && <Tooltip text="Counts as activity: the clock starts anew"><Button size="small" disabled={busy} onClick={() => void keep()} data-testid="keep-alive">Keep alive</Button></Tooltip>}
+      {stopAt !== null && <Tooltip text="Resets the idle timer"><Button size="small" disabled={busy} onClick={() => void keep()} data-testid="keep-alive">Keep alive</Button></Tooltip>}
     </section>
   );
 }

@@ -32,10 +32,10 @@ export function FloatingControl({ project, away }: { readonly project: Project; 
   const idleStopAt = activity?.idleStopAt ?? null;
   const safe = useTicking((now) => {
     if (away !== null) return away.charAt(0).toUpperCase() + away.slice(1);
-    if (idleStopAt !== null && idleStopAt - now < IDLE_WARNING_MS) return `Saves and ends in ${formatLeft(idleStopAt, now)}`;
+    if (idleStopAt !== null && idleStopAt - now < IDLE_WARNING_MS) return idleStopAt <= now ? 'Saving and stopping…' : `Saves and stops in ${formatLeft(idleStopAt, now)}`;
     if (shortage !== null) return shortage;
-    if (dirty) return 'Unsaved changes';
-    return project.head === null ? 'Nothing saved yet' : `Safe copy verified ${formatAgo(project.head.verifiedAt, now)}`;
+    if (dirty) return 'Not in a revision yet';
+    return project.head === null ? 'Nothing saved yet' : `Saved and verified ${formatAgo(project.head.verifiedAt, now)}`;
   });
   const collapse = (next: boolean): void => {
     localStorage.setItem(COLLAPSED_KEY, next ? 'yes' : 'no');

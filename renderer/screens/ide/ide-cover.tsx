@@ -13,7 +13,7 @@ export function IdeCover({ projectId, hidden }: { readonly projectId: string; re
   return (
     <div role="status" aria-hidden={hidden} className={classes('term pointer-events-none! absolute inset-0 flex flex-col items-center justify-center gap-2 transition-opacity duration-200', hidden && 'opacity-0')}>
       <p className="text-lg text-term-green" data-testid="ready-in">{text}</p>
-      <p className="text-sm text-term-dim">VS Code is drawing its first window<span aria-hidden="true" className="ml-1 inline-block h-3.5 w-2 translate-y-0.5 animate-[vessel-blink_1s_steps(1)_1.5s_infinite] bg-term-green" /></p>
+      <p className="text-sm text-term-dim">Loading VS Code…<span aria-hidden="true" className="ml-1 inline-block h-3.5 w-2 translate-y-0.5 animate-[vessel-blink_1s_steps(1)_1.5s_infinite] bg-term-green" /></p>
     </div>
   );
 }

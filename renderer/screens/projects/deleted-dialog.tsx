@@ -29,11 +29,11 @@ export function DeletedDialog({ onClose }: { readonly onClose: () => void }): Re
             <div className="min-w-0">
               <p className="truncate font-medium">{project.name}</p>
               <p className="truncate text-sm text-ink-soft">
-                Deleted <TimeAgo at={project.deletedAt ?? 0} /> · goes for good on {formatDate((project.deletedAt ?? 0) + KEPT_MS)}
+                Deleted <TimeAgo at={project.deletedAt ?? 0} /> · deleted permanently on {formatDate((project.deletedAt ?? 0) + KEPT_MS)}
                 {project.head !== null && ` · ${formatCount(project.head.files, 'file')}, ${formatBytes(project.head.bytes)}`}
               </p>
             </div>
-            <Button icon={<RotateCcw size={14} />} onClick={() => void bringBack(project.id, project.name)} data-testid={`undelete-${project.id}`}>Bring back</Button>
+            <Button icon={<RotateCcw size={14} />} onClick={() => void bringBack(project.id, project.name)} data-testid={`undelete-${project.id}`}>Restore</Button>
           </li>
         ))}
       </ul>

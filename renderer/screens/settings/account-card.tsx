@@ -13,7 +13,7 @@ const REFRESH_MS = 5_000;
 
 const STATES: Readonly<Record<AccountStatus['state'], string>> = {
   'not-configured': 'Projects rest on this computer only. A Supabase project of yours keeps a second copy and brings them to your other computers.',
-  'signed-out': 'Nobody is signed in. What is still only here goes up after signing in.',
+  'signed-out': 'You are not signed in. What is only on this computer is uploaded after you sign in.',
   online: 'Everything goes up by itself.',
   offline: 'The cloud cannot be reached. Work on: everything is kept here and goes up later.',
   'over-quota': 'The cloud storage is full. Your work is safe on this computer.',

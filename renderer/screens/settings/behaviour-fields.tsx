@@ -25,7 +25,7 @@ export function BehaviourFields({ value, onValue }: { readonly value: ProjectSet
           on="Saves without stopping anything, and only when files changed." off="Off: only you save."
         />
         <Minutes
-          title="Idle stop" unit="idle minutes until it ends" usual={30} most={MAX_IDLE_MINUTES} value={value.idleMinutes} onValue={(idleMinutes) => set({ idleMinutes })} testId="idle-minutes"
+          title="Idle stop" unit="minutes idle before stopping" usual={30} most={MAX_IDLE_MINUTES} value={value.idleMinutes} onValue={(idleMinutes) => set({ idleMinutes })} testId="idle-minutes"
           on="Saves first; when the save fails, the environment stays." off="Off: it runs until you end it."
         />
       </div>

@@ -15,7 +15,7 @@ import { UnlockForm } from './encryption-unlock.tsx';
 const REFRESH_MS = 5_000;
 const STATES: Readonly<Record<EncryptionStatus['state'], string>> = {
   unavailable: '',
-  off: 'Whoever runs the cloud can read your archives there. Encrypted, only your computers can: names of projects, files and settings too.',
+  off: 'The people who run the cloud can read your archives there. Encrypted, only your computers can: names of projects, files and settings too.',
   on: 'Archives are encrypted before they leave this computer. What lies on this computer stays as it is.',
   locked: 'The archives in the cloud are encrypted, and their key is not on this computer. Nothing goes up or comes down until it is unlocked.',
   changed: 'The cloud says something else about your encryption than this computer knows. Nothing is uploaded until you choose.',

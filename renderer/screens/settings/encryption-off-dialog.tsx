@@ -29,7 +29,7 @@ export function TurnOffDialog({ onClose }: { readonly onClose: () => void }): Re
       </>}
     >
       <div className="flex flex-col gap-4">
-        <p>From now on whoever runs the cloud can read what is sent there. What is encrypted already stays so, and readable on your computers.</p>
+        <p>From now on, the people who run the cloud can read what is sent there. What is encrypted already stays so, and readable on your computers.</p>
         <Checkbox checked={decrypt} onChecked={setDecrypt} label="Decrypt what is there as well" hint="Each archive is sent again, readable. It can be stopped and goes on later." testId="encryption-decrypt" />
       </div>
     </Dialog>

@@ -59,7 +59,7 @@ export function TurnOnDialog({ begun: { keyId, phrase, ask }, onClose }: { reado
         </form>
       ) : (
         <div className="flex flex-col gap-4">
-          <p>These 24 words are the key. Write them down on paper, in this order: they are shown this once. Whoever loses them and this computer loses what is in the cloud; whoever has them can read it.</p>
+          <p>These 24 words are the key. Write them down on paper, in this order: they are shown this once. If you lose both them and this computer, you lose what is in the cloud. Anyone who has them can read it.</p>
           <ol className="grid grid-cols-4 gap-x-4 gap-y-2 rounded-lg border border-line bg-sunken p-4 font-mono text-sm" data-testid="encryption-phrase" aria-label="Recovery phrase">
             {phrase.split(' ').map((word, index) => <li key={index} className="flex gap-2"><span aria-hidden="true" className="tabular w-5 text-right text-ink-soft select-none">{index + 1}</span>{word}</li>)}
           </ol>

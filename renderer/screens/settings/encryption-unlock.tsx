@@ -18,7 +18,7 @@ export function UnlockForm({ locked, onUnlocked }: { readonly locked: number; re
     try {
       await client.call('encryption.unlock', { phrase });
       setPhrase('');
-      useStore.getState().toast('ok', 'Unlocked: the archives come down');
+      useStore.getState().toast('ok', 'Unlocked: downloading archives');
       onUnlocked();
     } catch (error) {
       const known = VesselError.from(error);

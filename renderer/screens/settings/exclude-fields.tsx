@@ -18,7 +18,7 @@ export function ExcludeFields({ value, onValue }: { readonly value: ExcludeConfi
   const [rules, setRules] = useState(value.rules.join('\n'));
   return (
     <div className="flex flex-col gap-5">
-      <Choice label="What a save leaves out" value={value.preset} options={PRESETS} onValue={(preset) => onValue({ ...value, preset })} />
+      <Choice label="Excluded from saves" value={value.preset} options={PRESETS} onValue={(preset) => onValue({ ...value, preset })} />
       <Field label="Rules of your own" hint={<>One pattern a line, as in .gitignore; <code className="font-mono">!</code> brings something back. A <code className="font-mono">.vesselignore</code> in the workspace works the same way. What Git tracks is kept all the same.</>}>
         {(ids) => <TextArea {...ids} rows={3} placeholder={'*.log\n!important.log'} value={rules} onChange={(event) => { setRules(event.target.value); onValue({ ...value, rules: [...lines(event.target.value)] }); }} data-testid="exclude-rules" />}
       </Field>

@@ -32,7 +32,7 @@ export function ProjectSettingsDialog({ project, onClose }: { readonly project: 
     >
       <form id={form} onSubmit={onSubmit} className="flex flex-col gap-6">
         <Field label="Name" hint="The address and the id stay as they are.">{(ids) => <TextInput {...ids} data-autofocus="" required maxLength={80} value={name} onChange={(event) => setName(event.target.value)} data-testid="rename" />}</Field>
-        {alive && settings.tier !== project.settings.tier && <p className="rounded-md bg-warn-soft px-3 py-2 text-sm text-warn">The new machine size counts from the next opening.</p>}
+        {alive && settings.tier !== project.settings.tier && <p className="rounded-md bg-warn-soft px-3 py-2 text-sm text-warn">The new machine size applies next time you open it.</p>}
         <BehaviourFields value={settings} onValue={setSettings} />
       </form>
     </Dialog>

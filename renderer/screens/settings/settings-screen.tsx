@@ -63,7 +63,7 @@ function Form({ settings }: { readonly settings: Settings }): ReactNode {
         </Card>
         <Card>
           <CardHeader
-            title="Keep the next environment ready" description="One machine of the size above waits, paused, and the editor of the project used last waits in this window. They cost about 150 MB and 70 MB of memory; the machine is not kept while memory is short."
+            title="Keep the next environment ready" description="Keeps one machine booted so the next open is instant, and the editor of the last project loaded in this window. They cost about 150 MB and 70 MB of memory; the machine is not kept while memory is short."
             aside={<Switch label="Keep the next environment ready" checked={draft.keepReady} onChecked={(keepReady) => setDraft({ ...draft, keepReady })} />}
           />
         </Card>

@@ -47,7 +47,7 @@ export function guestErrorPage(target: EnvironmentTarget, error: VesselError, po
  */
 export function notAuthorisedPage(target: Target, isCrossSite: boolean, port: number): Page {
   if (target.kind === 'app' || target.kind === 'loopback' || target.kind === 'assets') {
-    return { title: 'This browser has not entered Vessel yet', text: ['Run `vessel url` in a terminal of this computer, or restart `npm start`, and open the address it prints.'] };
+    return { title: 'This browser isn\'t signed in to Vessel', text: ['Run `vessel url` in a terminal of this computer, or restart `npm start`, and open the address it prints.'] };
   }
   if (isCrossSite) return continuePage(target);
   const command = target.kind === 'port' ? `vessel url ${target.projectId} --port ${target.guestPort}` : `vessel url ${target.projectId}`;

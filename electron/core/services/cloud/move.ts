@@ -21,7 +21,7 @@ export function moveProject(cloud: Cloud, projectId: string, to: StoreKind): Sta
     steps: [
       { id: 'fetch', title: 'Fetch what is only in the cloud', weight: 60, needed: () => from !== 'local' && from !== to, run: async ({ signal }) => `${await fetchAll(cloud, projectId, signal)} archives lie here, verified` },
       { id: 'leave', title: 'Remove it from where it was', weight: 10, needed: () => from !== 'local' && from !== to, run: async () => { if (from !== 'local') await cloud.sync.alone(() => leave(cloud, projectId, from)); } },
-      { id: 'arrive', title: 'Owe it to where it goes', weight: 5, needed: () => to !== 'local' && from !== to, run: async () => { if (to !== 'local') enter(cloud, projectId, to); } },
+      { id: 'arrive', title: 'Queue the upload', weight: 5, needed: () => to !== 'local' && from !== to, run: async () => { if (to !== 'local') enter(cloud, projectId, to); } },
       { id: 'send', title: 'Send it', weight: 100, needed: () => to !== 'local' && from !== to, run: async () => {
         const { pending, error } = await cloud.sync.now();
         if (error !== null) return `It goes up later: ${error.message}`;

@@ -54,8 +54,8 @@ export function closeEnvironment(context: EnvironmentContext, projectId: string,
 
 function closeSteps(context: EnvironmentContext): readonly StepDefinition<CloseState>[] {
   return [
-    { id: 'settle', title: 'Let the editor write its last edits', weight: 3, run: (step) => settle(context, step) },
-    { id: 'route', title: 'Close the way in', weight: 1, run: (step) => closeRoute(context, step) },
+    { id: 'settle', title: 'Flush editor changes', weight: 3, run: (step) => settle(context, step) },
+    { id: 'route', title: 'Disconnect clients', weight: 1, run: (step) => closeRoute(context, step) },
     { id: 'programs', title: 'Ask running programs to end', weight: 3, run: (step) => settlePrograms(context, step) },
     ...saveSteps(context),
     { id: 'recheck', title: 'Make sure that nothing changed since', weight: 3, run: (step) => recheck(context, step) },
@@ -69,7 +69,7 @@ async function settle(context: EnvironmentContext, { state, signal }: StepContex
   const activity = await live.client.activity({ signal });
   const sinceGateway = live.gatewayAt === null ? Infinity : context.runtime.now() - live.gatewayAt;
   const sinceEditor = activity.ide === null ? Infinity : activity.now - activity.ide;
-  if (activity.open.ide === 0 || Math.min(sinceGateway, sinceEditor) > EDITOR_FLUSH_MS) return 'No editor was being typed in';
+  if (activity.open.ide === 0 || Math.min(sinceGateway, sinceEditor) > EDITOR_FLUSH_MS) return 'No pending edits';
   await pause(EDITOR_FLUSH_MS, signal);
   return `Waited ${EDITOR_FLUSH_MS} ms for the open editor`;
 }
@@ -78,7 +78,7 @@ function closeRoute(context: EnvironmentContext, { state }: StepContext<CloseSta
   const live = context.live.get(state.projectId);
   context.records.move(state.projectId, 'stopping');
   context.live.closeRoute(live);
-  return Promise.resolve('Nobody comes in any more');
+  return Promise.resolve('New connections blocked');
 }
 
 async function recheck(context: EnvironmentContext, step: StepContext<CloseState>): Promise<string> {

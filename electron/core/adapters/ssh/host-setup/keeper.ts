@@ -31,7 +31,7 @@ const OWN_STEPS = [
   { id: 'machine', title: 'Connection and machine', weight: 1 },
   { id: 'rights', title: 'Rights of root', weight: 1 },
   { id: 'agent', title: 'infra-agent and Node', weight: 8 },
-  { id: 'send-image', title: 'Golden image over the line', weight: 30 },
+  { id: 'send-image', title: 'Send the golden image', weight: 30 },
 ] as const;
 
 /** Everything about a machine over SSH that is not a request to its agent: bringing the agent there, and taking it away. See docs/ssh-hosts.md. */
