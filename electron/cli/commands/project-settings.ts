@@ -20,7 +20,7 @@ export function registerProjectSettings(group: Command, use: Use): void {
     .argument('<project>', PROJECT_HELP)
     .addOption(new Option('--tier <tier>', 'size of its machine, from the next open on').choices(Object.keys(TIERS)))
     .option('--autosave <minutes>', 'save when files changed; 0 switches it off', integer(0, 1440))
-    .option('--idle <minutes>', 'save and end when nobody uses it; 0 switches it off', integer(0, 10_080))
+    .option('--idle <minutes>', 'save and stop after this long without use; 0 switches it off', integer(0, 10_080))
     .addOption(new Option('--exclude <preset>', 'what a save leaves out').choices(['safe', 'lean', 'everything']))
     .option('--rule <pattern>', 'add a gitignore-style rule of what to leave out (`!` re-includes); repeatable', (value, before: readonly string[] = []) => [...before, value])
     .option('--clear-rules', 'forget the rules there are')

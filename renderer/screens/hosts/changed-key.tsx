@@ -26,7 +26,7 @@ export function ChangedKey({ error }: { readonly error: ErrorShape }): ReactNode
         <OctagonX aria-hidden="true" size={20} className="mt-0.5 shrink-0 text-bad" />
         <div className="min-w-0">
           <p className="font-semibold text-bad">{errorTitle(error)} <code className="ml-1 font-mono text-xs font-medium" data-testid="error-code">{error.code}</code></p>
-          <p className="mt-1">Nothing was sent to it. Somebody may sit between you and <span className="font-medium break-words">{name}</span>, or the machine was set up anew.</p>
+          <p className="mt-1">Nothing was sent to it. Someone may be intercepting your connection to <span className="font-medium break-words">{name}</span>, or the machine was reinstalled.</p>
         </div>
       </div>
       <dl className="grid grid-cols-[auto_1fr] gap-x-5 gap-y-2">

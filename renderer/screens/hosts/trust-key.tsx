@@ -19,7 +19,7 @@ export function TrustKey({ seen, form, typed, onTyped, onTrust }: { readonly see
   const error = verdict === 'different' ? 'This is another fingerprint. Do not go on: what answers may not be your machine.' : null;
   return (
     <form id={form} onSubmit={submit} className="flex flex-col gap-5" data-testid="trust-key">
-      <p><strong className="font-semibold break-words">{seen.name}</strong> is seen for the first time. Whoever can answer in its place would show another key, so compare this fingerprint with the one that its administrator or its provider gives.</p>
+      <p><strong className="font-semibold break-words">{seen.name}</strong> is seen for the first time. A machine that answers in its place would show another key, so compare this fingerprint with the one that its administrator or its provider gives.</p>
       <div className="rounded-lg border border-line bg-canvas p-4">
         <p className="mb-1.5 text-sm text-ink-soft">SHA-256 of its <code className="font-mono text-ink" data-testid="key-type">{seen.type}</code> key</p>
         <p className="font-mono text-base break-words" data-testid="fingerprint" data-fingerprint={seen.fingerprint}>
