@@ -3,14 +3,17 @@ import { fileURLToPath } from 'node:url';
 import tailwindcss from '@tailwindcss/vite';
 import react from '@vitejs/plugin-react';
 import { defineConfig } from 'electron-vite';
+import { noticesPlugin } from './build/lib/notices.mjs';
 
 const path = (relative: string): string => fileURLToPath(new URL(relative, import.meta.url));
+const notices = (...also: readonly string[]) => noticesPlugin(path('.'), also.map((name) => path(`node_modules/${name}`)));
 const alias = { '#shared': path('electron/shared') };
 
 /** npm packages are bundled everywhere, so that `out/` runs without node_modules; only the runtime itself stays outside. */
 export default defineConfig({
   main: {
     resolve: { alias },
+    plugins: [notices()],
     build: {
       outDir: 'out/main',
       externalizeDeps: false,
@@ -21,6 +24,7 @@ export default defineConfig({
   },
   preload: {
     resolve: { alias },
+    plugins: [notices()],
     build: {
       outDir: 'out/preload',
       externalizeDeps: false,
@@ -36,7 +40,8 @@ export default defineConfig({
       // The server serves the app at the root of its own origin, in Electron and browsers alike.
       base: '/',
       resolve: { alias },
-      plugins: [react(), tailwindcss()],
+      // Tailwind writes its own rules into the styles; no module tells of it.
+      plugins: [react(), tailwindcss(), notices('tailwindcss')],
       build: {
         outDir: path('out/renderer'),
         minify: 'oxc' as const,

@@ -1,9 +1,10 @@
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { bundleGuestAgent } from '../images/guest-agent/bundle.ts';
+import { NOTICES, noticesText, packageFolders } from './lib/notices.mjs';
 
 const root = new URL('../', import.meta.url);
 const path = (name) => fileURLToPath(new URL(name, root));
@@ -19,13 +20,13 @@ const OPTIONS = {
   banner: { js: REQUIRE_BANNER },
 };
 
-/** The guest agent as the text of one ES module: it goes into golden images, and the test driver runs it. */
-async function guestAgentText() {
+/** The guest agent as the text of one ES module, and the files it is made of: it goes into golden images, and the test driver runs it. */
+async function guestAgent() {
   const folder = await mkdtemp(join(tmpdir(), 'vessel-bundle-'));
   try {
     const outfile = join(folder, 'guest-agent.mjs');
-    await bundleGuestAgent(outfile);
-    return await readFile(outfile, 'utf8');
+    const files = await bundleGuestAgent(outfile);
+    return { text: await readFile(outfile, 'utf8'), files };
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
@@ -47,17 +48,21 @@ const withoutBundler = {
 
 /**
  * Bundles infra-agent into one ES module for Node 24 that needs nothing beside it: the guest agent's bundle travels inside.
+ * The licenses of both lie beside it.
  * Takes about 0.2 s.
  */
 export async function bundleHost(outfile = path('out/host/infra-agent.mjs')) {
   const { version } = JSON.parse(await readFile(path('package.json'), 'utf8'));
-  await build({
+  const guest = await guestAgent();
+  const { metafile } = await build({
     ...OPTIONS,
+    metafile: true,
     entryPoints: [path('host-scripts/infra-agent/main.ts')],
     outfile,
-    define: { __VESSEL_AGENT_VERSION__: JSON.stringify(version), __VESSEL_GUEST_AGENT__: JSON.stringify(await guestAgentText()), __VESSEL_UNITS__: JSON.stringify(await units()) },
+    define: { __VESSEL_AGENT_VERSION__: JSON.stringify(version), __VESSEL_GUEST_AGENT__: JSON.stringify(guest.text), __VESSEL_UNITS__: JSON.stringify(await units()) },
     plugins: [withoutBundler],
   });
+  await writeFile(join(dirname(outfile), NOTICES), noticesText(packageFolders([...Object.keys(metafile.inputs), ...guest.files], fileURLToPath(root))));
   return outfile;
 }
 

@@ -1,8 +1,9 @@
 // Runs on Node 24 with node_modules in place: builds the parts named on the command line.
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
 import { writeStamp, staleness } from './inputs.mjs';
+import { NOTICES, noticesText, packageFolders } from './notices.mjs';
 import { root } from './paths.mjs';
 import { parts } from './parts.mjs';
 import { run } from './run.mjs';
@@ -13,7 +14,8 @@ const say = (line) => process.stderr.write(`${line}\n`);
 
 async function bundle(part) {
   const { build } = await import('esbuild');
-  const { warnings } = await build({
+  const { warnings, metafile } = await build({
+    absWorkingDir: root, metafile: true,
     entryPoints: part.entries.map((entry, at) => ({ in: join(root, entry), out: part.outputs[at].replace(/^out\/|\.mjs$/g, '') })),
     outdir: join(root, 'out'), outExtension: { '.js': '.mjs' },
     bundle: true, platform: 'node', target: 'node24', format: 'esm', sourcemap: 'linked', legalComments: 'none', logLevel: 'silent',
@@ -22,6 +24,7 @@ async function bundle(part) {
     // Optional native helpers of ws and ssh2: absent beside the bundle, so both always run the same JavaScript.
     external: ['bufferutil', 'utf-8-validate', 'cpu-features', '*/sshcrypto.node'],
   });
+  writeFileSync(join(root, dirname(part.outputs[0]), NOTICES), noticesText(packageFolders(Object.keys(metafile.inputs), root)));
   for (const { text, location } of warnings) say(`! ${location === null ? '' : `${location.file}:${location.line}: `}${text}`);
 }
 

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { NOTICES, packagesOfSourceMap } from '../lib/notices.mjs';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const { listPackage } = createRequire(import.meta.url)('@electron/asar') as { readonly listPackage: (path: string, options: { readonly isPack: boolean }) => string[] };
@@ -43,6 +44,20 @@ describe('the packed app', () => {
 
   it('keeps what other processes run or read outside of the archive', () => {
     for (const file of ['package.json', 'out/server/main.mjs', 'out/host/infra-agent.mjs', 'out/cli/main.mjs', 'out/renderer/index.html']) expect(existsSync(join(resources, 'app.asar.unpacked', file)), file).toBe(true);
+  });
+
+  it('carries the license of every package inside', () => {
+    const files = listPackage(join(resources, 'app.asar'), { isPack: false });
+    for (const part of ['main', 'preload', 'renderer', 'server', 'cli', 'host']) expect(files).toContain(`/out/${part}/${NOTICES}`);
+    const unpacked = (part: string): string => readFileSync(join(resources, 'app.asar.unpacked', 'out', part, NOTICES), 'utf8');
+    // What the bundler mapped is told apart from what it listed for the notices.
+    for (const [part, map] of [['server', 'program'], ['cli', 'main']] as const) {
+      const packages = packagesOfSourceMap(join(ROOT, 'out', part, `${map}.mjs.map`));
+      expect(packages).toContain('zod');
+      for (const name of packages) expect(unpacked(part)).toMatch(new RegExp(`^${name} \\d\\S* \\(.+\\)$`, 'm'));
+    }
+    for (const name of ['react', 'react-dom', 'monaco-editor', 'tailwindcss', 'lucide-react']) expect(unpacked('renderer')).toMatch(new RegExp(`^${name} \\d`, 'm'));
+    expect(unpacked('host')).toMatch(/^ws \d/m);
   });
 
   it('carries no path of the machine it was built on and no secret', () => {
