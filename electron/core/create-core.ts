@@ -11,6 +11,7 @@ import { makeCloudConnector } from './adapters/cloud/connector.ts';
 import { openLocalColdStore } from './adapters/cold-local/cold-store.ts';
 import { makeTieredColdStore } from './adapters/cold-tiered/cold-store.ts';
 import { makeLocalFiles, sweepSpool } from './adapters/files/local-files.ts';
+import { ensurePrivateFolder } from './adapters/files/private-folder.ts';
 import { createGateway } from './adapters/gateway/create-gateway.ts';
 import { connectGuest } from './adapters/guest/guest-client.ts';
 import { makeIdeMirror } from './adapters/ide-mirror/ide-mirror.ts';
@@ -92,6 +93,7 @@ const PURGE_MS = 24 * 60 * 60 * 1000;
  * is reconciled in the background. Throws ALREADY_RUNNING when another Vessel holds the home, PORT_IN_USE.
  */
 export const createCore: CreateCore = async (options) => {
+  ensurePrivateFolder(options.home);
   const lock = lockHome(runDirectory(options.home));
   const undo: (() => Promise<void> | void)[] = [() => lock.release()];
   const unwind = async (): Promise<void> => { for (const step of undo.splice(0).reverse()) await step(); };

@@ -22,6 +22,7 @@ export const ERROR_CODES = {
   HOST_PERMISSION: { title: 'The host refuses an operation', hint: 'Run with the rights the message names.', retryable: false },
   HOST_RESOURCES: { title: 'The host has not enough memory or disk for this', hint: 'Close an environment, or choose a smaller tier.', retryable: true },
   HOST_VERSION: { title: 'Vessel and the agent on the host speak different versions', hint: 'Update the older of the two, then provision again.', retryable: false },
+  FOLDER_UNSAFE: { title: 'A folder that must be private can be used by others', hint: 'Remove the folder that the message names, or choose another (VESSEL_HOME, XDG_RUNTIME_DIR).', retryable: false },
   AGENT_LOST: { title: 'infra-agent ended unexpectedly', hint: 'Try again: Vessel starts it anew and finds running environments.', retryable: true },
   ACCELERATOR_UNUSABLE: { title: 'Hardware virtualisation exists but does not run a guest', hint: 'Vessel falls back to emulation; enable nested virtualisation for full speed.', retryable: false },
   PROVISION_FAILED: { title: 'A provisioning step failed', hint: 'Read the evidence below, repair it and provision again: finished steps are kept.', retryable: true },

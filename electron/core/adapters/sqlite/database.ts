@@ -1,7 +1,8 @@
-import { existsSync, mkdirSync, renameSync } from 'node:fs';
+import { chmodSync, existsSync, renameSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
 import { VesselError } from '#shared/errors.ts';
+import { ensurePrivateFile, ensurePrivateFolder } from '../files/private-folder.ts';
 import { MIGRATIONS, type Migration } from './migrations.ts';
 
 type Row = Record<string, unknown>;
@@ -56,7 +57,10 @@ export class Database {
  * A database of a newer Vessel is refused with STORE_CORRUPT but left where it is (`details.movedTo` is null).
  */
 export function openDatabase(path: string, migrations: readonly Migration[] = MIGRATIONS): Database {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  ensurePrivateFolder(dirname(path));
+  // Titles, settings and errors of every project are in it. SQLite gives its companions the rights of the database.
+  ensurePrivateFile(path);
+  for (const companion of [`${path}-wal`, `${path}-shm`]) if (existsSync(companion)) chmodSync(companion, 0o600);
   let raw: DatabaseSync | null = null;
   try {
     raw = new DatabaseSync(path, { timeout: 5000 });

@@ -1,7 +1,8 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { VesselError } from '#shared/errors.ts';
+import { ensurePrivateFile, ensurePrivateFolder } from '../files/private-folder.ts';
 
 export type InstanceLock = { release(): void };
 type Holder = { readonly pid: number; readonly startedAt: string };
@@ -12,7 +13,8 @@ type Holder = { readonly pid: number; readonly startedAt: string };
  * (pid and start time). Throws ALREADY_RUNNING with both in the details.
  */
 export function lockHome(home: string): InstanceLock {
-  mkdirSync(home, { recursive: true, mode: 0o700 });
+  ensurePrivateFolder(home);
+  ensurePrivateFile(join(home, 'vessel.lock'));
   const holderPath = join(home, 'vessel.pid');
   const lock = new DatabaseSync(join(home, 'vessel.lock'), { timeout: 0 });
   try {
