@@ -20,8 +20,9 @@ afterEach(async () => {
 const serve = async (some: SomeHandlers): Promise<void> => { vessel = await startFakeVessel(home, some); };
 
 const projects = [someProject('demo-k3f9', 'demo'), someProject('closed-a2b3', 'closed', { environment: null }), someProject('shop-x1y2', 'Shop'), someProject('shop-z9z9', 'Shop')];
-const listing = { 'projects.list': async () => ({ projects }) };
-const openResult = { id: 'demo-k3f9', url: 'http://demo-k3f9.localhost:1/?t=x', origin: 'http://demo-k3f9.localhost:1', state: 'running', startKind: 'clone', timings: [{ stage: 'clone', ms: 90 }], totalMs: 412 };
+const entry = { url: 'http://demo-k3f9.localhost:1/?t=x', origin: 'http://demo-k3f9.localhost:1', opened: false };
+const listing = { 'projects.list': async () => ({ projects }), 'environments.url': async () => entry };
+const openResult = { id: 'demo-k3f9', origin: 'http://demo-k3f9.localhost:1', state: 'running', startKind: 'clone', timings: [{ stage: 'clone', ms: 90 }], totalMs: 412 };
 const step = (id: string, state: Step['state'], progress = 0): Step => ({ id, title: `Step ${id}`, weight: 1, state, progress, detail: '', startedAt: 1, endedAt: state === 'done' ? 250 : null });
 const operation = (change: Partial<Operation>): Operation => ({
   id: 'op-1', kind: 'open', title: 'Open demo', projectId: 'demo-k3f9', hostId: 'local', state: 'running', steps: [step('a', 'done', 1), step('b', 'running', 0.5)],
@@ -147,12 +148,12 @@ describe('an operation', () => {
   it('is shown as step lines off a terminal, and its result is all of stdout', async () => {
     await serve({ calls: opening, streams: { 'operations.watch': async function* () { yield shown({}); yield line(1, 'template is stale', 'warn'); yield line(2, 'chatter'); yield shown(succeeded); } } });
     const ran = await runIn(home, 'open', 'demo');
-    expect(ran).toMatchObject({ code: 0, out: `${openResult.url}\n` });
+    expect(ran).toMatchObject({ code: 0, out: `${entry.url}\n` });
     expect(ran.err).toContain('ok    Step a 249 ms\n');
     expect(ran.err).toContain('template is stale');
     expect(ran.err).not.toContain('chatter');
     const json = await runIn(home, 'open', 'demo', '--json');
-    expect(json.json).toEqual({ ...openResult, operationId: 'op-1' });
+    expect(json.json).toEqual({ ...openResult, url: entry.url, operationId: 'op-1' });
     expect(json.err).toBe('');
   });
 
@@ -162,7 +163,7 @@ describe('an operation', () => {
     expect(await runVessel(['open', 'demo'], terminal.runtime)).toBe(0);
     expect(terminal.err()).toMatch(/█{15}.*░{5}.* 75 %/);
     expect(terminal.err()).toContain('\r\u001b[K');
-    expect(terminal.out()).toBe(`${openResult.url}\n`);
+    expect(terminal.out()).toBe(`${entry.url}\n`);
   });
 
   it('that fails ends with the code of its error, the log tail and the operation', async () => {
@@ -256,7 +257,7 @@ describe('an operation', () => {
       streams: { 'operations.watch': async function* () { yield shown(succeeded); } },
     });
     expect(await runIn(home, 'close', 'demo', '--detach')).toMatchObject({ code: 0, out: 'op-7\n' });
-    expect((await runIn(home, 'open', 'demo', '--json')).json).toMatchObject({ url: openResult.url, operationId: 'op-1' });
+    expect((await runIn(home, 'open', 'demo', '--json')).json).toMatchObject({ url: entry.url, operationId: 'op-1' });
   });
 });
 

@@ -22,5 +22,7 @@ export async function answerBoot(request: IncomingMessage, action: 'boot' | 'shu
   for await (const event of handlers.streams['operations.watch']({ operationId, afterSeq: 0 }, { signal })) if (event.kind === 'operation') last = event.operation;
   if (last?.error != null) throw VesselError.fromShape(last.error);
   if (last?.state !== 'succeeded') throw new VesselError('CANCELLED');
-  return { status: 'success', operationId, ...(typeof last.result === 'object' ? last.result : {}) };
+  // The ticket is made for this caller now: none is kept with the operation.
+  const entry = action === 'boot' ? await handlers.calls['environments.url']({ projectId: body.data.projectId, frame: false }, { signal }) : null;
+  return { status: 'success', operationId, ...(typeof last.result === 'object' ? last.result : {}), ...(entry === null ? {} : { url: entry.url }) };
 }

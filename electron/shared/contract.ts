@@ -130,11 +130,10 @@ export const SettingsPatchSchema = z.object({
   limits: SettingsSchema.shape.limits.unwrap().optional(),
 });
 
+/** What an opening came to. It is stored, so no ticket is in it: the address to enter by comes from `environments.url`. */
 export const OpenResultSchema = z.object({
   id: ProjectIdSchema,
-  /** Opens in any browser of this computer: carries a short-lived ticket. */
-  url: z.string(),
-  /** The same environment without the ticket: `http://<id>.localhost:<port>/`. */
+  /** `http://<id>.localhost:<port>/`, which lets in who has entered before. */
   origin: z.string(),
   state: z.string(),
   startKind: z.enum(['clone', 'cold']),

@@ -27,8 +27,9 @@ export function registerEnvironment(program: Command, use: Use): void {
       const operation = await runOperation(context, () => context.session.call('environments.open', { projectId: id, ...(options.host === undefined ? {} : { hostId: options.host }) }), { ...options, join: { projectId: id, kind: 'open' } });
       if (operation === null) return;
       const result = resultOf(operation, OpenResultSchema);
-      context.output.result({ ...result, operationId: operation.id }, () => openText(context, result));
-      if (options.browser === true) await openInBrowser(context.runtime, context.session.home, result.url);
+      const { url } = await context.session.call('environments.url', { projectId: id, frame: false });
+      context.output.result({ ...result, url, operationId: operation.id }, () => openText(context, { ...result, url }));
+      if (options.browser === true) await openInBrowser(context.runtime, context.session.home, url);
     }));
 
   program.command('save').summary('save the workspace while it runs')
@@ -79,7 +80,7 @@ export function resultOf<T extends z.ZodType>(operation: Operation, schema: T): 
   throw new VesselError('INTERNAL', `The result of ${operation.kind} does not fit the contract`, { cause: parsed.error, details: { operationId: operation.id } });
 }
 
-function openText(context: Context, result: z.output<typeof OpenResultSchema>): string {
+function openText(context: Context, result: z.output<typeof OpenResultSchema> & { readonly url: string }): string {
   context.output.note(`${context.output.errorStyle('green', 'open')}  ${result.id} in ${formatDuration(result.totalMs)} (${result.startKind === 'clone' ? 'clone of a template' : 'cold boot'})`);
   return result.url;
 }

@@ -27,6 +27,14 @@ describe('opening', () => {
     expect(world.host.calls).toContain('facts');
   });
 
+  it('keeps no ticket: the way in is asked for when it is needed', async () => {
+    const project = await world.opened();
+    await world.environments.open(project.id).done;
+    const kept = JSON.stringify(world.context.operations.list({ limit: 100 }));
+    expect(kept).toContain(`http://${project.id}.localhost:1`);
+    expect(kept).not.toContain('/?t');
+  });
+
   it('leaves nothing when the host fails, says why, and works at the next try', async () => {
     const project = await world.projects.create({ name: 'A', template: 'node', hostId: 'local', settings: {} });
     world.host.before = async (method) => { if (method === 'start') throw new VesselError('VM_START_FAILED', 'no luck'); };

@@ -55,6 +55,8 @@ export function makeOperationTables(database: Database): Pick<Store, 'hosts' | '
         database.run(`DELETE FROM operations WHERE state != 'running' AND id IN (SELECT id FROM (
           SELECT id, row_number() OVER newest AS place, sum(bytes + logBytes) OVER newest AS total FROM operations WINDOW newest AS (ORDER BY startedAt DESC, id DESC)
         ) WHERE place > ?1 OR (total > ?2 AND place > ${KEEP_WHATEVER_SIZE}))`, keep, maxBytes);
+        // An older Vessel kept the ticket of each opening.
+        database.run(`UPDATE operations SET result = json_remove(result, '$.url') WHERE kind = 'open' AND json_extract(result, '$.url') IS NOT NULL`);
       },
     },
     events: {

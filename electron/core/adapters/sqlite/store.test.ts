@@ -64,6 +64,12 @@ describe('the store', () => {
     expect(store.operations.request('o')).toMatchObject({ call: 'environments.save' });
   });
 
+  it('forgets the tickets that an older Vessel kept', () => {
+    store.operations.put({ ...operation('o', 1), kind: 'open', result: { id: 'a', url: 'http://a.localhost/?ticket=x', origin: 'http://a.localhost' } }, null);
+    store.operations.prune(10, 1e9);
+    expect(store.operations.get('o')?.result).toEqual({ id: 'a', origin: 'http://a.localhost' });
+  });
+
   it('prunes the oldest ended operations and never a running one', () => {
     store.operations.put(operation('old-running', 1, 'running'), null);
     for (let index = 2; index < 8; index += 1) store.operations.put(operation(`o${index}`, index), null);

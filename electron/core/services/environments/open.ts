@@ -200,7 +200,7 @@ async function letIn(context: EnvironmentContext, { state, signal }: StepContext
 
 function openResult(context: EnvironmentContext, state: OpenState): OpenResult {
   const { projectId, calledAt, timings } = state;
-  const { url, origin } = context.gateway().urlFor({ projectId, frame: false });
+  const origin = context.gateway().urlFor({ projectId, frame: false }).origin;
   const record = context.records.find(projectId);
-  return { id: projectId, url, origin, state: record?.state ?? 'running', startKind: record?.startKind ?? 'cold', timings: [...timings], totalMs: context.runtime.now() - calledAt };
+  return { id: projectId, origin, state: record?.state ?? 'running', startKind: record?.startKind ?? 'cold', timings: [...timings], totalMs: context.runtime.now() - calledAt };
 }
