@@ -4,6 +4,7 @@ import { basename, dirname, join } from 'node:path';
 import { constants } from 'node:fs';
 import { errnoOf } from '../../system/errno.ts';
 import { runChecked } from '../../system/run-command.ts';
+import { ensureRunFolder } from '../../system/run-folder.ts';
 import type { RunUser } from '../../system/run-user.ts';
 
 /** Jails' cgroups lie below this one. */
@@ -56,7 +57,7 @@ export async function makeJail(jail: Jail, socketDir: string, user: RunUser): Pr
   await rm(jail.base, { recursive: true, force: true });
   await mkdir(jail.root, { recursive: true, mode: 0o700 });
   await chown(jail.root, user.uid, user.gid);
-  await mkdir(dirname(socketDir), { recursive: true, mode: 0o711 });
+  await ensureRunFolder(dirname(socketDir));
   await rm(socketDir, { recursive: true, force: true });
   await mkdir(socketDir, { mode: 0o700 });
   await symlink(jail.root, join(socketDir, 'root'));

@@ -5,6 +5,7 @@ import { VesselError } from '#shared/errors.ts';
 import { guestAnnouncement, hasDefaultRoute, passtArguments } from '../../network/guest-network.ts';
 import { identifyProcess } from '../../system/process-identity.ts';
 import type { ProcessIdentity } from '../../system/process-identity.ts';
+import { ensureRunFolder } from '../../system/run-folder.ts';
 import type { RunUser } from '../../system/run-user.ts';
 import { startDetached } from '../start-process.ts';
 import { DESCRIPTOR, QEMU, machineArguments } from './machine-arguments.ts';
@@ -21,8 +22,7 @@ export type Machine = {
   readonly killed: () => boolean;
 };
 
-/** The sockets' parent must let the run user through; the folder itself is that user's alone. */
-const TRAVERSABLE = 0o711;
+/** A machine's folder of sockets is its user's alone. */
 const PRIVATE = 0o700;
 
 /** Nothing of the agent's environment reaches a hypervisor. */
@@ -30,7 +30,7 @@ const ENVIRONMENT = { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/
 
 /** Makes the folder of a machine's sockets and its forwarder's log. */
 export async function makeSocketDir(socketDir: string, user: RunUser | null): Promise<void> {
-  await mkdir(dirname(socketDir), { recursive: true, mode: TRAVERSABLE });
+  await ensureRunFolder(dirname(socketDir));
   await mkdir(socketDir, { recursive: true, mode: PRIVATE });
   if (user !== null) await chown(socketDir, user.uid, user.gid);
 }

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
-import { chown, rm } from 'node:fs/promises';
+import { lchown, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
@@ -41,7 +41,8 @@ export async function sendState(qmp: QmpClient, file: StateFile): Promise<void> 
   server.listen(socketPath);
   await once(server, 'listening');
   try {
-    if (file.user !== null) await chown(socketPath, file.user.uid, file.user.gid);
+    // The folder is the machine's own: what it may have put there instead must not be followed.
+    if (file.user !== null) await lchown(socketPath, file.user.uid, file.user.gid);
     const received = once(server, 'connection', { signal: file.signal }).then(async ([socket]: unknown[]) => {
       await pipeline(socket as NodeJS.ReadableStream, createWriteStream(file.path, { mode: 0o600, flush: file.memory === 'travels' }), { signal: file.signal });
     });

@@ -4,6 +4,8 @@ import { VesselError } from '#shared/errors.ts';
 
 const EventSchema = z.object({ event: z.string(), data: z.record(z.string(), z.unknown()).default({}) });
 export type QmpEvent = z.infer<typeof EventSchema>;
+/** The longest answer that is asked for has a few kilobytes; a hypervisor that was taken over must not fill our memory. */
+const MAX_LINE_CHARS = 1024 * 1024;
 const MessageSchema = z.union([
   z.object({ return: z.unknown(), id: z.number() }),
   z.object({ error: z.object({ class: z.string(), desc: z.string() }), id: z.number().optional() }),
@@ -81,6 +83,11 @@ export class QmpClient {
   #receive(chunk: string): void {
     const lines = (this.#rest + chunk).split('\n');
     this.#rest = lines.pop() ?? '';
+    if (this.#rest.length > MAX_LINE_CHARS) {
+      this.#end(new VesselError('VM_DIED', 'the hypervisor sent a line without end over its control channel'));
+      this.close();
+      return;
+    }
     for (const line of lines) if (line.trim() !== '') this.#handle(line);
   }
 
