@@ -2,6 +2,7 @@ import { VesselError } from '#shared/errors.ts';
 import { hostDriver, rememberDriver } from '../drivers/chosen-driver.ts';
 import { AGENT_VERSION } from '../build-info.ts';
 import { hostPaths } from '../paths.ts';
+import { closeInheritedDescriptors } from '../system/inherited-descriptors.ts';
 import { isRoot } from '../system/run-user.ts';
 import { HELP, parseCommandLine } from './command-line.ts';
 import type { CommandLine } from './command-line.ts';
@@ -67,6 +68,7 @@ async function main(): Promise<number> {
   }
 }
 
+closeInheritedDescriptors();
 // Exit explicitly: an abandoned guest connection must not keep a finished verb alive. The stream has to drain first.
 const code = await main();
 process.stdout.write('', () => process.exit(code));
