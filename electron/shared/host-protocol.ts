@@ -137,6 +137,10 @@ export type DoctorResult = z.infer<typeof DoctorResultSchema>;
 export const RequestedDriverSchema = z.enum(['firecracker', 'ignite']);
 export type RequestedDriver = z.infer<typeof RequestedDriverSchema>;
 
+/** The disk that environments write to. Below the reserve (`full`) nothing starts, and a guest that goes on growing is held still; `low` is near that. */
+export const DiskSpaceSchema = z.object({ freeBytes: z.number(), totalBytes: z.number(), reserveBytes: z.number(), state: z.enum(['ok', 'low', 'full']) });
+export type DiskSpace = z.infer<typeof DiskSpaceSchema>;
+
 /** Every method of the agent: parameters and result. */
 export const hostMethods = {
   hello: { params: z.object({ client: z.string() }), result: z.object({ v: z.number().int(), agentVersion: z.string(), pid: z.number().int() }) },
@@ -190,7 +194,7 @@ export const hostMethods = {
    * made when the host has time and memory to spare.
    */
   standby: { params: z.object({ tier: TierSchema.nullable() }), result: z.object({ state: StandbyStateSchema }) },
-  list: { params: z.object({}), result: z.object({ vms: z.array(VmSchema) }) },
+  list: { params: z.object({}), result: z.object({ vms: z.array(VmSchema), disk: DiskSpaceSchema.optional() }) },
   /** The last lines of the hypervisor's log and the guest's console. */
   logs: { params: z.object({ id: VmIdSchema, lines: z.number().int().positive().max(5000).default(200) }), result: z.object({ lines: z.array(z.string()) }) },
 } as const;

@@ -1,5 +1,7 @@
 import type { HostFacts, Vm } from '#shared/host-protocol.ts';
+import { diskSpace } from '../disk/disk-space.ts';
 import { hostResolvers } from '../network/isolation.ts';
+import type { HostPaths } from '../paths.ts';
 import type { ProvisionStep } from '../provision/step.ts';
 import { broken, fine, skipped, worry } from './check.ts';
 import type { DoctorStage } from './check.ts';
@@ -12,8 +14,13 @@ export type DoctorInput = {
   readonly steps: readonly ProvisionStep[];
   readonly facts: () => Promise<HostFacts>;
   readonly vms: () => Promise<readonly Vm[]>;
+  /** What lies where, the environments' own disks first. */
+  readonly disks: readonly { readonly what: string; readonly folder: string }[];
   readonly signal: AbortSignal;
 };
+
+/** The disks that matter: what environments write, and what they are made from. They may be two. */
+export const disksOf = (paths: HostPaths): DoctorInput['disks'] => [{ what: 'environments', folder: paths.vms }, { what: 'images and templates', folder: paths.cache }];
 
 /** A provisioning step's own check, read as a doctor's stage: what is missing is fixed by provisioning. */
 function stageOfStep(step: ProvisionStep, signal: AbortSignal): DoctorStage {
@@ -59,9 +66,12 @@ export function hostStages(input: DoctorInput): readonly DoctorStage[] {
     {
       stage: 'Free disk',
       async look() {
-        const { diskFreeBytes } = await input.facts();
-        const evidence = `${(diskFreeBytes / GIGABYTE).toFixed(1)} GB free`;
-        return diskFreeBytes > DISK_WANTED_BYTES ? fine(evidence) : worry(evidence, 'Free at least 5 GB where Vessel keeps its state and cache.');
+        const spaces = await Promise.all(input.disks.map(async ({ what, folder }) => ({ what, folder, ...await diskSpace(folder) })));
+        const evidence = spaces.map(({ what, folder, freeBytes }) => `${(freeBytes / GIGABYTE).toFixed(1)} GB free for ${what} (${folder})`).join(', ');
+        const full = spaces.find(({ state }) => state === 'full');
+        if (full !== undefined) return broken(evidence, `Free space at ${full.folder}: no environment starts, and one that writes much stands still until there is more.`);
+        const tight = spaces.find(({ freeBytes, state }) => state === 'low' || freeBytes < DISK_WANTED_BYTES);
+        return tight === undefined ? fine(evidence) : worry(evidence, `Free at least 5 GB at ${tight.folder}.`);
       },
     },
     {

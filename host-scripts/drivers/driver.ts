@@ -71,6 +71,20 @@ export type HibernateAbility = {
   resume(id: string, deadlineMs: number, context: WorkContext): Promise<Vm>;
 };
 
+/**
+ * Optional ability: a machine stands still for a while, its memory kept. `stop` and `goOn` are no-ops for one that does not run, or that
+ * is being put to sleep.
+ */
+export type PauseAbility = {
+  /** The file that grows with what the guest writes. */
+  diskPath(id: string): string;
+  /** Whether it stands still: paused, or stopped by its hypervisor at a failed write. */
+  stands(id: string): Promise<boolean>;
+  stop(id: string): Promise<void>;
+  /** Lets it go on, a failed write first, and sets its clock. */
+  goOn(vm: Vm): Promise<void>;
+};
+
 /** Optional ability: the guest's agent is reached without any network. */
 export type VsockAbility = {
   /** A stream to the agent. Rejects with GUEST_UNREACHABLE. */
@@ -78,5 +92,5 @@ export type VsockAbility = {
 };
 
 export type DriverWithAbilities = VmDriver & {
-  readonly abilities: { readonly memory: MemoryMeter | null; readonly templates: TemplateAbility | null; readonly hibernate: HibernateAbility | null; readonly vsock: VsockAbility | null };
+  readonly abilities: { readonly memory: MemoryMeter | null; readonly templates: TemplateAbility | null; readonly hibernate: HibernateAbility | null; readonly vsock: VsockAbility | null; readonly pause?: PauseAbility };
 };

@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { basename } from 'node:path';
+import { VesselError } from '#shared/errors.ts';
 import type { RecordStore, StoredVm } from '../records/record-store.ts';
 import { endProcess } from '../system/end-process.ts';
 import { breakIfAsked } from '../system/fault.ts';
@@ -38,7 +39,12 @@ export async function endVmProcesses(stored: StoredVm, recognition: Recognition)
 /** Removes every trace of a VM; a no-op (false) when there is none. Safe to repeat after a crash in the middle. */
 export async function removeVm(store: RecordStore, id: string, recognition: Recognition): Promise<boolean> {
   const stored = await store.read(id);
-  if (stored !== null && stored.record !== null) await store.write({ ...stored.record, phase: 'stopping' });
+  if (stored !== null && stored.record !== null) {
+    await store.write({ ...stored.record, phase: 'stopping' }).catch((error: unknown) => {
+      // Removing is what makes space on a full disk. Without the note a crash in the middle is only described less well.
+      if (VesselError.from(error).code !== 'DISK_FULL') throw error;
+    });
+  }
   breakIfAsked('remove.marked');
   // Also without a record: a start that another process removed under its feet may just have made a process.
   await endVmProcesses(stored ?? { id, directory: store.directory(id), record: null, problem: null }, recognition);

@@ -5,6 +5,8 @@ import type { DriverName, Vm } from '#shared/host-protocol.ts';
 import { AGENT_VERSION } from '../build-info.ts';
 import type { HostPaths, HostRole } from '../paths.ts';
 import { RouteFolder } from '../routes/traefik-route.ts';
+import { DiskGuard } from '../disk/disk-guard.ts';
+import { diskSpace } from '../disk/disk-space.ts';
 import { boundLog } from '../drivers/bound-log.ts';
 import { driverByRecord } from '../drivers/by-record.ts';
 import { RecordStore } from '../records/record-store.ts';
@@ -38,6 +40,7 @@ export function createHost(options: HostOptions): Host {
     records: new RecordStore(options.paths.vms), chosen: parts.driver,
     make: (name) => partsOf({ ...options, background: false }, routes, name).driver,
   });
+  const guard = parts.driver.abilities.pause === undefined ? null : new DiskGuard({ folder: options.paths.vms, pause: parts.driver.abilities.pause, now: () => Date.now(), log: options.log });
   const presence = new PresenceFolder(options.paths.state);
   /** Starts under way here, so that a stop of the same VM cancels them instead of racing with them. */
   const starting = new Map<string, { readonly controller: AbortController; readonly done: Promise<unknown> }>();
@@ -59,7 +62,7 @@ export function createHost(options: HostOptions): Host {
   async function boundedList(): Promise<readonly Vm[]> {
     const vms = await driver.list();
     await Promise.all(vms.flatMap(({ id }) => ['console.log', 'hypervisor.log'].map((name) => boundLog(join(options.paths.vms, id, name)))));
-    return vms;
+    return await guard?.look(vms) ?? vms;
   }
 
   return {
@@ -91,7 +94,7 @@ export function createHost(options: HostOptions): Host {
         log('warn', `the routes could not be repaired: ${VesselError.from(error).message}`);
         return driver.list();
       });
-      return { vms: [...vms] };
+      return { vms: [...guard?.explain(vms) ?? vms], disk: await diskSpace(options.paths.vms) };
     },
     logs: async ({ id, lines }) => ({ lines: [...await driver.logs(id, lines)] }),
     watchVms: boundedList,

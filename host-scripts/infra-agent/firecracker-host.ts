@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { TIERS, TierSchema } from '#shared/project.ts';
 import type { Tier } from '#shared/project.ts';
 import { examine } from '../doctor/check.ts';
-import { hostStages } from '../doctor/host-stages.ts';
+import { disksOf, hostStages } from '../doctor/host-stages.ts';
 import { SNAPSHOT_FILES } from '../drivers/firecracker/build-snapshot.ts';
 import { firecrackerDriver } from '../drivers/firecracker/firecracker-driver.ts';
 import { firecrackerPrograms, firecrackerVersion } from '../drivers/firecracker/firecracker-runtime.ts';
@@ -53,7 +53,7 @@ export function firecrackerHost(options: QemuHostOptions): HostParts {
   };
   return {
     driver, facts,
-    doctor: () => examine(hostStages({ steps: stepsFor(DEFAULT_TIERS), facts, vms: () => driver.list(), signal: AbortSignal.timeout(120_000) })),
+    doctor: () => examine(hostStages({ steps: stepsFor(DEFAULT_TIERS), facts, vms: () => driver.list(), disks: disksOf(paths), signal: AbortSignal.timeout(120_000) })),
     provision: ({ dryRun, tiers }, context) => provision({ steps: stepsFor(tiers), journal, dryRun, signal: context.signal, report: context.steps, log: context.log }),
     close: build.close,
     async unprovision({ dryRun }, context) {

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { VesselError } from '#shared/errors.ts';
 import { examine, fine, worry } from '../doctor/check.ts';
 import type { Finding } from '../doctor/check.ts';
-import { hostStages } from '../doctor/host-stages.ts';
+import { disksOf, hostStages } from '../doctor/host-stages.ts';
 import { IgniteCli } from '../drivers/ignite/ignite-cli.ts';
 import { igniteDriver } from '../drivers/ignite/ignite-driver.ts';
 import { igniteImages } from '../drivers/ignite/ignite-images.ts';
@@ -63,7 +63,7 @@ export function igniteHost({ paths, isRoot }: QemuHostOptions, routes: RouteFold
   };
   return {
     driver, facts,
-    doctor: () => examine([...hostStages({ steps, facts, vms: () => driver.list(), signal: AbortSignal.timeout(120_000) }), { stage: 'Disks of the environments', look: disks }]),
+    doctor: () => examine([...hostStages({ steps, facts, vms: () => driver.list(), disks: disksOf(paths), signal: AbortSignal.timeout(120_000) }), { stage: 'Disks of the environments', look: disks }]),
     provision: ({ dryRun }, context) => provision({ steps, journal, dryRun, signal: context.signal, report: context.steps, log: context.log }),
     close: () => Promise.resolve(),
     unprovision: async ({ dryRun }, context) => unprovisionHost({ paths, steps, journal, dryRun, signal: context.signal, vms: await driver.list() }),

@@ -69,6 +69,8 @@ async function main(): Promise<number> {
 }
 
 closeInheritedDescriptors();
+// What cannot be told (a log on a full disk, a reader that has gone) is no reason to end; that the caller has gone is noticed by its input.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
 // Exit explicitly: an abandoned guest connection must not keep a finished verb alive. The stream has to drain first.
 const code = await main();
 process.stdout.write('', () => process.exit(code));

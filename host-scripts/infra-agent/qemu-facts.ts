@@ -50,7 +50,7 @@ async function templatesOrNone(driver: DriverWithAbilities): Promise<HostFacts['
 export async function qemuFacts(paths: HostPaths, isRoot: boolean, driver: DriverWithAbilities, standby: HostFacts['standby'] = 'off'): Promise<HostFacts> {
   const user = isRoot ? await serviceUser() : null;
   const [computer, vms, image, version, verdict, front] = await Promise.all([
-    computerFacts(paths.cache), driver.list(), imageOrNull(paths), qemuVersion(), rememberedVerdict(paths.cache, user), runningFront(),
+    computerFacts(paths.vms), driver.list(), imageOrNull(paths), qemuVersion(), rememberedVerdict(paths.cache, user), runningFront(),
   ]);
   const ready = version !== null && image !== null && (!isRoot || user !== null);
   const running = vms.filter(({ state }) => state === 'running');

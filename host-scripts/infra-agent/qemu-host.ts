@@ -3,7 +3,7 @@ import { TIERS, TierSchema } from '#shared/project.ts';
 import type { Tier } from '#shared/project.ts';
 import { VesselError } from '#shared/errors.ts';
 import { examine } from '../doctor/check.ts';
-import { hostStages } from '../doctor/host-stages.ts';
+import { disksOf, hostStages } from '../doctor/host-stages.ts';
 import { qemuDriver, qemuRecognition } from '../drivers/qemu/qemu-driver.ts';
 import { qemuRuntime } from '../drivers/qemu/qemu-runtime.ts';
 import { StandbyKeeper } from '../drivers/qemu/standby.ts';
@@ -60,7 +60,7 @@ export function qemuHost(options: QemuHostOptions): HostParts {
   const facts = (): ReturnType<HostParts['facts']> => qemuFacts(paths, isRoot, driver, standby.state);
   return {
     driver, facts,
-    doctor: () => examine(hostStages({ steps: stepsFor(DEFAULT_TIERS), facts, vms: () => driver.list(), signal: AbortSignal.timeout(120_000) })),
+    doctor: () => examine(hostStages({ steps: stepsFor(DEFAULT_TIERS), facts, vms: () => driver.list(), disks: disksOf(paths), signal: AbortSignal.timeout(120_000) })),
     async provision({ dryRun, tiers, ...sent }, context) {
       if (!dryRun) await countBefore(paths, journal);
       return provision({ steps: stepsFor(tiers, sent), journal, dryRun, signal: context.signal, report: context.steps, log: context.log });

@@ -27,6 +27,31 @@ describe('opening', () => {
     expect(world.host.calls).toContain('facts');
   });
 
+  it('says that it stands still for want of space, and that it goes on', async () => {
+    const { id } = await world.opened();
+    world.host.hold(id, 'it stands still because its host\'s disk is full');
+    expect(world.state(id)).toMatchObject({ state: 'running', code: 'DISK_FULL' });
+    await world.environments.watch();
+    await world.environments.watch();
+    expect(world.state(id)).toMatchObject({ state: 'running', code: 'DISK_FULL' });
+    world.host.hold(id, null);
+    expect(world.state(id)).toMatchObject({ state: 'running', code: undefined });
+    const kinds = world.context.store.events.list({ limit: 100 }).map(({ kind }) => kind);
+    expect(kinds.filter((kind) => /stands-still|goes-on/.test(kind))).toEqual(['environment.goes-on', 'environment.stands-still']);
+  });
+
+  it('says early, and once, that a host runs out of space', async () => {
+    await world.opened();
+    const events = (): readonly string[] => world.context.store.events.list({ limit: 100 }).filter(({ kind }) => kind.startsWith('host.disk')).map(({ kind, text }) => `${kind}: ${text}`);
+    await world.environments.watch();
+    world.host.disk = { freeBytes: 700_000_000, totalBytes: 2_400_000_000, reserveBytes: 268_000_000, state: 'low' };
+    for (let round = 0; round < 3; round += 1) await world.environments.watch();
+    expect(events()).toEqual([expect.stringContaining('host.disk-low: This computer has only 700 MB left') as string]);
+    world.host.disk = { ...world.host.disk, state: 'ok' };
+    await world.environments.watch();
+    expect(events()[0]).toContain('host.disk-ok');
+  });
+
   it('keeps no ticket: the way in is asked for when it is needed', async () => {
     const project = await world.opened();
     await world.environments.open(project.id).done;

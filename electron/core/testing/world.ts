@@ -5,7 +5,7 @@ import { PassThrough, Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { VesselError } from '#shared/errors.ts';
 import type { GuestActivity, GuestProgram } from '#shared/guest-protocol.ts';
-import type { HostMethod, HostParams, HostResult, Vm } from '#shared/host-protocol.ts';
+import type { DiskSpace, HostMethod, HostParams, HostResult, Vm } from '#shared/host-protocol.ts';
 import type { Operation } from '#shared/operation.ts';
 import type { Project } from '#shared/project.ts';
 import { archiveReader } from '../adapters/archive/archive-reader.ts';
@@ -135,6 +135,17 @@ export class FakeHost implements HostLink {
     this.#listener?.(asleep);
   }
 
+  /** Holds one still, or (null) lets it go on. */
+  hold(id: string, problem: string | null): void {
+    const vm = this.vms.get(id);
+    if (vm === undefined) return;
+    this.vms.set(id, { ...vm, problem });
+    this.#listener?.({ ...vm, problem });
+  }
+
+  /** What it says about its disk. */
+  disk: DiskSpace | undefined;
+
   async request<M extends HostMethod>(method: M, params: HostParams<M>, options: HostRequestOptions = {}): Promise<HostResult<M>> {
     const id = 'id' in params ? params.id : '';
     this.calls.push(`${method} ${id}`.trim());
@@ -156,7 +167,7 @@ export class FakeHost implements HostLink {
         return { status: 'success', vm: this.vms.get(id), ip: '127.0.0.1', url: 'u', timings: [] } as never;
       }
       case 'inspect': { const vm = this.vms.get(id); if (vm === undefined) throw new VesselError('VM_NOT_FOUND'); return vm as never; }
-      case 'list': return { vms: [...this.vms.values()] } as never;
+      case 'list': return { vms: [...this.vms.values()], disk: this.disk } as never;
       default: throw new VesselError('HOST_UNREACHABLE', `no ${method} here`);
     }
   }

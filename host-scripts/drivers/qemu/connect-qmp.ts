@@ -8,16 +8,22 @@ import { QmpClient } from './qmp-client.ts';
 export const CONTROL_SOCKET = 'control.sock';
 const ANSWER_MS = 10_000;
 
-/** Talks to a machine that another process started. Throws VM_DIED when nothing answers at its socket. */
-export async function connectQmp(socketDir: string): Promise<QmpClient> {
+/** Talks to a machine that another process started. Throws VM_DIED when nothing answers at its socket within `answerMs`. */
+export async function connectQmp(socketDir: string, answerMs = ANSWER_MS): Promise<QmpClient> {
   const socket = createConnection(join(socketDir, CONTROL_SOCKET));
   try {
-    await once(socket, 'connect', { signal: AbortSignal.timeout(ANSWER_MS) });
+    await once(socket, 'connect', { signal: AbortSignal.timeout(answerMs) });
   } catch (error) {
     socket.destroy();
     throw new VesselError('VM_DIED', `the hypervisor does not answer at its control socket: ${VesselError.from(error).message}`, { cause: error });
   }
   const qmp = new QmpClient(socket);
-  await qmp.execute('qmp_capabilities');
+  // One is served after the other: the socket takes us at once, the hypervisor when the one before has gone.
+  const impatience = setTimeout(() => qmp.close(), answerMs);
+  try {
+    await qmp.execute('qmp_capabilities');
+  } finally {
+    clearTimeout(impatience);
+  }
   return qmp;
 }

@@ -40,6 +40,12 @@ export function hardwareArguments(tier: Tier, accelerator: Accelerator): readonl
   ];
 }
 
+/**
+ * A failed read or write of the host's stops the machine instead of reaching the guest, whose file system would give up and lose work; it is
+ * repeated when the machine goes on.
+ */
+const ON_ERRORS = 'werror=stop,rerror=stop';
+
 export type DiskLayer = { readonly role: keyof typeof DESCRIPTOR; readonly format: 'qcow2' | 'raw' };
 
 /** One disk as a chain of layers, top first; lower layers are read-only and shared by all machines. */
@@ -58,7 +64,7 @@ function disk(name: string, layers: readonly DiskLayer[], options: { readonly re
     );
     backing = `,backing=${node}`;
   }
-  return [...result, '-device', `virtio-blk-device,drive=${name},serial=${options.serial}`];
+  return [...result, '-device', `virtio-blk-device,drive=${name},serial=${options.serial},${ON_ERRORS}`];
 }
 
 export type MachineGiven = {

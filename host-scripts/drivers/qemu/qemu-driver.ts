@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { VesselError } from '#shared/errors.ts';
 import type { Vm } from '#shared/host-protocol.ts';
 import type { HostPaths } from '../../paths.ts';
+import { requireReserve } from '../../disk/disk-space.ts';
 import { ensureIsolation } from '../../network/isolation.ts';
 import { newRecord } from '../../records/new-record.ts';
 import type { RecordStore } from '../../records/record-store.ts';
@@ -22,6 +23,7 @@ import { qemuRuntime, requireRunUser } from './qemu-runtime.ts';
 import { hibernateMachine } from './hibernate.ts';
 import { continueMachine, resumeMachine } from './resume.ts';
 import { sleepAbility } from '../sleep-ability.ts';
+import { pauseAbility } from './pause.ts';
 import { socketDirFor } from './socket-dir.ts';
 import type { StandbyKeeper } from './standby.ts';
 import { VM_FILES, introduce, startClone, startCold } from './start-machine.ts';
@@ -72,6 +74,7 @@ export function qemuDriver(options: QemuDriverOptions): DriverWithAbilities {
   }
 
   async function create(spec: VmSpec, context: WorkContext): Promise<void> {
+    await requireReserve(paths.vms, 'No environment can be started');
     const runtime = await qemuRuntime(paths, options.isRoot, 'start', context.signal);
     const found = spec.mode === 'cold' ? null : await templates.lookup(runtime.templateKey(spec.tier));
     if (spec.mode === 'clone' && found?.template == null) throw new VesselError('TEMPLATE_MISSING', `no usable template for ${spec.tier}: ${found?.why ?? ''}`);
@@ -169,6 +172,7 @@ export function qemuDriver(options: QemuDriverOptions): DriverWithAbilities {
     abilities: {
       vsock: null,
       memory: memoryMeter(records),
+      pause: pauseAbility(records),
       hibernate: sleepAbility({
         records, recognition, inspect, user: () => requireRunUser(options.isRoot),
         machine: { hibernate: hibernateMachine, resume: resumeMachine, goOn: continueMachine },

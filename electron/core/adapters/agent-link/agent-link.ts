@@ -109,7 +109,17 @@ export class AgentLink {
     this.#reviveMs = Math.min(this.#reviveMs * 2, REVIVE_MAX_MS);
   }
 
+  /** What a listener makes of a message (writing it down on a full disk, say) is no reason to lose the agent, or the process. */
   #receive(message: HostMessage): void {
+    try {
+      this.#handle(message);
+    } catch (error) {
+      const known = VesselError.from(error);
+      this.#options.log(`a message of infra-agent (${message.type}) could not be handled: ${known.code} ${known.message}`);
+    }
+  }
+
+  #handle(message: HostMessage): void {
     // It works: the next death is judged by itself.
     this.#reviveMs = REVIVE_MS;
     switch (message.type) {
@@ -121,8 +131,21 @@ export class AgentLink {
         if (owner?.onMessage !== undefined) return owner.onMessage(message);
         return this.#options.log(`infra-agent: ${message.text}`);
       }
-      case 'vm': for (const listener of this.#listeners) listener(message.vm); return;
+      case 'vm': return this.#tell(message.vm);
     }
+  }
+
+  /** One that fails does not keep the others from hearing it. */
+  #tell(vm: Vm): void {
+    const failures: unknown[] = [];
+    for (const listener of this.#listeners) {
+      try {
+        listener(vm);
+      } catch (error) {
+        failures.push(error);
+      }
+    }
+    if (failures.length > 0) throw failures[0];
   }
 
   #settle(id: number, outcome: Outcome): void {

@@ -53,6 +53,14 @@ export function hostLinkContract(name: string, { make, killAgent }: HostLinkUnde
       await link.request('inspect', { id: 'fine' });
       expect(seen).toEqual(['stage', 'log', 'other stopped']);
     });
+    it('outlives a listener that fails, which keeps no other from hearing', async () => {
+      const link = fresh();
+      const seen: string[] = [];
+      const unsubscribe = [link.onVm(() => { throw new Error('the disk is full'); }), link.onVm((vm) => seen.push(vm.id))];
+      expect((await link.request('inspect', { id: 'fine' })).id).toBe('fine');
+      for (const end of unsubscribe) end();
+      expect(seen).toEqual(['other']);
+    });
     it('answers many requests at once', async () => {
       const link = fresh();
       const vms = await Promise.all(Array.from({ length: 50 }, (_, index) => link.request('inspect', { id: `vm${index}` })));

@@ -3,6 +3,7 @@ import { dirname } from 'node:path';
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
 import { VesselError } from '#shared/errors.ts';
 import { ensurePrivateFile, ensurePrivateFolder } from '../files/private-folder.ts';
+import { DiskReserve } from './disk-reserve.ts';
 import { MIGRATIONS, type Migration } from './migrations.ts';
 
 type Row = Record<string, unknown>;
@@ -11,18 +12,44 @@ type Row = Record<string, unknown>;
 export class Database {
   readonly #raw: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
+  readonly #reserve: DiskReserve;
   #depth = 0;
 
-  constructor(raw: DatabaseSync) { this.#raw = raw; }
+  constructor(raw: DatabaseSync, reserve: DiskReserve) {
+    this.#raw = raw;
+    this.#reserve = reserve;
+  }
 
   all(sql: string, ...values: SQLInputValue[]): readonly Row[] { return this.#prepare(sql).all(...values); }
   get(sql: string, ...values: SQLInputValue[]): Row | undefined { return this.#prepare(sql).get(...values); }
   /** Returns how many rows changed. */
-  run(sql: string, ...values: SQLInputValue[]): number { return Number(this.#prepare(sql).run(...values).changes); }
+  run(sql: string, ...values: SQLInputValue[]): number { return this.#withSpace(() => Number(this.#prepare(sql).run(...values).changes)); }
   script(sql: string): void { this.#raw.exec(sql); }
 
+  /** All of it or nothing. On a full disk the body runs a second time, from the state before the first. */
   transaction<T>(body: () => T): T {
-    if (this.#depth > 0) return body();
+    return this.#depth > 0 ? body() : this.#withSpace(() => this.#once(body));
+  }
+
+  /**
+   * Decisions must be written down on a full disk too, above all that an environment is to be discarded: then the space goes that was kept
+   * for this. Throws DISK_FULL when that is used up.
+   */
+  #withSpace<T>(work: () => T): T {
+    // Within a transaction the whole of it is repeated.
+    if (this.#depth > 0) return work();
+    try {
+      const result = work();
+      this.#reserve.refill();
+      return result;
+    } catch (error) {
+      if (!isFull(error)) throw error;
+      if (!this.#reserve.release()) throw new VesselError('DISK_FULL', 'The database cannot be written to', { cause: error });
+      return this.#withSpace(work);
+    }
+  }
+
+  #once<T>(body: () => T): T {
     this.#raw.exec('BEGIN IMMEDIATE');
     this.#depth += 1;
     try {
@@ -30,7 +57,8 @@ export class Database {
       this.#raw.exec('COMMIT');
       return result;
     } catch (error) {
-      this.#raw.exec('ROLLBACK');
+      // SQLite may have rolled back by itself, as it does when there is no space.
+      if (this.#raw.isTransaction) this.#raw.exec('ROLLBACK');
       throw error;
     } finally {
       this.#depth -= 1;
@@ -68,7 +96,7 @@ export function openDatabase(path: string, migrations: readonly Migration[] = MI
     raw.exec('PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON');
     const check = raw.prepare('PRAGMA quick_check(1)').get() as { quick_check?: unknown } | undefined;
     if (check?.quick_check !== 'ok') throw new VesselError('STORE_CORRUPT', String(check?.quick_check));
-    const database = new Database(raw);
+    const database = new Database(raw, new DiskReserve(`${path}.reserve`));
     migrate(database, migrations);
     return database;
   } catch (error) {
@@ -95,6 +123,12 @@ function migrate(database: Database, migrations: readonly Migration[]): void {
       database.run('INSERT INTO migrations VALUES (?, ?, ?)', migration.version, migration.name, Date.now());
     });
   }
+}
+
+/** SQLITE_FULL, and SQLITE_IOERR where the system says the same of a companion file. */
+function isFull(error: unknown): boolean {
+  const code = (error as { readonly errcode?: unknown }).errcode;
+  return typeof code === 'number' && ((code & 0xff) === 13 || (code & 0xff) === 10);
 }
 
 /** SQLITE_CORRUPT and SQLITE_NOTADB (with their extended codes). */

@@ -1,6 +1,6 @@
 import { VesselError } from '#shared/errors.ts';
 import type { StreamItem } from '#shared/contract.ts';
-import type { Vm } from '#shared/host-protocol.ts';
+import type { DiskSpace, Vm } from '#shared/host-protocol.ts';
 import type { RouteTable } from '../../ports/gateway.ts';
 import type { GuestExecRequest } from '../../ports/guest.ts';
 import type { HostLink } from '../../ports/host-link.ts';
@@ -21,6 +21,7 @@ import { LiveEnvironments } from './live-environments.ts';
 import { openEnvironment } from './open.ts';
 import { orphansOf, reconcileHost } from './reconcile.ts';
 import { rescueOrphan } from './rescue.ts';
+import { noteDisk, noteStandstill } from './standstill.ts';
 import { isAsleep, requireRunning, saveEnvironment } from './save.ts';
 import { watchEnvironments } from './watchman.ts';
 
@@ -35,6 +36,8 @@ export class Environments {
   /** Hosts that are being reconciled at this moment. */
   readonly #asking = new Set<string>();
   readonly #unsubscribe = new Map<string, () => void>();
+  /** What was last said about each host's space. */
+  readonly #disks = new Map<string, DiskSpace['state']>();
   #started = false;
   #timer: ReturnType<typeof setInterval> | null = null;
   #watching: Promise<void> | null = null;
@@ -180,11 +183,16 @@ export class Environments {
 
   /** Notices what the host's events did not tell, for instance while its agent was being restarted. */
   async #compare(link: HostLink): Promise<void> {
-    const { vms } = await link.request('list', {});
+    const { vms, disk } = await link.request('list', {});
+    if (disk !== undefined) {
+      noteDisk(this.context, link.hostId, disk, this.#disks.get(link.hostId) ?? 'ok');
+      this.#disks.set(link.hostId, disk.state);
+    }
     for (const live of this.context.live.all()) {
       if (live.link !== link) continue;
       const vm = vms.find((candidate) => candidate.id === live.projectId);
       if (vm === undefined || vm.state === 'stopped' || vm.state === 'broken' || vm.state === 'hibernated') this.#ended(live.projectId, vm ?? null);
+      else if (vm.state === 'running') noteStandstill(this.context, vm);
     }
     this.context.feed.setOrphans(link.hostId, orphansOf(this.context, link, vms));
   }
@@ -193,6 +201,7 @@ export class Environments {
     const live = this.context.live.find(vm.id);
     if (live === null || live.link !== link) return;
     if (vm.state === 'stopped' || vm.state === 'broken' || vm.state === 'hibernated') this.#ended(vm.id, vm);
+    else if (vm.state === 'running') noteStandstill(this.context, vm);
   }
 
   #ended(projectId: string, vm: Vm | null): void {

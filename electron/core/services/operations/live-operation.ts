@@ -1,5 +1,5 @@
 import { ERROR_LIMITS } from '#shared/bounded-error.ts';
-import type { VesselError } from '#shared/errors.ts';
+import { VesselError } from '#shared/errors.ts';
 import type { LogLine, Operation, OperationEvent, Step, StepState } from '#shared/operation.ts';
 import { overallProgress, pendingStep } from '../../domain/progress.ts';
 import { storedDetails, storedLine, storedText } from '../../domain/stored-text.ts';
@@ -127,7 +127,7 @@ export class LiveOperation {
     const steps = this.#operation.steps.map((step): Step => (step.state === 'running' ? { ...step, state: rest, endedAt: now } : step));
     this.#operation = { ...this.#operation, steps, cancellable: false, endedAt: now, ...change };
     this.#flush();
-    this.#trim();
+    if (this.#unsaved.length === 0) this.#trim();
   }
 
   #changeStep(id: string, change: Partial<Step>): void {
@@ -150,12 +150,19 @@ export class LiveOperation {
     if (this.#leftOut > 0) this.#addLine(null, 'warn', `… ${this.#leftOut} more lines came too fast and were left out`);
     this.#leftOut = 0;
     this.#operation = { ...this.#operation, lastSeq: this.#lastSeq };
-    this.#store.operations.put(this.#operation, this.#request);
-    if (this.#unsaved.length > 0) {
-      this.#store.operations.appendLog(this.id, this.#unsaved);
-      this.#unsaved = [];
-      this.#unsavedChars = 0;
-      if (this.#lastSeq - this.#trimmedAt >= TRIM_EVERY_LINES) this.#trim();
+    try {
+      this.#store.operations.put(this.#operation, this.#request);
+      if (this.#unsaved.length > 0) {
+        this.#store.operations.appendLog(this.id, this.#unsaved);
+        this.#unsaved = [];
+        this.#unsavedChars = 0;
+        if (this.#lastSeq - this.#trimmedAt >= TRIM_EVERY_LINES) this.#trim();
+      }
+    } catch (error) {
+      // How far it is need not be written down for it to go on; whoever watches sees it all the same, and the next change tries again.
+      if (VesselError.from(error).code !== 'DISK_FULL') throw error;
+      this.#runtime.log(`the state of "${this.#operation.title}" is not stored: the disk is full`);
+      this.#unsaved = this.#unsaved.slice(-KEEP_LOG_LINES);
     }
     this.#onEvent({ kind: 'operation', operation: this.#operation });
   }
