@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync } from 'node:fs';
 import { mkdir, rm, symlink } from 'node:fs/promises';
 import { homedir, tmpdir } from 'node:os';
@@ -27,10 +28,11 @@ export const quietContext = (signal: AbortSignal = new AbortController().signal)
 
 /**
  * A host with its own state in a folder that only root may enter: machines must live without any right to paths. Images come from the
- * cache all tests share; with `ownTemplates` everything else of the cache is the test's own.
+ * cache all tests share; with `ownTemplates` everything else of the cache is the test's own. `onDiskOf` gives the state a file system of so many MiB.
  */
-export async function realHost(options: { readonly ownTemplates?: boolean } = {}): Promise<RealHost> {
+export async function realHost(options: { readonly ownTemplates?: boolean; readonly onDiskOf?: number } = {}): Promise<RealHost> {
   const home = mkdtempSync(join(tmpdir(), 'vessel-real-'));
+  if (options.onDiskOf !== undefined) execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${options.onDiskOf}m,mode=700`, 'tmpfs', home]);
   const shared = vesselCache(process.env, homedir(), isRoot());
   let cache = shared;
   if (options.ownTemplates === true) {
@@ -50,6 +52,7 @@ export async function realHost(options: { readonly ownTemplates?: boolean } = {}
     async dispose() {
       await host.close();
       for (const vm of (await host.list({}, quietContext())).vms) await host.stop({ id: vm.id }, quietContext());
+      if (options.onDiskOf !== undefined) execFileSync('umount', [home]);
       await rm(home, { recursive: true, force: true });
     },
   };

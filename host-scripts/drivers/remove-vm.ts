@@ -4,6 +4,7 @@ import { VesselError } from '#shared/errors.ts';
 import type { RecordStore, StoredVm } from '../records/record-store.ts';
 import { endProcess } from '../system/end-process.ts';
 import { breakIfAsked } from '../system/fault.ts';
+import { releaseMachineUser } from '../system/machine-user.ts';
 import { findProcesses, hostBootId } from '../system/process-identity.ts';
 import type { ProcessIdentity, ProcessSight } from '../system/process-identity.ts';
 
@@ -52,6 +53,7 @@ export async function removeVm(store: RecordStore, id: string, recognition: Reco
   // Another infra-agent (of a Vessel that was killed, say) may have finished this removal and even made a new VM of the name.
   if (stored?.record != null && (await store.read(id))?.record?.createdAt !== stored.record.createdAt) return true;
   await rm(recognition.socketDir, { recursive: true, force: true });
+  await releaseMachineUser(recognition.socketDir);
   breakIfAsked('remove.sockets');
   if (stored !== null) await store.remove(id);
   breakIfAsked('remove.done');

@@ -6,6 +6,7 @@ import type { HostPaths } from '../paths.ts';
 import { errnoOf } from '../system/errno.ts';
 import { compareWith, forgetBefore, readBefore } from './baseline.ts';
 import { servingFolder } from '../infra-agent/presence.ts';
+import { sweepMachineUsers } from '../system/machine-user.ts';
 import { unprovision } from './engine.ts';
 import type { Journal } from './journal.ts';
 import type { ProvisionStep } from './step.ts';
@@ -44,6 +45,7 @@ export async function unprovisionHost(options: UnprovisionHostOptions): Promise<
   for (const name of ['image.json', 'driver.json']) await rm(join(paths.state, name), { force: true });
   // This very agent's sign, and those of others that serve: there is nothing left that could sleep.
   await rm(servingFolder(paths.state), { recursive: true, force: true });
+  await sweepMachineUsers(paths.run);
   // No machine has a socket, and the journal that lay in the state folder is gone: what is empty now was Vessel's.
   for (const folder of [paths.run, paths.standby, paths.state, ...ownFolders.toSorted((one, other) => other.length - one.length)]) await removeIfEmpty(folder);
   return result;

@@ -15,6 +15,6 @@ export async function newRecord(given: {
 }): Promise<VmRecord> {
   return {
     v: VM_RECORD_VERSION, ...given, phase: 'starting', stage: 'record', bootId: await hostBootId(), owner: await ownIdentity(), createdAt: Date.now(),
-    startedAt: null, startKind: null, templateKey: null, host: '127.0.0.1', port: null, agentPort: GUEST_AGENT_PORT, token: makeToken(), processes: [], hypervisorId: null, sleep: null,
+    startedAt: null, startKind: null, templateKey: null, host: '127.0.0.1', port: null, agentPort: GUEST_AGENT_PORT, token: makeToken(), processes: [], hypervisorId: null, uid: null, sleep: null,
   };
 }

@@ -46,6 +46,8 @@ export const VmRecordSchema = z.object({
   processes: z.array(IdentitySchema.extend({ role: ProcessRoleSchema })),
   /** What another program that runs it calls it (ignite's id). */
   hypervisorId: z.string().nullable().default(null),
+  /** The user it runs as; null without root, and for machines of before each had its own. */
+  uid: z.number().int().nullable().default(null),
   /** Folder of its sockets. */
   socketDir: z.string().nullable(),
   /** Set while the frozen memory is valid. `accelerator` and `processor` must be the same when it goes on. */

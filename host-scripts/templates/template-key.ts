@@ -6,7 +6,7 @@ import type { Accelerator } from '../drivers/qemu/machine-arguments.ts';
 import type { BootImage } from '../current-image.ts';
 
 /** Raise when a frozen machine of the same command line would no longer be what a clone expects. */
-const TEMPLATE_FORMAT = 4;
+const TEMPLATE_FORMAT = 5;
 const KEY_LENGTH = 24;
 
 export type TemplateInputs = {

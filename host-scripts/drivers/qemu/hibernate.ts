@@ -5,11 +5,13 @@ import { VesselError } from '#shared/errors.ts';
 import { TIERS } from '#shared/project.ts';
 import { changeCounterOf } from '../../guest/change-counter.ts';
 import { endProcess } from '../../system/end-process.ts';
+import { machineUserOf } from '../../system/machine-user.ts';
 import { processorIdentity } from '../../templates/template-key.ts';
 import type { WorkContext } from '../driver.ts';
 import type { SleepGiven } from '../sleep-ability.ts';
 import { connectQmp } from './connect-qmp.ts';
 import { frozenMemory, keepBases, sealMemory } from './frozen-files.ts';
+import { removeSocketDir } from './launch-machine.ts';
 import { quit, sendState } from './migration.ts';
 import type { QmpClient } from './qmp-client.ts';
 import { VM_FILES } from './start-machine.ts';
@@ -57,7 +59,7 @@ export async function hibernateMachine(given: SleepGiven, context: WorkContext):
     await goOn(qmp);
     await qmp.execute('stop');
     context.stage('hibernate.memory');
-    await sendState(qmp, { path: part, socketDir, user: given.user, memory: 'travels', signal: context.signal });
+    await sendState(qmp, { path: part, socketDir, user: given.user === null ? null : machineUserOf(given.user, record.uid), memory: 'travels', signal: context.signal });
     context.stage('hibernate.seal');
     const bytes = await sealMemory(directory, part, join(directory, VM_FILES.disk));
     context.stage('hibernate.commit');
@@ -80,6 +82,6 @@ export async function hibernateMachine(given: SleepGiven, context: WorkContext):
   await quit(qmp);
   qmp.close();
   await Promise.all(record.processes.map((identity) => endProcess(identity)));
-  await rm(socketDir, { recursive: true, force: true });
+  await removeSocketDir(socketDir);
   await save({ processes: [] });
 }

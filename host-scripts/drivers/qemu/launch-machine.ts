@@ -1,10 +1,11 @@
-import { chown, mkdir, readFile } from 'node:fs/promises';
+import { chown, mkdir, readFile, rm } from 'node:fs/promises';
 import type { Socket } from 'node:net';
 import { dirname, join } from 'node:path';
 import { VesselError } from '#shared/errors.ts';
 import { guestAnnouncement, hasDefaultRoute, passtArguments } from '../../network/guest-network.ts';
 import { identifyProcess } from '../../system/process-identity.ts';
 import type { ProcessIdentity } from '../../system/process-identity.ts';
+import { claimMachineUser, releaseMachineUser } from '../../system/machine-user.ts';
 import { ensureRunFolder } from '../../system/run-folder.ts';
 import type { RunUser } from '../../system/run-user.ts';
 import { startDetached } from '../start-process.ts';
@@ -28,11 +29,20 @@ const PRIVATE = 0o700;
 /** Nothing of the agent's environment reaches a hypervisor. */
 const ENVIRONMENT = { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', LANG: 'C.UTF-8' } as const;
 
-/** Makes the folder of a machine's sockets and its forwarder's log. */
-export async function makeSocketDir(socketDir: string, user: RunUser | null): Promise<void> {
+/** Makes the folder of a machine's sockets and its forwarder's log, and resolves to the user that the machine is to run as: one of its own. */
+export async function makeSocketDir(socketDir: string, service: RunUser | null): Promise<RunUser | null> {
   await ensureRunFolder(dirname(socketDir));
   await mkdir(socketDir, { recursive: true, mode: PRIVATE });
-  if (user !== null) await chown(socketDir, user.uid, user.gid);
+  if (service === null) return null;
+  const user = await claimMachineUser(socketDir, service);
+  await chown(socketDir, user.uid, user.gid);
+  return user;
+}
+
+/** Takes the folder away, and gives back the user that went with it. */
+export async function removeSocketDir(socketDir: string): Promise<void> {
+  await rm(socketDir, { recursive: true, force: true });
+  await releaseMachineUser(socketDir);
 }
 
 export type LaunchOptions = {
@@ -77,7 +87,7 @@ export async function launchMachine(options: LaunchOptions): Promise<Machine> {
   const hypervisor = await startDetached({
     argv: [QEMU, ...machineArguments({ ...options.machine, controlSocket: join(socketDir, 'control.sock') })],
     stdio: Array.from({ length: highest + 1 }, (_, index) => descriptors.get(index) ?? 'ignore'),
-    user, env: ENVIRONMENT, cwd: '/',
+    user, cwd: '/', env: options.machine.memory === 'private' ? { ...ENVIRONMENT, LD_PRELOAD: `/proc/self/fd/${DESCRIPTOR.memoryLibrary}` } : ENVIRONMENT,
   }).finally(() => link.destroy());
   options.started('hypervisor', hypervisor.identity);
   return {

@@ -12,7 +12,7 @@ export const QEMU = 'qemu-system-x86_64';
  * The descriptors a hypervisor is started with. It gets every file already open: it needs no right to any path, whatever folder
  * the state and the cache are in.
  */
-export const DESCRIPTOR = { console: 1, log: 2, network: 3, control: 4, memory: 5, state: 6, data: 7, dataBase: 8, root: 9, kernel: 10, initrd: 11, token: 12, templateDisk: 13 } as const;
+export const DESCRIPTOR = { console: 1, log: 2, network: 3, control: 4, memory: 5, state: 6, data: 7, dataBase: 8, root: 9, kernel: 10, initrd: 11, token: 12, templateDisk: 13, memoryLibrary: 14 } as const;
 
 /** The microvm keeps ACPI (Debian's kernel finds its virtio-mmio devices by it) and PIT/PIC (without them it hangs in emulation). */
 export const MACHINE_OPTIONS = 'microvm,acpi=on,memory-backend=mem0';

@@ -5,6 +5,9 @@ import { DESCRIPTOR } from './machine-arguments.ts';
 
 type Role = keyof typeof DESCRIPTOR;
 
+/** QEMU opens these by a path under /proc/self/fd, for which it must have the right. */
+const OPENED_AGAIN: ReadonlySet<Role> = new Set(['memory', 'token']);
+
 /**
  * Files opened for a hypervisor before it starts, each for one descriptor number. Whoever opens them needs the rights; the
  * hypervisor inherits them open. Dispose when the hypervisor runs: it has its own copies then.
@@ -22,11 +25,14 @@ export class MachineFiles {
     this.#handles.set(role, await open(path, 'r'));
   }
 
-  /** Opens a file for reading and writing; `flags` as in open(2), `w+` makes an empty one. Only the run user may then reopen it. */
+  /**
+   * Opens a file for reading and writing; `flags` as in open(2), `w+` makes an empty one. It stays root's: a hypervisor has no other way to
+   * it than the descriptor, but for {@link OPENED_AGAIN}.
+   */
   async write(role: Role, path: string, flags: 'r+' | 'w+' | 'a'): Promise<FileHandle> {
     const handle = await open(path, flags, 0o600);
     this.#handles.set(role, handle);
-    if (this.#user !== null) await handle.chown(this.#user.uid, this.#user.gid);
+    if (this.#user !== null && OPENED_AGAIN.has(role)) await handle.chown(this.#user.uid, this.#user.gid);
     return handle;
   }
 

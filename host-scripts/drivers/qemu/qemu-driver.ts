@@ -95,8 +95,9 @@ export function qemuDriver(options: QemuDriverOptions): DriverWithAbilities {
     // Awaited before a guest runs; until then a failure must not count as unhandled.
     isolated.catch(() => undefined);
     let killed = (): boolean => false;
+    const { socketDir } = await recognition(spec.id);
     const given: StartGiven = {
-      spec, record, directory: stored.directory, socketDir: (await recognition(spec.id)).socketDir, runtime: ready.runtime, token: stored.record.token, isolated, save, startedAt: Date.now(),
+      spec, record, directory: stored.directory, socketDir, runtime: ready.runtime, token: stored.record.token, isolated, save, startedAt: Date.now(),
       launched: (machine) => {
         killed = machine.killed;
         machine.qmp.onEvent(({ event, data }) => {

@@ -19,7 +19,7 @@ export type QemuRuntime = {
   readonly accelerator: Accelerator;
   readonly qemuVersion: string;
   readonly kernelCommandLine: string;
-  /** Null when the agent itself is unprivileged: machines then run as its own user. */
+  /** The service user: each machine gets a uid of its own beside it. Null when the agent itself is unprivileged: machines then run as its user. */
   readonly user: RunUser | null;
   readonly templateKey: (tier: Tier) => string;
 };
@@ -42,7 +42,8 @@ export async function requireRunUser(isRoot: boolean): Promise<RunUser | null> {
   if (!isRoot) return null;
   const user = await serviceUser();
   if (user === null) throw new VesselError('HOST_NOT_READY', 'the unprivileged user that runs microVMs does not exist yet');
-  return { ...user, gid: await kvmGroup() ?? user.gid };
+  const group = await kvmGroup();
+  return group === null ? user : { ...user, gid: group, sharesGroup: true };
 }
 
 /**

@@ -58,20 +58,20 @@ export async function continueMachine(given: ResumeGiven, context: WorkContext):
  * machine changes: a failure leaves it asleep. The caller has ended what an earlier attempt left.
  */
 export async function resumeMachine(given: ResumeGiven, context: WorkContext): Promise<void> {
-  const { record, directory, socketDir, user, save } = given;
+  const { record, directory, socketDir, user: service, save } = given;
   const { sleep } = record;
   if (sleep === null) throw new VesselError('RESUME_FAILED', 'the record says nothing of a frozen memory');
   await requireSameProcessor(record);
   context.stage('resume.launch');
   await save({ phase: 'resuming', stage: 'resume.launch', owner: await ownIdentity(), bootId: await hostBootId() });
-  const isolated = user === null ? Promise.resolve(false) : ensureIsolation(user);
+  const isolated = service === null ? Promise.resolve(false) : ensureIsolation(service);
   // Awaited before the guest runs; until then a failure must not count as unhandled.
   isolated.catch(() => undefined);
   const at = (name: string): string => join(directory, name);
   const hasTemplate = await exists(frozenBase(directory, 'templateDisk'));
+  const user = await makeSocketDir(socketDir, service);
   await using files = new MachineFiles(user);
   await Promise.all([
-    makeSocketDir(socketDir, user),
     files.write('data', at(VM_FILES.disk), 'r+'), files.write('console', at(VM_FILES.console), 'a'), files.write('log', at(VM_FILES.hypervisor), 'a'),
     files.read('root', frozenBase(directory, 'root')), files.read('dataBase', frozenBase(directory, 'dataBase')), files.read('state', frozenMemory(directory)),
     ...(hasTemplate ? [files.read('templateDisk', frozenBase(directory, 'templateDisk'))] : []),
@@ -85,7 +85,7 @@ export async function resumeMachine(given: ResumeGiven, context: WorkContext): P
     },
     files, port, agentPort: record.agentPort, socketDir, user, started: (role, identity) => { processes.push({ ...identity, role }); },
   });
-  await save({ processes, port });
+  await save({ processes, port, uid: user?.uid ?? null });
   context.stage('resume.restore');
   await restore(machine.qmp, DESCRIPTOR.state, 'travels', context.signal);
   await isolated;

@@ -107,8 +107,8 @@ export class StandbyKeeper {
     const from = this.#options.records.directory(standby.id);
     for (const name of [VM_FILES.disk, VM_FILES.console, VM_FILES.hypervisor]) await rename(join(from, name), join(directory, name));
     breakIfAsked('adopted');
-    const { processes, port, socketDir } = standby.record;
-    await save({ processes, port, socketDir, stage: 'hypervisor' });
+    const { processes, port, socketDir, uid } = standby.record;
+    await save({ processes, port, socketDir, uid, stage: 'hypervisor' });
     await this.#options.records.remove(standby.id);
     await standby.machine.qmp.execute('cont');
   }

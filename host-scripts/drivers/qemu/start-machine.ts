@@ -5,6 +5,7 @@ import { GUEST_AGENT_PORT } from '#shared/guest-protocol.ts';
 import { GUEST_NETWORK } from '../../../images/recipe/guest-layout.ts';
 import { introduceGuest, makeToken } from '../../guest/introduce.ts';
 import type { VmRecord } from '../../records/vm-record.ts';
+import type { RunUser } from '../../system/run-user.ts';
 import { freePort } from '../../system/free-port.ts';
 import type { Template } from '../../templates/template-store.ts';
 import { TEMPLATE_FILES } from '../../templates/template-store.ts';
@@ -16,6 +17,7 @@ import { DESCRIPTOR } from './machine-arguments.ts';
 import { MachineFiles } from './machine-files.ts';
 import { restore } from './migration.ts';
 import { makeOverlay } from './overlay-disk.ts';
+import { MEMORY_LIBRARY } from './read-only-memory.ts';
 import type { QemuRuntime } from './qemu-runtime.ts';
 
 export const VM_FILES = { disk: 'data.qcow2', console: 'console.log', hypervisor: 'hypervisor.log', token: 'bootstrap-token' } as const;
@@ -43,17 +45,17 @@ async function openCommonFiles(files: MachineFiles, given: StartGiven): Promise<
   ]);
 }
 
-async function launch(given: StartGiven, context: WorkContext, files: MachineFiles, port: number, machine: Parameters<typeof launchMachine>[0]['machine']): Promise<Machine> {
+async function launch(given: StartGiven, user: RunUser | null, context: WorkContext, files: MachineFiles, port: number, machine: Parameters<typeof launchMachine>[0]['machine']): Promise<Machine> {
   const processes: VmRecord['processes'] = [];
   const started = await launchMachine({
-    machine, files, port, agentPort: GUEST_AGENT_PORT, socketDir: given.socketDir, user: given.runtime.user,
+    machine, files, port, agentPort: GUEST_AGENT_PORT, socketDir: given.socketDir, user,
     started: (role, identity) => {
       processes.push({ ...identity, role });
       if (role === 'network') context.stage('hypervisor');
     },
   });
   given.launched(started);
-  await given.save({ processes, port, stage: 'hypervisor' });
+  await given.save({ processes, port, uid: user?.uid ?? null, stage: 'hypervisor' });
   return started;
 }
 
@@ -70,18 +72,19 @@ export async function startClone(given: StartGiven, template: Template, context:
 export async function restoreClone(given: StartGiven, template: Template, context: WorkContext): Promise<Machine> {
   const from = (name: string): string => join(template.directory, name);
   context.stage('disk');
-  await using files = new MachineFiles(given.runtime.user);
+  const user = await makeSocketDir(given.socketDir, given.runtime.user);
+  await using files = new MachineFiles(user);
   const [port] = await Promise.all([
     freePort(),
-    makeSocketDir(given.socketDir, given.runtime.user),
     // A fixed small file: the empty layer was made with the template.
     copyFile(from(TEMPLATE_FILES.overlay), join(given.directory, VM_FILES.disk), constants.COPYFILE_FICLONE).then(() => openCommonFiles(files, given)),
-    files.write('memory', from(TEMPLATE_FILES.memory), 'r+'),
+    files.read('memory', from(TEMPLATE_FILES.memory)),
+    files.read('memoryLibrary', from(MEMORY_LIBRARY)),
     files.read('state', from(TEMPLATE_FILES.state)),
     files.read('templateDisk', from(TEMPLATE_FILES.disk)),
   ]);
   context.stage('network');
-  const machine = await launch(given, context, files, port, {
+  const machine = await launch(given, user, context, files, port, {
     tier: given.spec.tier, accelerator: given.runtime.accelerator, name: given.spec.id, memory: 'private', kernelCommandLine: null,
     dataLayers: [{ role: 'data', format: 'qcow2' }, { role: 'templateDisk', format: 'qcow2' }, { role: 'dataBase', format: 'raw' }],
   });
@@ -100,14 +103,15 @@ export async function startCold(given: StartGiven, context: WorkContext): Promis
   const tokenPath = join(given.directory, VM_FILES.token);
   context.stage('disk');
   await given.isolated;
-  await using files = new MachineFiles(given.runtime.user);
+  const user = await makeSocketDir(given.socketDir, given.runtime.user);
+  await using files = new MachineFiles(user);
   const [port] = await Promise.all([
-    freePort(), makeSocketDir(given.socketDir, given.runtime.user), writeFile(tokenPath, bootstrapToken, { mode: 0o600 }),
+    freePort(), writeFile(tokenPath, bootstrapToken, { mode: 0o600 }),
     makeOverlay(join(given.directory, VM_FILES.disk), { path: dataDisk.path, format: 'raw' }),
   ]);
   await Promise.all([openCommonFiles(files, given), files.read('kernel', image.kernel), files.read('initrd', image.initrd), files.write('token', tokenPath, 'r+')]);
   context.stage('network');
-  const machine = await launchUntilItBoots(() => launch(given, context, files, port, {
+  const machine = await launchUntilItBoots(() => launch(given, user, context, files, port, {
     tier: given.spec.tier, accelerator: given.runtime.accelerator, name: given.spec.id, memory: 'plain', kernelCommandLine: given.runtime.kernelCommandLine,
     dataLayers: [{ role: 'data', format: 'qcow2' }, { role: 'dataBase', format: 'raw' }],
   }), join(given.directory, VM_FILES.console), context, given.startedAt + given.spec.deadlineMs);
