@@ -31,7 +31,7 @@ function stageOfStep(step: ProvisionStep, signal: AbortSignal): DoctorStage {
       if (left === true) return skipped(evidence);
       if (present) return fine(evidence);
       // Without a template or a probe environments still start, only slower or later.
-      const optional = step.id.startsWith('template-') || step.id === 'accelerator';
+      const optional = step.id.startsWith('template-') || ['accelerator', 'kvm-access'].includes(step.id);
       const fix = step.id === 'platform' ? 'Use Debian 12+ or Ubuntu 22.04+ on x86_64.' : 'Provision this host: vessel host provision local';
       return optional ? worry(evidence, fix) : broken(evidence, fix);
     },

@@ -1,12 +1,11 @@
-import { stat } from 'node:fs/promises';
 import { VesselError } from '#shared/errors.ts';
 import type { Tier } from '#shared/project.ts';
 import { kernelCommandLine } from '../../../images/recipe/index.ts';
 import { decideAccelerator, rememberedVerdict } from '../../accelerator/accelerator.ts';
+import { kvmGroup } from '../../accelerator/kvm-access.ts';
 import { bootImage } from '../../current-image.ts';
 import type { BootImage } from '../../current-image.ts';
 import type { HostPaths } from '../../paths.ts';
-import { errnoOf } from '../../system/errno.ts';
 import { serviceUser } from '../../system/run-user.ts';
 import type { RunUser } from '../../system/run-user.ts';
 import { processorIdentity, templateKey } from '../../templates/template-key.ts';
@@ -23,19 +22,6 @@ export type QemuRuntime = {
   readonly user: RunUser | null;
   readonly templateKey: (tier: Tier) => string;
 };
-
-const GROUP_MAY_USE = 0o060;
-
-/** The group that owns `/dev/kvm`, when it may use it and is not root's: machines run with it as their only group. */
-async function kvmGroup(): Promise<number | null> {
-  try {
-    const { gid, mode } = await stat('/dev/kvm');
-    return gid !== 0 && (mode & GROUP_MAY_USE) === GROUP_MAY_USE ? gid : null;
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return null;
-    throw error;
-  }
-}
 
 /** The user that machines run as. Throws HOST_NOT_READY when the agent is root and the account is not made yet. */
 export async function requireRunUser(isRoot: boolean): Promise<RunUser | null> {

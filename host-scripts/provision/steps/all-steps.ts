@@ -20,6 +20,7 @@ import { acceleratorStep } from './accelerator.ts';
 import { directoriesStep } from './directories.ts';
 import { goldenImageStep } from './golden-image.ts';
 import { isolationStep } from './isolation.ts';
+import { kvmAccessStep } from './kvm-access.ts';
 import { HOST_PACKAGES, UNPRIVILEGED_PACKAGES, packagesStep } from './packages.ts';
 import { platformStep } from './platform.ts';
 import { serviceUserStep } from './service-user.ts';
@@ -58,6 +59,7 @@ export function allSteps(options: AllStepsOptions): readonly ProvisionStep[] {
     ...(server ? [resourcesStep(paths, async () => await pointedImage(paths) !== null), portsStep()] : []),
     packagesStep(packages, isRoot), serviceUserStep(isRoot),
     ...(server ? [kernelModulesStep()] : []),
+    kvmAccessStep({ isRoot, journal }),
     directoriesStep(paths), isolationStep(isRoot),
     goldenImageStep(paths, options.image), acceleratorStep(paths), ...options.tiers.map((tier) => templateStep(tier, options.templates, options.store)),
     ...releases.map((release) => driverStep({ release, journal, delivered: options.driverFiles ?? [], accelerator: async () => rememberedVerdict(paths.cache, isRoot ? await serviceUser() : null) })),

@@ -1,0 +1,42 @@
+import { stat } from 'node:fs/promises';
+import { errnoOf } from '../system/errno.ts';
+import { runCommand } from '../system/run-command.ts';
+import type { RunUser } from '../system/run-user.ts';
+
+export const KVM_DEVICE = '/dev/kvm';
+const DEADLINE_MS = 5_000;
+
+/** The device as it is now: whoever changes its owner, rights or access list changes this. Null when there is none. */
+export async function kvmFingerprint(device = KVM_DEVICE): Promise<string | null> {
+  try {
+    const { uid, gid, mode, ctimeMs } = await stat(device);
+    return `${uid}:${gid}:${(mode & 0o7777).toString(8)}:${ctimeMs}`;
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return null;
+    throw error;
+  }
+}
+
+/**
+ * Why `user` may not open the device, in words, or null when it may. Tried as that user, because an access list counts too; null for the
+ * user means this process.
+ */
+export async function kvmRefusal(user: RunUser | null, device = KVM_DEVICE): Promise<string | null> {
+  const tried = await runCommand(['test', '-r', device, '-a', '-w', device], { deadlineMs: DEADLINE_MS, ...(user === null ? {} : { uid: user.uid, gid: user.gid }) });
+  if (tried.code === 0) return null;
+  const { uid, gid, mode } = await stat(device);
+  return `${device} exists, but ${user === null ? 'your user' : `the user ${user.name}`} may not open it (owner ${uid}, group ${gid}, mode ${(mode & 0o777).toString(8).padStart(4, '0')})`;
+}
+
+const GROUP_MAY_USE = 0o060;
+
+/** The group that owns the device, when it may use it and is not root's: machines run with it as their only group. */
+export async function kvmGroup(device = KVM_DEVICE): Promise<number | null> {
+  try {
+    const { gid, mode } = await stat(device);
+    return gid !== 0 && (mode & GROUP_MAY_USE) === GROUP_MAY_USE ? gid : null;
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return null;
+    throw error;
+  }
+}

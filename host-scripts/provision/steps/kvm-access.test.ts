@@ -1,0 +1,71 @@
+import { execFileSync } from 'node:child_process';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { kvmFingerprint, kvmRefusal } from '../../accelerator/kvm-access.ts';
+import { probeUser } from '../../system/machine-user.ts';
+import { serviceUser } from '../../system/run-user.ts';
+import { Journal } from '../journal.ts';
+import type { ProvisionStep } from '../step.ts';
+import { kvmAccessStep } from './kvm-access.ts';
+
+const service = process.getuid?.() === 0 ? await serviceUser() : null;
+let folder: string;
+let device: string;
+let journal: Journal;
+let step: ProvisionStep;
+const context = { signal: new AbortController().signal, log: () => undefined, progress: () => undefined };
+const rights = (): string => { const { uid, gid, mode } = statSync(device); return `${uid}:${gid} ${(mode & 0o777).toString(8)}`; };
+
+// A device of its own (that of /dev/null): the real one is everybody's.
+describe.runIf(service !== null)('the right to open /dev/kvm', () => {
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'vessel-kvm-'));
+    chmodSync(folder, 0o755);
+    device = join(folder, 'kvm');
+    execFileSync('mknod', ['-m', '600', device, 'c', '1', '3']);
+    mkdirSync(join(folder, 'rules.d'));
+    journal = new Journal(join(folder, 'journal.jsonl'));
+    step = kvmAccessStep({ isRoot: true, journal, device, rulesFolder: join(folder, 'rules.d') });
+  });
+  afterEach(() => { rmSync(folder, { recursive: true, force: true }); });
+
+  it.each(['600', '660'])('is named as missing, given and taken back, from root:root 0%s on', async (mode) => {
+    chmodSync(device, Number.parseInt(mode, 8));
+    const before = rights();
+    const missing = await step.check(context.signal);
+    expect(missing).toMatchObject({ present: false, evidence: expect.stringContaining(`may not open it (owner 0, group 0, mode 0${mode})`) as string });
+    expect(missing.plan.join()).toContain('rules');
+    expect(rights()).toBe(before);
+    await step.run({ ...context, journal });
+    expect(await step.check(context.signal)).toMatchObject({ present: true });
+    expect(readFileSync(join(folder, 'rules.d/99-vessel-kvm.rules'), 'utf8')).toMatch(/KERNEL=="kvm", GROUP="\w+", MODE="0660"/);
+    await step.run({ ...context, journal });
+    for (const entry of (await journal.standing()).toReversed()) expect(await step.undo(entry, context.signal)).toBeNull();
+    expect(rights()).toBe(before);
+    expect(existsSync(join(folder, 'rules.d/99-vessel-kvm.rules'))).toBe(false);
+  });
+
+  it('is left alone where it is given already, and when another changed it since', async () => {
+    chmodSync(device, 0o666);
+    expect(await step.check(context.signal)).toMatchObject({ present: true });
+    chmodSync(device, 0o600);
+    await step.run({ ...context, journal });
+    chmodSync(device, 0o666);
+    const [entry] = await journal.standing();
+    expect(entry === undefined ? '' : await step.undo(entry, context.signal)).toContain('changed since');
+    expect(rights()).toMatch(/666$/);
+  });
+
+  it('makes a verdict of before worthless when it changes', async () => {
+    const before = await kvmFingerprint(device);
+    expect(await kvmRefusal(await probeUser(service ?? { name: '', uid: 0, gid: 0 }), device)).toContain('may not open it');
+    chmodSync(device, 0o666);
+    expect(await kvmFingerprint(device)).not.toBe(before);
+    expect(await kvmRefusal(await probeUser(service ?? { name: '', uid: 0, gid: 0 }), device)).toBeNull();
+    rmSync(device);
+    expect(await kvmFingerprint(device)).toBeNull();
+    expect(await step.check(context.signal)).toMatchObject({ skipped: true });
+  });
+});
