@@ -74,6 +74,8 @@ export const HostStepSchema = z.object({
   progress: z.number().min(0).max(1).optional(),
 });
 export type HostStep = z.infer<typeof HostStepSchema>;
+/** Whether a planned step misses what it cannot bring itself (disk space, another system): provisioning would stop at it with the evidence. */
+export const blocksProvisioning = ({ state, plan }: Pick<HostStep, 'state' | 'plan'>): boolean => state === 'missing' && plan.length === 0;
 export const ProvisionResultSchema = z.object({ status: z.enum(['success', 'planned']), steps: z.array(HostStepSchema), changed: z.number().int() });
 export type ProvisionResult = z.infer<typeof ProvisionResultSchema>;
 export const UnprovisionResultSchema = z.object({

@@ -1,6 +1,6 @@
 import { Option, type Command } from 'commander';
 import { VesselError } from '#shared/errors.ts';
-import { HostFactsSchema, ProvisionResultSchema, RequestedDriverSchema, UnprovisionResultSchema, type HostFacts, type ProvisionResult, type RequestedDriver, type UnprovisionResult } from '#shared/host-protocol.ts';
+import { HostFactsSchema, ProvisionResultSchema, RequestedDriverSchema, UnprovisionResultSchema, blocksProvisioning, type HostFacts, type HostStep, type ProvisionResult, type RequestedDriver, type UnprovisionResult } from '#shared/host-protocol.ts';
 import { withPrompts } from '../answer-prompts.ts';
 import { DETACH } from '../arguments.ts';
 import type { Use } from '../command-kit.ts';
@@ -101,12 +101,15 @@ function proofText(proof: NonNullable<UnprovisionResult['proof']>): readonly str
 /** What provisioning would do, as a person reads it. */
 export function planText(context: { readonly output: Pick<Context['output'], 'style'> }, plan: ProvisionResult): string {
   const { style } = context.output;
+  const word = (step: HostStep): string => blocksProvisioning(step) ? style('red', 'blocked') : step.state === 'skipped' ? style('dim', 'skipped') : style('green', 'present');
   const lines = plan.steps.flatMap((step) => step.plan.length === 0
-    ? [`${step.state === 'skipped' ? style('dim', 'skipped') : style('green', 'present')}  ${step.title}${step.evidence === '' ? '' : style('dim', `  ${step.evidence}`)}`]
+    ? [`${word(step)}  ${step.title}${step.evidence === '' ? '' : `  ${blocksProvisioning(step) ? step.evidence : style('dim', step.evidence)}`}`]
     : [`${style('yellow', 'missing')}  ${step.title}`, ...step.plan.map((change) => `           ${change}`)]);
   // Nothing was done yet: `changed` counts what was.
   const wanted = plan.steps.filter((step) => step.plan.length > 0).length;
-  return [...lines, wanted === 0 ? 'Nothing would change.' : `${count(wanted, 'step')} would change this host.`].join('\n');
+  const blocked = plan.steps.filter(blocksProvisioning).map(({ title }) => title);
+  const end = wanted === 0 ? 'Nothing would change.' : `${count(wanted, 'step')} would change this host.`;
+  return [...lines, blocked.length === 0 ? end : `Provisioning would stop: ${blocked.join(', ')}.`].join('\n');
 }
 
 function factsText(context: Context, facts: HostFacts): string {

@@ -1,7 +1,8 @@
-import { CheckCircle2, Circle, Hammer, ListChecks } from 'lucide-react';
+import { CheckCircle2, Circle, CircleAlert, Hammer, ListChecks } from 'lucide-react';
 import { type ReactNode, useState } from 'react';
 import type { Host } from '#shared/contract.ts';
 import type { ErrorShape } from '#shared/errors.ts';
+import { blocksProvisioning } from '#shared/host-protocol.ts';
 import type { ProvisionResult } from '#shared/host-protocol.ts';
 import { Button } from '../../design/button.tsx';
 import { ErrorPanel } from '../../design/error-panel.tsx';
@@ -32,6 +33,7 @@ export function PlanCard({ host }: { readonly host: Host }): ReactNode {
     setBusy(false);
   };
   const away = isAway(host);
+  const blocked = plan?.steps.filter(blocksProvisioning) ?? [];
   const missing = plan?.steps.filter((step) => !THERE.includes(step.state)).length ?? 0;
   return (
     <Card>
@@ -45,16 +47,17 @@ export function PlanCard({ host }: { readonly host: Host }): ReactNode {
       {error !== null && <div className="p-5"><ErrorPanel error={error} onRetry={() => void ask()} /></div>}
       {plan !== null && (
         <div className="px-5 py-4" data-testid="plan-result">
-          <p role="status" className="mb-3 font-medium">{missing === 0 ? 'Nothing is missing: provisioning would change nothing.' : `${formatCount(missing, 'step')} of ${plan.steps.length} would run:`}</p>
+          <p role="status" className="mb-3 font-medium">{blocked.length > 0 ? `Provisioning would stop: ${blocked.map(({ title }) => title).join(', ')}.` : missing === 0 ? 'Nothing is missing: provisioning would change nothing.' : `${formatCount(missing, 'step')} of ${plan.steps.length} would run:`}</p>
           <ol className="flex flex-col gap-2.5">
             {plan.steps.map((step) => {
               const there = THERE.includes(step.state);
+              const blocks = blocksProvisioning(step);
               return (
                 <li key={step.id} className="flex items-start gap-3">
-                  {there ? <CheckCircle2 aria-hidden="true" size={17} className="mt-0.5 shrink-0 text-ok" /> : <Circle aria-hidden="true" size={17} className="mt-0.5 shrink-0 text-ink-faint" />}
+                  {blocks ? <CircleAlert aria-hidden="true" size={17} className="mt-0.5 shrink-0 text-bad" /> : there ? <CheckCircle2 aria-hidden="true" size={17} className="mt-0.5 shrink-0 text-ok" /> : <Circle aria-hidden="true" size={17} className="mt-0.5 shrink-0 text-ink-faint" />}
                   <div className="min-w-0">
-                    <p className={there ? 'text-ink-soft' : 'font-medium'}>{step.title}<span className="sr-only">{there ? ': present' : ': missing'}</span></p>
-                    {there ? step.evidence !== '' && <p className="text-sm break-words text-ink-faint">{step.evidence}</p>
+                    <p className={there ? 'text-ink-soft' : 'font-medium'}>{step.title}<span className="sr-only">{blocks ? ': in the way' : there ? ': present' : ': missing'}</span></p>
+                    {there || blocks ? step.evidence !== '' && <p className={`text-sm break-words ${blocks ? 'text-ink-soft' : 'text-ink-faint'}`}>{step.evidence}</p>
                       : <ul className="list-inside list-disc text-sm text-ink-soft">{step.plan.map((line) => <li key={line} className="break-words">{line}</li>)}</ul>}
                   </div>
                 </li>
