@@ -7,8 +7,7 @@ import type { Accelerator } from '../drivers/qemu/machine-arguments.ts';
 import { readFileOrNull, writeFileAtomic } from '../system/atomic-file.ts';
 import { hostBootId } from '../system/process-identity.ts';
 import type { RunUser } from '../system/run-user.ts';
-import { probeUser } from '../system/machine-user.ts';
-import { kvmFingerprint, kvmRefusal } from './kvm-access.ts';
+import { KVM_DEVICE, kvmFingerprint, kvmRefusal, kvmUser } from './kvm-access.ts';
 import { probeKvm } from './probe-kvm.ts';
 
 const VerdictSchema = z.object({
@@ -23,13 +22,13 @@ export type AcceleratorVerdict = { readonly kind: Accelerator; readonly why: str
 const verdictPath = (cache: string): string => join(cache, 'accelerator.json');
 const nameOf = (user: RunUser | null): string => user?.name ?? `uid ${process.getuid?.() ?? 0}`;
 
-/** What the probe found since the host booted, for this user and this state of `/dev/kvm`; null when it has not been asked. */
-export async function rememberedVerdict(cache: string, user: RunUser | null): Promise<AcceleratorVerdict | null> {
+/** What the probe found since the host booted, for this user and these rights to the device; null when it has not been asked. */
+export async function rememberedVerdict(cache: string, user: RunUser | null, device = KVM_DEVICE): Promise<AcceleratorVerdict | null> {
   const text = await readFileOrNull(verdictPath(cache));
   if (text === null) return null;
   try {
     const verdict = VerdictSchema.parse(JSON.parse(text));
-    return verdict.bootId === await hostBootId() && verdict.user === nameOf(user) && verdict.device === await kvmFingerprint() ? verdict : null;
+    return verdict.bootId === await hostBootId() && verdict.user === nameOf(user) && verdict.device === await kvmFingerprint(user, device) ? verdict : null;
   } catch (error) {
     // A damaged note is as good as none: the probe is simply repeated.
     if (error instanceof SyntaxError || error instanceof z.ZodError) return null;
@@ -40,7 +39,7 @@ export async function rememberedVerdict(cache: string, user: RunUser | null): Pr
 /** What KVM does for machines, tried as a machine's user. A device that may not be opened is told from one that runs nothing. */
 async function askKvm(device: string | null, image: Pick<GoldenImage, 'kernel' | 'initrd'>, user: RunUser | null, signal: AbortSignal): Promise<{ readonly works: boolean; readonly why: string }> {
   if (device === null) return { works: false, why: 'this host has no /dev/kvm' };
-  const machine = user === null ? null : await probeUser(user);
+  const machine = await kvmUser(user);
   const refusal = await kvmRefusal(machine);
   return refusal === null ? probeKvm(image, machine, signal) : { works: false, why: refusal };
 }
@@ -49,7 +48,7 @@ async function askKvm(device: string | null, image: Pick<GoldenImage, 'kernel' |
 export async function decideAccelerator(cache: string, image: Pick<GoldenImage, 'kernel' | 'initrd'>, user: RunUser | null, signal: AbortSignal): Promise<AcceleratorVerdict> {
   const remembered = await rememberedVerdict(cache, user);
   if (remembered !== null) return remembered;
-  const device = await kvmFingerprint();
+  const device = await kvmFingerprint(user);
   const probe = await askKvm(device, image, user, signal);
   await mkdir(cache, { recursive: true, mode: 0o711 });
   const tscKhz = probe.works ? null : await measureTscKhz(cache);

@@ -1,20 +1,38 @@
 import { stat } from 'node:fs/promises';
 import { errnoOf } from '../system/errno.ts';
+import { probeUser } from '../system/machine-user.ts';
 import { runCommand } from '../system/run-command.ts';
 import type { RunUser } from '../system/run-user.ts';
 
 export const KVM_DEVICE = '/dev/kvm';
 const DEADLINE_MS = 5_000;
 
-/** The device as it is now: whoever changes its owner, rights or access list changes this. Null when there is none. */
-export async function kvmFingerprint(device = KVM_DEVICE): Promise<string | null> {
+/** The rights of the device as they are now: owner, group and mode. Null when there is none. */
+export async function kvmRights(device = KVM_DEVICE): Promise<string | null> {
   try {
-    const { uid, gid, mode, ctimeMs } = await stat(device);
-    return `${uid}:${gid}:${(mode & 0o7777).toString(8)}:${ctimeMs}`;
+    const { uid, gid, mode } = await stat(device);
+    return `${uid}:${gid}:${(mode & 0o7777).toString(8)}`;
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return null;
     throw error;
   }
+}
+
+/** The user that stands for any machine when the device is tried: without root (null) this process itself. */
+export async function kvmUser(service: RunUser | null, device = KVM_DEVICE): Promise<RunUser | null> {
+  if (service === null) return null;
+  const group = await kvmGroup(device);
+  return probeUser(group === null ? service : { ...service, gid: group, sharesGroup: true });
+}
+
+/**
+ * What a verdict about the device holds for: its rights, and whether it opens. The rights alone do not tell: an access list counts too, and so
+ * does a group that a person was put into. Null when there is none.
+ */
+export async function kvmFingerprint(service: RunUser | null, device = KVM_DEVICE): Promise<string | null> {
+  const rights = await kvmRights(device);
+  if (rights === null) return null;
+  return `${rights}:${await kvmRefusal(await kvmUser(service, device), device) === null ? 'opens' : 'refused'}`;
 }
 
 /**

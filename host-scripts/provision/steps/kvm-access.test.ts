@@ -1,10 +1,11 @@
 import { execFileSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { kvmFingerprint, kvmRefusal } from '../../accelerator/kvm-access.ts';
-import { probeUser } from '../../system/machine-user.ts';
+import { rememberedVerdict } from '../../accelerator/accelerator.ts';
+import { kvmFingerprint } from '../../accelerator/kvm-access.ts';
+import { hostBootId } from '../../system/process-identity.ts';
 import { serviceUser } from '../../system/run-user.ts';
 import { Journal } from '../journal.ts';
 import type { ProvisionStep } from '../step.ts';
@@ -58,14 +59,22 @@ describe.runIf(service !== null)('the right to open /dev/kvm', () => {
     expect(rights()).toMatch(/666$/);
   });
 
-  it('makes a verdict of before worthless when it changes', async () => {
-    const before = await kvmFingerprint(device);
-    expect(await kvmRefusal(await probeUser(service ?? { name: '', uid: 0, gid: 0 }), device)).toContain('may not open it');
+  it('makes a verdict of before worthless when the permission is mended, by its rights or by an access list', async () => {
+    const refused = await kvmFingerprint(service, device);
+    expect(refused).toContain('refused');
+    const verdict = { bootId: await hostBootId(), user: service?.name, kind: 'tcg', why: 'may not open it', probedAt: 1, tscKhz: 2_000_000, device: refused };
+    writeFileSync(join(folder, 'accelerator.json'), JSON.stringify(verdict));
+    expect(await rememberedVerdict(folder, service, device)).toMatchObject({ kind: 'tcg' });
+    // What changes no right keeps it: no guest is booted again for that.
+    utimesSync(device, 1, 1);
+    expect(await rememberedVerdict(folder, service, device)).toMatchObject({ kind: 'tcg' });
     chmodSync(device, 0o666);
-    expect(await kvmFingerprint(device)).not.toBe(before);
-    expect(await kvmRefusal(await probeUser(service ?? { name: '', uid: 0, gid: 0 }), device)).toBeNull();
+    expect(await rememberedVerdict(folder, service, device)).toBeNull();
+    // The same rights, but it opens now, as with an access list.
+    writeFileSync(join(folder, 'accelerator.json'), JSON.stringify({ ...verdict, device: (await kvmFingerprint(service, device))?.replace('opens', 'refused') }));
+    expect(await rememberedVerdict(folder, service, device)).toBeNull();
     rmSync(device);
-    expect(await kvmFingerprint(device)).toBeNull();
+    expect(await kvmFingerprint(service, device)).toBeNull();
     expect(await step.check(context.signal)).toMatchObject({ skipped: true });
   });
 });

@@ -1,8 +1,7 @@
 import { chmod, chown, readFile, stat } from 'node:fs/promises';
-import { KVM_DEVICE, kvmFingerprint, kvmGroup, kvmRefusal } from '../../accelerator/kvm-access.ts';
+import { KVM_DEVICE, kvmRefusal, kvmRights, kvmUser } from '../../accelerator/kvm-access.ts';
 import { VesselError } from '#shared/errors.ts';
 import { exists } from '../../system/exists.ts';
-import { probeUser } from '../../system/machine-user.ts';
 import { runCommand } from '../../system/run-command.ts';
 import { serviceUser } from '../../system/run-user.ts';
 import type { RunUser } from '../../system/run-user.ts';
@@ -27,13 +26,10 @@ export function kvmAccessStep(options: { readonly isRoot: boolean; readonly jour
   const { isRoot, journal, device = KVM_DEVICE, rulesFolder = RULES_FOLDER } = options;
   const rule = `${rulesFolder}/99-vessel-kvm.rules`;
   async function machineUser(): Promise<RunUser | null> {
-    const service = await serviceUser();
-    if (service === null) return null;
-    const group = await kvmGroup(device);
-    return probeUser(group === null ? service : { ...service, gid: group, sharesGroup: true });
+    return kvmUser(await serviceUser(), device);
   }
   async function check(): Promise<Check> {
-    if (await kvmFingerprint(device) === null) return { present: true, skipped: true, evidence: `this host has no ${device}: guests run in emulation`, plan: [] };
+    if (await kvmRights(device) === null) return { present: true, skipped: true, evidence: `this host has no ${device}: guests run in emulation`, plan: [] };
     const user = isRoot ? await machineUser() : null;
     if (isRoot && user === null) return { present: false, evidence: 'the unprivileged user that machines run as is not made yet', plan: [`let machines open ${device} if they may not`] };
     const refusal = await kvmRefusal(user, device);
@@ -45,7 +41,7 @@ export function kvmAccessStep(options: { readonly isRoot: boolean; readonly jour
   return {
     id: 'kvm-access', title: 'Right to use hardware virtualisation', weight: 1, check,
     async run() {
-      if (await kvmFingerprint(device) === null || (await machineUser().then(async (user) => user === null ? 'none' : kvmRefusal(user, device))) === null) return;
+      if (await kvmRights(device) === null || (await machineUser().then(async (user) => user === null ? 'none' : kvmRefusal(user, device))) === null) return;
       const service = await serviceUser();
       if (service === null) throw new VesselError('HOST_NOT_READY', 'the unprivileged user that runs microVMs does not exist yet');
       const { uid, gid, mode } = await stat(device);
@@ -64,7 +60,7 @@ export function kvmAccessStep(options: { readonly isRoot: boolean; readonly jour
         await runCommand(['udevadm', 'control', '--reload'], { deadlineMs: UDEV_DEADLINE_MS }).catch(() => undefined);
         return why;
       }
-      if (await kvmFingerprint(path) === null) return null;
+      if (await kvmRights(path) === null) return null;
       const now = await stat(path);
       // Others may have changed it since: then it is theirs. The group is ours only while the mode is as well.
       if ((now.mode & 0o777) !== GROUP_MODE || now.gid === Number(gid)) return (now.mode & 0o777) === Number.parseInt(mode ?? '', 8) ? null : `${path} was changed since`;
