@@ -52,6 +52,7 @@ function callGuest(address: GuestAddress, call: Call): Promise<unknown> {
       if (call.signal.aborted) reject(VesselError.from(call.signal.reason));
       else reject(new VesselError('GUEST_UNREACHABLE', error instanceof Error ? error.message : String(error), { cause: error }));
     }
+    outgoing.on('upgrade', (_response, socket) => { socket.destroy(); fail(new Error('it changed the protocol without being asked')); });
     outgoing.on('error', fail);
     outgoing.end(payload ?? undefined);
   });

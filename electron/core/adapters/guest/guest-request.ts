@@ -34,6 +34,9 @@ export function send(pool: GuestAgentPool, token: string, call: GuestCall): Prom
     let answered = false;
     let interim = 0;
     outgoing.on('information', () => { interim += 1; if (interim > MAX_INTERIM) outgoing.destroy(odd('sent interim answers without end')); });
+    outgoing.on('upgrade', (_response, stream) => { stream.destroy(); reject(odd('changed the protocol without being asked')); });
+    // Whatever else an answer does to the connection: without it there is nothing to wait for.
+    outgoing.on('close', () => { if (!answered) reject(guestError(outgoing.errored ?? new Error('the connection was cut'), signal)); });
     outgoing.on('timeout', () => outgoing.destroy(late(path, call.quietMs)));
     // Once the head is here its body says how it ended.
     outgoing.on('error', (error) => { if (!answered) reject(guestError(error, signal)); });
