@@ -13,6 +13,8 @@ const MAX_FRAME_BYTES = 1024 * 1024;
 const MAX_INPUT_BYTES = 256 * 1024;
 /** An answer to a ping that has to queue behind so much is not sent: the guest does not read. */
 const MAX_PONG_QUEUE_BYTES = 64 * 1024;
+/** Of one command. The agent sends none; their flood would keep the event loop busy with answers. */
+const MAX_PINGS = 10_000;
 /** After the exit the agent closes; one that does not is left. */
 const GOODBYE_MS = 1_000;
 
@@ -66,7 +68,13 @@ async function attempt({ dial, token, startMs }: ExecTarget, request: GuestExecR
       response.destroy();
       fail(response.statusCode === 401 ? new VesselError('GUEST_UNAUTHORIZED') : odd(`answered exec with status ${response.statusCode}`));
     });
-    socket.on('ping', (data) => { if (socket.bufferedAmount < MAX_PONG_QUEUE_BYTES) socket.pong(data); });
+    let pings = 0;
+    socket.on('ping', (data) => {
+      if (state === 'ended') return;
+      pings += 1;
+      if (pings > MAX_PINGS) { fail(odd('sent pings without end')); return; }
+      if (socket.bufferedAmount < MAX_PONG_QUEUE_BYTES) socket.pong(data);
+    });
     socket.on('close', () => fail(new VesselError('GUEST_UNREACHABLE', 'The connection to the command was cut')));
     socket.on('message', (data: RawData, isBinary: boolean) => {
       if (state === 'ended') return;
