@@ -8,6 +8,10 @@ import { displayName, NameGuard, unsafe } from './name-guard.ts';
 import { CENTRAL_BYTES, END64_BYTES, END_BYTES, FILE_TYPE, FLAG, LOCAL_BYTES, LOCATOR64_BYTES, METHOD, readExtra, SIGNATURE, U16, U32 } from './zip-format.ts';
 import { PIECE_BYTES, type ZipPiece } from './zip-piece.ts';
 
+/** Names are kept until the end of a save: together they take what so many entries of more than the usual length would. */
+const ENTRY_NAME_BYTES = 128;
+const MIN_NAMES_BYTES = 1024 * 1024;
+
 type Header = { readonly name: Buffer; readonly flags: number; readonly crc: number; readonly size: number; readonly mtime: number };
 
 /**
@@ -20,6 +24,8 @@ export async function* readStoredZip(reader: ByteReader, limits: ArchiveLimits):
   const seen = createHash('sha256');
   let entries = 0;
   let contentBytes = 0;
+  let namesBytes = 0;
+  const maxNamesBytes = Math.max(MIN_NAMES_BYTES, limits.maxEntries * ENTRY_NAME_BYTES);
   let signature: number;
   for (;;) {
     const offset = reader.position;
@@ -31,6 +37,8 @@ export async function* readStoredZip(reader: ByteReader, limits: ArchiveLimits):
     contentBytes += header.size;
     if (entries > limits.maxEntries) throw new VesselError('ARCHIVE_TOO_LARGE', `The workspace has more than ${limits.maxEntries} entries`, { details: { maxEntries: limits.maxEntries } });
     if (contentBytes > limits.maxArchiveBytes) throw new VesselError('ARCHIVE_TOO_LARGE', `The workspace has more than ${limits.maxArchiveBytes} bytes at "${displayName(header.name)}"`, { details: { maxArchiveBytes: limits.maxArchiveBytes } });
+    namesBytes += header.name.length;
+    if (namesBytes > maxNamesBytes) throw new VesselError('ARCHIVE_TOO_LARGE', `The names in the workspace take more than ${maxNamesBytes} bytes`, { details: { maxNamesBytes } });
     note(seen, header, offset);
     yield { kind: 'entry', name: header.name, utf8: (header.flags & FLAG.utf8) !== 0, mtime: header.mtime, size: header.size, crc: header.crc, mode: null };
     yield* readData(reader, header);
