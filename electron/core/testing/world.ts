@@ -21,7 +21,7 @@ import { makeLocalFiles } from '../adapters/files/local-files.ts';
 import { openStore } from '../adapters/sqlite/store.ts';
 import type { ColdStore } from '../ports/cold-store.ts';
 import type { Gateway } from '../ports/gateway.ts';
-import type { GuestClient } from '../ports/guest.ts';
+import type { GuestClient, GuestConnector } from '../ports/guest.ts';
 import type { HostLink, HostRequestOptions } from '../ports/host-link.ts';
 import { TEMPLATES } from '../templates/index.ts';
 import type { ServiceContext } from '../services/context.ts';
@@ -179,6 +179,7 @@ export class FakeHost implements HostLink {
 
 export type World = {
   readonly context: ServiceContext; readonly environments: Environments; readonly projects: Projects; readonly history: History; readonly offline: Offline; readonly host: FakeHost;
+  readonly home: string;
   /** The clock; tests push it forward. */
   readonly clock: { now: number };
   /** Replaces one method of the cold store for a while. */
@@ -194,7 +195,7 @@ export type World = {
 };
 
 /** All services over a real store, a real cold store and a real archiver; host and guests in memory. */
-export async function makeWorld(given: { readonly home?: string; readonly host?: FakeHost; readonly clock?: { now: number }; readonly remote?: (local: ColdStore) => ColdStore; readonly copies?: (cold: ColdStore) => Promise<SafeCopies> } = {}): Promise<World> {
+export async function makeWorld(given: { readonly home?: string; readonly host?: FakeHost; readonly clock?: { now: number }; readonly remote?: (local: ColdStore) => ColdStore; readonly copies?: (cold: ColdStore) => Promise<SafeCopies>; /** Instead of the guests in memory. */ readonly connectGuest?: GuestConnector } = {}): Promise<World> {
   const home = given.home ?? mkdtempSync(join(existsSync(MEMORY) ? MEMORY : tmpdir(), 'vessel-world-'));
   const clock = given.clock ?? { now: 1_700_000_000_000 };
   const host = given.host ?? new FakeHost();
@@ -207,10 +208,10 @@ export async function makeWorld(given: { readonly home?: string; readonly host?:
   const gateway = { port: 1, urlFor: ({ projectId }: { projectId: string }) => ({ url: `http://${projectId}.localhost:1/?t`, origin: `http://${projectId}.localhost:1` }) } as unknown as Gateway;
   const context: ServiceContext = {
     store, cold, runtime, operations, feed, archiver: makeArchiver((id, name) => TEMPLATES[id](name)), files: makeLocalFiles(join(home, 'spool')), gateway: () => gateway,
-    connectGuest: ({ token }) => {
+    connectGuest: given.connectGuest ?? (({ token }) => {
       const id = [...host.vms.values()].find((vm) => vm.token === token)?.id ?? '';
       return (host.guests.get(id) ?? new FakeGuest()).client(runtime.now);
-    },
+    }),
     probeIde: async () => undefined,
   };
   const environments = new Environments(context, [host]);
@@ -219,7 +220,7 @@ export async function makeWorld(given: { readonly home?: string; readonly host?:
   const offline = new Offline({ context, projects, history, reader: archiveReader, texts: textTools, copies: await given.copies?.(cold) ?? localCopies(cold), sources: [siblingSource(context)] });
   const close = async (): Promise<void> => { await offline.close(); await operations.close(); await environments.dispose(); feed.close(); store.close(); };
   const world: World = {
-    context, environments, projects, history, offline, host, clock, cold,
+    context, environments, projects, history, offline, host, home, clock, cold,
     guest: (id) => { const guest = host.guests.get(id); if (guest === undefined) throw new Error(`no guest ${id}`); return guest; },
     end: ({ done }) => done,
     opened: async () => {

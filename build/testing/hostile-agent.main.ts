@@ -1,0 +1,3 @@
+import { runHostileAgent } from './hostile-agent.ts';
+
+runHostileAgent(process.argv[2] ?? '');
