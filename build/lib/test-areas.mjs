@@ -17,7 +17,7 @@ export const AREAS = [
   {
     name: 'core and doors without a hypervisor', lane: 'beside', budgetS: 300,
     paths: [
-      'build/e2e/faults-life.', 'build/e2e/faults-storage.', 'build/e2e/kill-sweep-process.', 'build/electron-stub/', 'build/package/',
+      'build/e2e/faults-life.', 'build/e2e/faults-storage.', 'build/e2e/kill-sweep-process.', 'build/electron-stub/', 'build/package/', 'build/testing/hostile-agent.',
       'electron/cli/cli.', 'electron/core/create-core.', 'electron/main/', 'electron/server/', 'electron/core/adapters/gateway/',
     ],
   },
