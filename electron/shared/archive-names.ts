@@ -12,8 +12,13 @@ export type NameRules = 'own' | 'foreign';
 
 /** NAME_MAX of Linux: the bytes of one part of a path. */
 export const MAX_NAME_BYTES = 255;
-/** PATH_MAX of Linux is 4096 with its closing zero; the rest is room for the folder that a workspace is unpacked into. */
-export const MAX_PATH_BYTES = 4000;
+/**
+ * A path in a workspace may be longer than the 4096 bytes that one system call takes, for it can be gone step by step; so do save and open.
+ * This much leaves half of what a zip's 16-bit lengths allow.
+ */
+export const MAX_PATH_BYTES = 32_000;
+/** Folders in one another: the guest holds a descriptor for each level. */
+export const MAX_DEPTH = 1000;
 /** PATH_MAX without its closing zero: no link on Linux has a longer target. */
 export const MAX_LINK_BYTES = 4095;
 
@@ -45,6 +50,7 @@ export function judgeName(name: string, rules: NameRules): JudgedName {
   }
   if (parts.length === 0) return { verdict: 'workspace' };
   const path = parts.join('/');
+  if (parts.length > MAX_DEPTH + 1) return refused(`lies ${parts.length - 1} folders deep; at most ${MAX_DEPTH} can be opened again`);
   if (path.length > MAX_PATH_BYTES) return refused(`has a path of ${path.length} bytes; at most ${MAX_PATH_BYTES} can be opened again`);
   return { verdict: 'entry', path, isFolder: isFolder || name.endsWith('/.') };
 }
@@ -109,31 +115,45 @@ export class ArchiveTree {
     return 'new';
   }
 
+  /** One pass over the path, whatever its depth: the hash of each folder on the way is the running one, finished. */
   #enterFolders(path: string): boolean {
     const slash = path.lastIndexOf('/');
     const folder = slash === -1 ? '' : path.slice(0, slash);
     if (folder === this.#lastFolder || folder === '') return true;
-    for (let at = folder.indexOf('/'); ; at = folder.indexOf('/', at + 1)) {
-      const key = this.#hash(at === -1 ? folder : folder.slice(0, at));
-      if (this.#leaves.has(key)) return false;
-      this.#folders.add(key);
-      if (at === -1) break;
+    const state = this.#start();
+    for (let index = 0; index <= folder.length; index += 1) {
+      if (index === folder.length || folder[index] === '/') {
+        const key = finish(state);
+        if (this.#leaves.has(key)) return false;
+        this.#folders.add(key);
+      }
+      if (index < folder.length) step(state, folder.charCodeAt(index));
     }
     this.#lastFolder = folder;
     return true;
   }
 
-  /** cyrb53 with a random seed. */
-  #hash(text: string): number {
-    let high = 0xdeadbeef ^ (this.#seed[0] ?? 0);
-    let low = 0x41c6ce57 ^ (this.#seed[1] ?? 0);
-    for (let index = 0; index < text.length; index += 1) {
-      const character = text.charCodeAt(index);
-      high = Math.imul(high ^ character, 2654435761);
-      low = Math.imul(low ^ character, 1597334677);
-    }
-    high = Math.imul(high ^ (high >>> 16), 2246822507) ^ Math.imul(low ^ (low >>> 13), 3266489909);
-    low = Math.imul(low ^ (low >>> 16), 2246822507) ^ Math.imul(high ^ (high >>> 13), 3266489909);
-    return 4294967296 * (2097151 & low) + (high >>> 0);
+  #start(): HashState {
+    return { high: 0xdeadbeef ^ (this.#seed[0] ?? 0), low: 0x41c6ce57 ^ (this.#seed[1] ?? 0) };
   }
+
+  #hash(text: string): number {
+    const state = this.#start();
+    for (let index = 0; index < text.length; index += 1) step(state, text.charCodeAt(index));
+    return finish(state);
+  }
+}
+
+/** cyrb53, from a random start. */
+type HashState = { high: number; low: number };
+
+function step(state: HashState, character: number): void {
+  state.high = Math.imul(state.high ^ character, 2654435761);
+  state.low = Math.imul(state.low ^ character, 1597334677);
+}
+
+function finish({ high, low }: HashState): number {
+  const upper = Math.imul(high ^ (high >>> 16), 2246822507) ^ Math.imul(low ^ (low >>> 13), 3266489909);
+  const lower = Math.imul(low ^ (low >>> 16), 2246822507) ^ Math.imul(upper ^ (upper >>> 13), 3266489909);
+  return 4294967296 * (2097151 & lower) + (upper >>> 0);
 }
