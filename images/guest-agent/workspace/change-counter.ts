@@ -32,6 +32,8 @@ export class ChangeCounter {
   readonly #watched = new Map<string, Watched>();
   /** Folders that changed and are not watched until the next read. */
   readonly #dirty = new Set<string>();
+  /** The known folders in each folder: a tree of thousands is not searched for a few. */
+  readonly #children = new Map<string, Set<string>>();
   #exclude: ExcludeConfig = { preset: 'safe', rules: [] };
   /** Begins elsewhere in each process: a restarted agent must never come to stand where a save of its predecessor did. */
   #value = Math.floor(Math.random() * 2 ** 47) + 1;
@@ -142,6 +144,7 @@ export class ChangeCounter {
     for (const { watcher } of this.#watched.values()) watcher.close();
     this.#watched.clear();
     this.#dirty.clear();
+    this.#children.clear();
   }
 
   #path(folder: string): string {
@@ -158,6 +161,7 @@ export class ChangeCounter {
       const watcher = watch(this.#path(folder), (_event, name) => this.#onEvent(folder, watcher, name));
       watcher.on('error', () => this.#onEvent(folder, watcher, null));
       this.#watched.set(folder, { watcher, inode: statSync(this.#path(folder)).ino });
+      this.#remember(folder);
     } catch (error) {
       // Gone again is fine; no more watches to be had means scanning.
       if (errnoOf(error) !== 'ENOENT') this.#incomplete = true;
@@ -176,14 +180,29 @@ export class ChangeCounter {
     this.#bump();
   }
 
+  /** Enters a folder below its parent, and that below its own. */
+  #remember(folder: string): void {
+    for (let path = folder; path !== '';) {
+      const parent = path.slice(0, Math.max(0, path.lastIndexOf('/')));
+      const children = this.#children.get(parent);
+      if (children?.has(path) === true) return;
+      if (children === undefined) this.#children.set(parent, new Set([path]));
+      else children.add(path);
+      path = parent;
+    }
+  }
+
   /** Forgets a folder and all below it. */
   #drop(folder: string): void {
-    for (const [path, { watcher }] of this.#watched) {
-      if (path !== folder && !path.startsWith(`${folder}/`)) continue;
-      watcher.close();
+    const below = [folder];
+    for (let path = below.pop(); path !== undefined; path = below.pop()) {
+      below.push(...this.#children.get(path) ?? []);
+      this.#children.delete(path);
+      this.#watched.get(path)?.watcher.close();
       this.#watched.delete(path);
+      this.#dirty.delete(path);
     }
-    for (const path of this.#dirty) if (path === folder || path.startsWith(`${folder}/`)) this.#dirty.delete(path);
+    this.#children.get(folder.slice(0, Math.max(0, folder.lastIndexOf('/'))))?.delete(folder);
   }
 
   #settle(): void {
@@ -238,8 +257,6 @@ export class ChangeCounter {
         if (errnoOf(error) !== 'ENOENT' && errnoOf(error) !== 'ENOTDIR') this.#incomplete = true;
       }
     }
-    for (const path of [...this.#watched.keys(), ...this.#dirty]) {
-      if (path.startsWith(prefix) && path !== '' && !path.slice(prefix.length).includes('/') && !present.has(path)) this.#drop(path);
-    }
+    for (const path of [...this.#children.get(folder) ?? []]) if (!present.has(path)) this.#drop(path);
   }
 }
