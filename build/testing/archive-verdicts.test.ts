@@ -99,7 +99,8 @@ const REFUSED: readonly (Row & { readonly code: string })[] = ([
   ['ARCHIVE_UNSAFE', row('an empty part', [{ name: 'a//b' }])],
   ['ARCHIVE_UNSAFE', row('a name of 256 bytes', [{ name: 'x'.repeat(256) }])],
   ['ARCHIVE_UNSAFE', row('a name of 304 bytes in 152 characters', [{ name: 'é'.repeat(152), flags: UTF8 }])],
-  ['ARCHIVE_UNSAFE', row('a path too long', [{ name: `${'a'.repeat(250)}/`.repeat(16) + 'f' }])],
+  ['ARCHIVE_UNSAFE', row('a path too long', [{ name: `${'a'.repeat(250)}/`.repeat(128) + 'f' }])],
+  ['ARCHIVE_UNSAFE', row('folders too deep', [{ name: `${'a/'.repeat(1001)}f` }])],
   ['ARCHIVE_UNSAFE', row('a name twice', [{ name: 'a' }, { name: 'a' }])],
   ['ARCHIVE_UNSAFE', row('the same name behind ./', [{ name: 'a' }, { name: './a' }])],
   ['ARCHIVE_UNSAFE', row('the same name by backslashes', [dos('d/a'), dos('d\\a')])],
@@ -161,7 +162,7 @@ async function imported(zip: Buffer): Promise<Buffer> {
 async function unpacked(zip: Buffer, links: 'keep' | 'refuse'): Promise<string> {
   const out = join(folder, `out-${made += 1}`);
   mkdirSync(out);
-  await extractArchive(write(zip), out, { maxBytes: LIMITS.maxArchiveBytes, maxEntries: LIMITS.maxEntries, links });
+  await extractArchive(write(zip), out, { maxBytes: LIMITS.maxArchiveBytes, maxEntries: LIMITS.maxEntries, links, owner: { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 } });
   return out;
 }
 

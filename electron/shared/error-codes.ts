@@ -69,6 +69,7 @@ export const ERROR_CODES = {
   ARCHIVE_UNSAFE: { title: 'The archive holds an entry that cannot be unpacked safely', hint: 'Rename or remove the named entry, then try again.', retryable: false },
   ARCHIVE_TOO_LARGE: { title: 'The archive exceeds the size or entry limit', hint: 'Raise the limit in settings if you trust the archive.', retryable: false },
   DISK_FULL: { title: 'The disk is full', hint: 'Free space, then press Retry: the environment is still running and nothing is lost.', retryable: true },
+  SAVE_INCOMPLETE: { title: 'Some files of the workspace cannot be saved', hint: 'The environment keeps running. Repair, move or exclude the files that the message names, then save again.', retryable: true },
   SAVE_NOT_VERIFIED: { title: 'The saved archive did not read back the same', hint: 'The environment is kept. Check the disk, then save again.', retryable: true },
   SAVE_CONFLICT: { title: 'The project was saved from elsewhere meanwhile', hint: 'Reload the history and choose; both revisions are kept.', retryable: true },
   STORE_FAILED: { title: 'The cold store refused the archive', hint: 'Check the folder and its free space, then save again.', retryable: true },

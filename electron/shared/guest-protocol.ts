@@ -16,7 +16,7 @@ import { guestCount, guestLine, guestList, guestNumber, guestTime } from './gues
  * | `POST identity`    | {@link GuestIdentitySchema}; the bearer is the *current* token, afterwards only the new one works |
  * | `POST wake`        | {@link GuestWakeSchema}; after a hibernation: only the clock and the entropy are new, everything else stays |
  * | `PUT  workspace?links=refuse|keep&maxBytes=&maxEntries=` | body: zip, any Content-Length or chunked → {@link WorkspaceInResultSchema}. Replaces the content of an empty workspace; all or nothing for unsafe archives (checked before the first file is written) |
- * | `POST workspace/save` | body {@link WorkspaceOutRequestSchema} → streamed *stored* zip (see below), trailer entry none; the summary comes as the HTTP trailer `x-vessel-summary` (base64url JSON of {@link WorkspaceOutSummarySchema}); a stream without that trailer is incomplete |
+ * | `POST workspace/save` | body {@link WorkspaceOutRequestSchema} → streamed *stored* zip (see below), trailer entry none; the summary comes as the HTTP trailer `x-vessel-summary` (base64url JSON of {@link WorkspaceOutSummarySchema}); a stream that failed midway has `x-vessel-error` (the same of an ErrorShape) instead; one with neither is incomplete |
  * | `POST exec`        | upgrade to WebSocket, see {@link ExecClientMessageSchema} (also pty) |
  * | `GET  files?path=` / `PUT files?path=` / `DELETE files?path=` | one file inside the workspace, raw bytes; a folder lists as {@link FileListSchema} |
  * | `GET  programs?watchMs=` | {@link GuestProgramsSchema}: what a person runs, and what changes in the workspace within that time |
@@ -29,8 +29,10 @@ import { guestCount, guestLine, guestList, guestNumber, guestTime } from './gues
  * | `ANY  /_vessel/port/<n>/<path>` | the guest's own port n on its loopback, path and `Host` as the client sent (`x-forwarded-host` kept), WebSocket included; 502 GUEST_PORT_CLOSED when nothing listens |
  *
  * The stored zip of a save: every local header carries the true CRC-32 and sizes (no data descriptors, method 0), so the
- * desktop can check each entry and compress it natively while it streams. Zip64 where needed, UTF-8 flag, Unix mode
+ * desktop can check each entry and compress it natively while it streams. Zip64 where needed, UTF-8 flag, the whole Unix mode
  * in the external attributes, mtime in the 0x5455 extra field, directories as entries ending in `/`, symlinks as entries with mode 0120000.
+ * Owners other than the workspace's user, exact times, extended attributes, hard links and holes: see archive-fields.ts. A file with holes comes
+ * with METHOD_SPARSE, and goes back so: its zeros are counted, not sent.
  */
 /** Above the ports that the kernel gives to clients (32768–60999), and none that a program is known for: 3000 and 3001 belong to people's servers. */
 export const GUEST_AGENT_PORT = 64_873;
@@ -81,7 +83,11 @@ export type GuestWake = z.infer<typeof GuestWakeSchema>;
 export const WorkspaceInResultSchema = z.object({ entries: guestCount, files: guestCount, contentBytes: guestCount });
 export type WorkspaceInResult = z.infer<typeof WorkspaceInResultSchema>;
 
-export const WorkspaceOutRequestSchema = z.object({ exclude: ExcludeConfigSchema });
+export const WorkspaceOutRequestSchema = z.object({
+  exclude: ExcludeConfigSchema,
+  /** Beyond these nothing is read: ARCHIVE_TOO_LARGE names the largest files. Bytes as files say their size, holes counted. */
+  limits: z.object({ maxBytes: z.number().int().positive(), maxEntries: z.number().int().positive() }).optional(),
+});
 /** The agent cuts its lists earlier, to what fits into a trailer. */
 const MAX_LISTED = 1000;
 export const WorkspaceOutSummarySchema = z.object({

@@ -26,7 +26,7 @@ export const guestTime = z.number().min(0).max(8.64e15);
 
 /** What a guest may call a failure; `CANCELLED` or `HOST_KEY_CHANGED` are for others to say. */
 const GUEST_CODES: ReadonlySet<string> = new Set<ErrorCode>([
-  'BAD_REQUEST', 'NOT_FOUND', 'CONFLICT', 'GUEST_UNAUTHORIZED', 'GUEST_PORT_CLOSED', 'GUEST_PORT_FAILED', 'IDE_NOT_READY', 'EXEC_FAILED', 'ARCHIVE_CORRUPT', 'ARCHIVE_UNSAFE', 'ARCHIVE_TOO_LARGE', 'DISK_FULL',
+  'BAD_REQUEST', 'NOT_FOUND', 'CONFLICT', 'GUEST_UNAUTHORIZED', 'GUEST_PORT_CLOSED', 'GUEST_PORT_FAILED', 'IDE_NOT_READY', 'EXEC_FAILED', 'ARCHIVE_CORRUPT', 'ARCHIVE_UNSAFE', 'ARCHIVE_TOO_LARGE', 'SAVE_INCOMPLETE', 'DISK_FULL',
 ]);
 
 /** JSON of a guest as a value, or undefined when it is none, too long or too deep. */

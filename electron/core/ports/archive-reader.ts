@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream';
+import type { EntryAttributes, Owner } from '#shared/archive-fields.ts';
 import type { ArchiveEntry, TextDiff } from '#shared/archive-contract.ts';
 import type { LeftOut } from '#shared/archive-rules.ts';
 import type { ArchiveOptions, ZipInTheMaking } from './archiver.ts';
@@ -19,8 +20,8 @@ export type OpenArchive = {
   children(folder: string): readonly IndexedEntry[];
   /** The entry of that path, and all below it when it is a folder; everything for the empty path. Throws NOT_FOUND. */
   below(path: string): readonly IndexedEntry[];
-  /** The name as it stands in the archive: a path need not be UTF-8. */
-  nameOf(path: string): { readonly name: Buffer; readonly utf8: boolean };
+  /** The name as it stands in the archive (a path need not be UTF-8), with what else must be carried over as it is. */
+  nameOf(path: string): { readonly name: Buffer; readonly utf8: boolean; readonly owner?: Owner | null; readonly attributes?: EntryAttributes };
   /** The content of a file, or the target of a link. Throws NOT_FOUND, ARCHIVE_TOO_LARGE, ARCHIVE_CORRUPT. */
   read(path: string, options: { readonly maxBytes: number; readonly signal: AbortSignal }): Promise<Buffer>;
   /** The same as a stream, which fails at its end when the CRC is wrong. Throws NOT_FOUND. */

@@ -35,8 +35,11 @@ export type GuestClient = {
   ports(options?: GuestCallOptions): Promise<readonly { readonly port: number; readonly address: string; readonly process: string | null }[]>;
   /** Fills the empty workspace from a zip. */
   putWorkspace(zip: Readable, options: GuestCallOptions & { readonly links: 'refuse' | 'keep'; readonly bytes: number | null; readonly maxBytes: number; readonly maxEntries: number }): Promise<WorkspaceInResult>;
-  /** The stored zip of the workspace; `summary` resolves after the last byte, or rejects when the stream was cut. */
-  saveWorkspace(exclude: ExcludeConfig, options?: GuestCallOptions): Promise<{ readonly content: Readable; readonly summary: Promise<WorkspaceOutSummary> }>;
+  /**
+   * The stored zip of the workspace; `summary` resolves after the last byte, or rejects when the stream was cut. Beyond the limits nothing is read
+   * (ARCHIVE_TOO_LARGE); what cannot be read or kept is named (SAVE_INCOMPLETE).
+   */
+  saveWorkspace(exclude: ExcludeConfig, limits: { readonly maxBytes: number; readonly maxEntries: number }, options?: GuestCallOptions): Promise<{ readonly content: Readable; readonly summary: Promise<WorkspaceOutSummary> }>;
   /** What a person runs inside, and what changes in the workspace within `watchMs`. An agent of an older image answers NOT_FOUND, here and below. */
   programs(watchMs: number, options?: GuestCallOptions): Promise<GuestPrograms>;
   /** Asks all of it to end and waits up to `waitMs`. */

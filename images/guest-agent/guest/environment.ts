@@ -38,6 +38,11 @@ export class GuestEnvironment {
     this.#extra = env;
   }
 
+  /** Where programs of the system are; nothing that the workspace's user may write, save in the process driver. */
+  get systemPath(): string {
+    return this.#config.user === null ? (process.env['PATH'] ?? DEFAULT_PATH) : DEFAULT_PATH;
+  }
+
   /** Options for spawn(): empty when the agent does not change user. */
   credentials(): { readonly uid?: number; readonly gid?: number } {
     const { user } = this.#config;

@@ -1,3 +1,4 @@
+import { METHOD_SPARSE } from '#shared/archive-fields.ts';
 import { ArchiveTree, judgeName, kindOfEntry, MAX_LINK_BYTES } from '#shared/archive-names.ts';
 import { VesselError } from '#shared/vessel-error.ts';
 import type { CentralDirectory, ZipEntry } from './central-directory.ts';
@@ -23,9 +24,11 @@ function checkName(entry: ZipEntry, links: ArchiveLimits['links']): CheckedEntry
   return { entry, path: typeof entry.name === 'string' ? bytes.toString('utf8') : bytes, key: judged.path, kind };
 }
 
-function checkSupported(entry: ZipEntry): void {
+function checkSupported(entry: ZipEntry, links: ArchiveLimits['links']): void {
   if ((entry.flags & (zip.FLAG_ENCRYPTED | zip.FLAG_STRONG_ENCRYPTION | zip.FLAG_MASKED_HEADERS)) !== 0) throw unsafe(entry, 'is encrypted');
-  if (entry.method !== zip.METHOD_STORED && entry.method !== zip.METHOD_DEFLATED) {
+  // Frames are spoken by our own desktop alone.
+  const framed = entry.method === METHOD_SPARSE && links === 'keep';
+  if (entry.method !== zip.METHOD_STORED && entry.method !== zip.METHOD_DEFLATED && !framed) {
     throw new VesselError('ARCHIVE_CORRUPT', `${JSON.stringify(showPath(entry.name))} uses compression method ${entry.method}, which is not supported`);
   }
   if (entry.method === zip.METHOD_STORED && entry.size !== entry.compressedSize) throw new VesselError('ARCHIVE_CORRUPT', `${JSON.stringify(showPath(entry.name))} is stored and has two sizes`);
@@ -52,7 +55,7 @@ export function checkArchive(directory: CentralDirectory, limits: ArchiveLimits)
   let bytes = 0;
   for (const entry of directory.entries) {
     const result = checkName(entry, limits.links);
-    checkSupported(entry);
+    checkSupported(entry, limits.links);
     bytes += entry.size;
     if (bytes > limits.maxBytes) throw new VesselError('ARCHIVE_TOO_LARGE', `the archive unpacks to more than ${limits.maxBytes} bytes`, { details: { maxBytes: limits.maxBytes } });
     if (result === null) continue;

@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { readSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
+import { NO_ATTRIBUTES, readAttributes, readOwner, type EntryAttributes, type Owner } from '#shared/archive-fields.ts';
 import { withSlashes } from '#shared/archive-names.ts';
 import { decodeCp437 } from '#shared/cp437.ts';
 import { VesselError } from '#shared/vessel-error.ts';
@@ -23,6 +24,9 @@ export type ZipEntry = {
   readonly mode: number;
   /** Unix ms with up to 100 ns grain; null when the archive tells no exact time. */
   readonly mtimeMs: number | null;
+  /** Null: the archive names none. */
+  readonly owner: Owner | null;
+  readonly attributes: EntryAttributes;
 };
 
 export type CentralDirectory = { readonly entries: readonly ZipEntry[]; /** Where the entries' data must end. */ readonly start: number };
@@ -75,7 +79,7 @@ function readEnd(fd: number, fileBytes: number): End {
 }
 
 /** What the extra fields add to the fixed part of an entry. */
-type Extras = { size: number; compressedSize: number; offset: number; mtimeMs: number | null; unicodeName: Buffer | null };
+type Extras = { size: number; compressedSize: number; offset: number; mtimeMs: number | null; unicodeName: Buffer | null; owner: Owner | null; attributes: EntryAttributes };
 
 function readZip64(extra: Buffer, extras: Extras): void {
   let at = 0;
@@ -102,6 +106,12 @@ function readExtras(data: Buffer, nameBytes: Buffer, extras: Extras): void {
       const ticks = field.readBigUInt64LE(8);
       extras.mtimeMs = (Number(ticks / 10_000_000n) - zip.NTFS_EPOCH_SECONDS) * 1000 + Number(ticks % 10_000_000n) / 10_000;
     } else if (id === zip.EXTRA_UNICODE_PATH && length > 5 && field[0] === 1 && field.readUInt32LE(1) === crc32(nameBytes)) extras.unicodeName = field.subarray(5);
+    else if (id === zip.EXTRA_OWNER) extras.owner = readOwner(field);
+    else if (id === zip.EXTRA_VESSEL) {
+      const attributes = readAttributes(field);
+      if (attributes === null) throw corrupt('a field of attributes is damaged');
+      extras.attributes = attributes;
+    }
   }
 }
 
@@ -131,14 +141,15 @@ export function readCentralDirectory(fd: number, fileBytes: number, maxEntries: 
     const nameBytes = table.subarray(at + zip.CENTRAL_BYTES, nameEnd);
     const flags = table.readUInt16LE(at + 8);
     const madeBy = table.readUInt8(at + 5);
-    const extras: Extras = { compressedSize: table.readUInt32LE(at + 20), size: table.readUInt32LE(at + 24), offset: table.readUInt32LE(at + 42), mtimeMs: null, unicodeName: null };
+    const extras: Extras = { compressedSize: table.readUInt32LE(at + 20), size: table.readUInt32LE(at + 24), offset: table.readUInt32LE(at + 42), mtimeMs: null, unicodeName: null, owner: null, attributes: NO_ATTRIBUTES };
     readExtras(table.subarray(nameEnd, extraEnd), nameBytes, extras);
     const unix = madeBy === zip.MADE_BY_UNIX || madeBy === zip.MADE_BY_DARWIN;
     entries.push({
       name: extras.unicodeName === null ? decodeName(nameBytes, flags, madeBy) : fromBytes(extras.unicodeName),
       nameBytes, flags, method: table.readUInt16LE(at + 10), crc: table.readUInt32LE(at + 16),
       compressedSize: extras.compressedSize, size: extras.size, offset: extras.offset,
-      mode: unix ? table.readUInt16LE(at + 40) : 0, mtimeMs: extras.mtimeMs,
+      mode: unix ? table.readUInt16LE(at + 40) : 0, owner: extras.owner, attributes: extras.attributes,
+      mtimeMs: extras.attributes.mtimeUs === null ? extras.mtimeMs : extras.attributes.mtimeUs / 1000,
     });
     at = next;
   }

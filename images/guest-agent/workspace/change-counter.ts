@@ -4,7 +4,7 @@ import type { ExcludeConfig } from '#shared/archive-rules.ts';
 import type { FolderExcluder } from '#shared/exclude/excluder.ts';
 import { errnoOf } from '../log.ts';
 import type { TrackedPaths } from '#shared/exclude/git-tracked.ts';
-import { childNames, listFolder } from './folder-list.ts';
+import { childNames, listFolder, type FolderPlace } from './folder-list.ts';
 import { trackedIn } from './git-files.ts';
 
 /** One inotify watch a folder, about 1 KB of kernel memory each; trees beyond this are scanned when somebody asks. */
@@ -151,6 +151,10 @@ export class ChangeCounter {
     return join(this.#workspace, folder);
   }
 
+  #place(folder: string): FolderPlace {
+    return { path: this.#path(folder), real: this.#path(folder), relative: folder };
+  }
+
   #add(folder: string): void {
     if (this.#watched.has(folder)) return;
     if (this.#watched.size >= MAX_WATCHED_FOLDERS) {
@@ -224,7 +228,7 @@ export class ChangeCounter {
     let excluder: FolderExcluder | null = null;
     let relative = '';
     for (const part of folder === '' ? [] : folder.split('/')) {
-      excluder = listFolder(this.#path(relative), relative, excluder, this.#exclude).excluder;
+      excluder = listFolder(this.#place(relative), excluder, this.#exclude).excluder;
       relative = relative === '' ? part : `${relative}/${part}`;
     }
     return excluder;
@@ -232,7 +236,7 @@ export class ChangeCounter {
 
   /** Watches new folders directly in a watched one, with all in them, and forgets the ones that are gone. `deep`: looks into those that are watched already, too. */
   #visitFolder(folder: string, parent: FolderExcluder | null, deep: boolean): void {
-    const { entries, excluder } = listFolder(this.#path(folder), folder, parent, this.#exclude);
+    const { entries, excluder } = listFolder(this.#place(folder), parent, this.#exclude);
     if (!excluder.isRepository) this.#repositories.delete(folder);
     else if (!this.#repositories.has(folder)) this.#repositories.set(folder, trackedIn(this.#path(folder)));
     const prefix = folder === '' ? '' : `${folder}/`;

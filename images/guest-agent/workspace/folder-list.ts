@@ -9,6 +9,9 @@ import { joinRaw, showPath, type RawPath } from './paths.ts';
 export type FolderEntry = { readonly name: RawPath; readonly kind: EntryKind };
 export type FolderList = { readonly entries: readonly FolderEntry[]; readonly excluder: FolderExcluder };
 
+/** mkfs makes it when the workspace is a file system of its own. */
+export const LOST_AND_FOUND = 'lost+found';
+
 /** What a decoder puts in place of bytes that are not UTF-8. */
 const REPLACEMENT = '\ufffd';
 
@@ -30,13 +33,16 @@ function readEntries(path: RawPath): FolderEntry[] {
     });
 }
 
-/** Lists a folder and prepares the rules for it. `path` is absolute, `relative` as rules see it. */
-export function listFolder(path: RawPath, relative: string, parent: FolderExcluder | null, config: ExcludeConfig): FolderList {
+/** A folder to list: `path` leads there however deep it lies, `real` from the workspace (Git's own files name others relative to it), `relative` as rules see it. */
+export type FolderPlace = { readonly path: RawPath; readonly real: RawPath; readonly relative: string };
+
+/** Lists a folder and prepares the rules for it. */
+export function listFolder({ path, real, relative }: FolderPlace, parent: FolderExcluder | null, config: ExcludeConfig): FolderList {
   const entries = readEntries(path);
   const names = new Set<string>();
   for (const { name } of entries) names.add(showPath(name));
   const hasIgnoreFile = entries.some(({ name, kind }) => name === IGNORE_FILE && kind === 'file');
-  const view = { path: relative, names, ignoreFile: hasIgnoreFile ? readFileSync(joinRaw(path, IGNORE_FILE), 'utf8') : null, tracked: names.has(GIT_ENTRY) ? () => trackedIn(path) : null };
+  const view = { path: relative, names, ignoreFile: hasIgnoreFile ? readFileSync(joinRaw(path, IGNORE_FILE), 'utf8') : null, tracked: names.has(GIT_ENTRY) ? () => trackedIn(real) : null };
   return { entries, excluder: parent === null ? FolderExcluder.root(config, view) : parent.child(view) };
 }
 

@@ -1,6 +1,7 @@
 import type { ExcludeConfig } from '#shared/archive-rules.ts';
 import { VesselError } from '#shared/vessel-error.ts';
 import type { ArchiveLimits } from './archive-checks.ts';
+import type { SaveLimits } from './survey.ts';
 
 /** Above what a guest disk of 10 GB holds, and no archive of sources comes near. */
 const DEFAULT_MAX_BYTES = 8 * 1024 ** 3;
@@ -27,4 +28,13 @@ export function parseExclude(value: unknown): ExcludeConfig {
   if (preset !== 'safe' && preset !== 'lean' && preset !== 'everything') throw new VesselError('BAD_REQUEST', 'exclude.preset must be safe, lean or everything');
   if (!Array.isArray(rules) || !rules.every((rule): rule is string => typeof rule === 'string')) throw new VesselError('BAD_REQUEST', 'exclude.rules must be a list of strings');
   return { preset, rules };
+}
+
+/** The limits of a save request. Without them nothing is refused here: the desktop still counts. Throws BAD_REQUEST. */
+export function parseSaveLimits(value: unknown): SaveLimits {
+  if (value === undefined) return { maxBytes: Number.MAX_SAFE_INTEGER, maxEntries: Number.MAX_SAFE_INTEGER };
+  const { maxBytes, maxEntries } = (typeof value === 'object' && value !== null ? value : {}) as { readonly maxBytes?: unknown; readonly maxEntries?: unknown };
+  const isCount = (item: unknown): item is number => typeof item === 'number' && Number.isSafeInteger(item) && item > 0;
+  if (!isCount(maxBytes) || !isCount(maxEntries)) throw new VesselError('BAD_REQUEST', 'limits.maxBytes and limits.maxEntries must be positive integers');
+  return { maxBytes, maxEntries };
 }

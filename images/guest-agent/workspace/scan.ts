@@ -2,6 +2,7 @@ import { lstatSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
 import type { ExcludeConfig } from '#shared/archive-rules.ts';
 import type { FolderExcluder } from '#shared/exclude/excluder.ts';
+import { FolderCursor } from './folder-cursor.ts';
 import { childNames, listFolder } from './folder-list.ts';
 import { joinRaw, showPath, type RawPath } from './paths.ts';
 
@@ -15,10 +16,10 @@ export function scanWorkspace(root: string, config: ExcludeConfig, stats: boolea
   const folders: string[] = [];
   const repositories: string[] = [];
   let fingerprint = 0;
-  const visit = (path: RawPath, relative: RawPath, parent: FolderExcluder | null): void => {
+  const visit = (relative: RawPath, parent: FolderExcluder | null): void => {
     let list: ReturnType<typeof listFolder>;
     try {
-      list = listFolder(path, showPath(relative), parent, config);
+      list = listFolder({ path: cursor.here, real: joinRaw(root, relative), relative: showPath(relative) }, parent, config);
     } catch {
       // Gone or closed to us: the save will say so.
       return;
@@ -26,16 +27,28 @@ export function scanWorkspace(root: string, config: ExcludeConfig, stats: boolea
     if (typeof relative === 'string') folders.push(relative);
     if (typeof relative === 'string' && list.excluder.isRepository) repositories.push(relative);
     for (const { name, kind } of list.entries) {
-      const inner = joinRaw(path, name);
-      if (!list.excluder.decide({ name: showPath(name), kind, childNames: () => childNames(inner) }).keep) continue;
-      const innerRelative = joinRaw(relative, name);
+      if (!list.excluder.decide({ name: showPath(name), kind, childNames: () => childNames(name) }).keep) continue;
+      const inner = joinRaw(relative, name);
       if (stats) {
-        const stat = lstatSync(inner, { throwIfNoEntry: false });
-        if (stat !== undefined) fingerprint = crc32(`${showPath(innerRelative)}\0${stat.size} ${stat.mtimeMs} ${stat.ctimeMs} ${stat.ino} ${stat.mode}`, fingerprint);
+        const stat = lstatSync(name, { throwIfNoEntry: false });
+        if (stat !== undefined) fingerprint = crc32(`${showPath(inner)}\0${stat.size} ${stat.mtimeMs} ${stat.ctimeMs} ${stat.ino} ${stat.mode}`, fingerprint);
       }
-      if (kind === 'dir') visit(inner, innerRelative, list.excluder);
+      if (kind !== 'dir') continue;
+      try {
+        cursor.down(name);
+      } catch {
+        // As above.
+        continue;
+      }
+      visit(inner, list.excluder);
+      cursor.up();
     }
   };
-  visit(root, '', null);
+  const cursor = new FolderCursor(root);
+  try {
+    visit('', null);
+  } finally {
+    cursor.close();
+  }
   return { folders, repositories, fingerprint };
 }

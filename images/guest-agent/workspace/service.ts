@@ -1,7 +1,8 @@
-import { chownSync, closeSync, fchownSync, mkdirSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
+import { chownSync, closeSync, mkdirSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
 import { randomUUID } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Owner } from '#shared/archive-fields.ts';
 import { VesselError } from '#shared/vessel-error.ts';
 import type { AgentConfig } from '../config.ts';
 import type { GuestEnvironment } from '../guest/environment.ts';
@@ -11,7 +12,7 @@ import { readJson } from '../http/body.ts';
 import { log, messageOf } from '../log.ts';
 import type { ArchiveLimits } from './archive-checks.ts';
 import type { ChangeCounter } from './change-counter.ts';
-import { parseExclude, parseLimits } from './parse-request.ts';
+import { parseExclude, parseLimits, parseSaveLimits } from './parse-request.ts';
 import { streamSave } from './stream-save.ts';
 import { WorkerLink } from './worker-link.ts';
 
@@ -31,6 +32,11 @@ export class WorkspaceService {
     this.#isStill = isStill;
     this.#changes = changes;
     this.#link = new WorkerLink(workerArgv, environment);
+  }
+
+  get #owner(): Owner | null {
+    const { user } = this.#config;
+    return user === null ? null : { uid: user.uid, gid: user.gid };
   }
 
   /** True once the worker has run its code in. */
@@ -78,7 +84,6 @@ export class WorkspaceService {
         for (let done = 0; done < chunk.length;) done += writeSync(fd, chunk, done);
       }
       if (!context.request.complete) throw new VesselError('CANCELLED', 'the upload was cut off');
-      if (this.#config.user !== null) fchownSync(fd, this.#config.user.uid, this.#config.user.gid);
     } finally {
       closeSync(fd);
     }
@@ -93,7 +98,7 @@ export class WorkspaceService {
       const target = join(folder, 'workspace');
       mkdirSync(target);
       if (this.#config.user !== null) for (const path of [folder, target]) chownSync(path, this.#config.user.uid, this.#config.user.gid);
-      sendJson(context.response, 200, await this.#link.exclusively((ask) => ask<'extract'>({ op: 'extract', zip, workspace: target, limits: parseLimits(context.query) })));
+      sendJson(context.response, 200, await this.#link.exclusively((ask) => ask<'extract'>({ op: 'extract', zip, workspace: target, limits: parseLimits(context.query), owner: this.#owner })));
     } finally {
       rmSync(folder, { recursive: true, force: true });
     }
@@ -108,7 +113,7 @@ export class WorkspaceService {
       await this.#spool(context, zip, limits);
       this.#changes.pause();
       try {
-        const result = await this.#link.exclusively((ask) => ask<'extract'>({ op: 'extract', zip, workspace: this.#config.workspace, limits }));
+        const result = await this.#link.exclusively((ask) => ask<'extract'>({ op: 'extract', zip, workspace: this.#config.workspace, limits, owner: this.#owner }));
         await this.#rewatch();
         sendJson(context.response, 200, result);
       } catch (error) {
@@ -122,9 +127,11 @@ export class WorkspaceService {
 
   /** `POST workspace/save`. */
   async save(context: CallContext): Promise<void> {
-    const exclude = parseExclude((await readJson(context.request))['exclude']);
+    const body = await readJson(context.request);
+    const exclude = parseExclude(body['exclude']);
+    const limits = parseSaveLimits(body['limits']);
     const rulesChanged = this.#changes.setExclude(exclude);
-    await streamSave({ link: this.#link, changes: this.#changes, workspace: this.#config.workspace, exclude, still: this.#isStill(), response: context.response });
+    await streamSave({ link: this.#link, changes: this.#changes, workspace: this.#config.workspace, exclude, limits, owner: this.#owner, still: this.#isStill(), response: context.response });
     // Other rules may let in folders that nobody watched until now.
     if (rulesChanged) await this.#rewatch();
   }

@@ -1,10 +1,12 @@
 import type { ServerResponse } from 'node:http';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { z } from 'zod';
+import type { Owner } from '#shared/archive-fields.ts';
 import type { ExcludeConfig, LeftOut } from '#shared/archive-rules.ts';
 import type { WorkspaceOutSummarySchema } from '#shared/guest-protocol.ts';
 import { VesselError } from '#shared/vessel-error.ts';
 import type { ChangeCounter } from './change-counter.ts';
+import type { SaveLimits } from './survey.ts';
 import type { WorkerLink } from './worker-link.ts';
 
 type Summary = z.infer<typeof WorkspaceOutSummarySchema>;
@@ -14,6 +16,8 @@ type Summary = z.infer<typeof WorkspaceOutSummarySchema>;
  * last row says how many more there are.
  */
 const MAX_LIST_BYTES = 3500;
+
+const MAX_ERROR_BYTES = 12_000;
 
 function fitted<T>(list: readonly T[], rest: (count: number) => T): T[] {
   const kept: T[] = [];
@@ -31,13 +35,26 @@ export type StreamSaveOptions = {
   readonly changes: ChangeCounter;
   readonly workspace: string;
   readonly exclude: ExcludeConfig;
+  readonly limits: SaveLimits;
+  readonly owner: Owner | null;
   /** Nothing in the workspace moves, and nothing may be written beside it either. */
   readonly still: boolean;
   readonly response: ServerResponse;
 };
 
-/** Streams one save to the client. When the client goes away or something fails midway, no trailer is sent and the worker starts afresh. */
-export async function streamSave({ link, changes, workspace, exclude, still, response }: StreamSaveOptions): Promise<void> {
+/** The error as a trailer that fits: details only as long as they do. */
+function encodeError(error: VesselError): string {
+  const { details, ...shape } = error.toShape();
+  const encode = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
+  const full = encode({ ...shape, details });
+  return full.length <= MAX_ERROR_BYTES ? full : encode({ ...shape, message: shape.message.slice(0, MAX_LIST_BYTES / 2), logTail: [], details: {} });
+}
+
+/**
+ * Streams one save to the client, and then the summary, or the error that ended it midway. When the client goes away no trailer is sent and the
+ * worker starts afresh.
+ */
+export async function streamSave({ link, changes, workspace, exclude, limits, owner, still, response }: StreamSaveOptions): Promise<void> {
   await link.exclusively(async (ask) => {
     // Changes that are waiting to be noticed belong to the time before this save.
     await nextTurn();
@@ -45,7 +62,7 @@ export async function streamSave({ link, changes, workspace, exclude, still, res
     const { promise: gone, reject: onGone } = Promise.withResolvers<never>();
     let forwarded = 0;
     const forward = (chunk: Buffer, done: () => void): void => {
-      if (!response.headersSent) response.writeHead(200, { 'content-type': 'application/zip', 'cache-control': 'no-store', trailer: 'x-vessel-summary' });
+      if (!response.headersSent) response.writeHead(200, { 'content-type': 'application/zip', 'cache-control': 'no-store', trailer: 'x-vessel-summary, x-vessel-error' });
       forwarded += chunk.length;
       // The worker may fill the slot again once the kernel has the bytes: that is the back-pressure.
       response.write(chunk, (error) => { if (error === null || error === undefined) done(); });
@@ -56,7 +73,7 @@ export async function streamSave({ link, changes, workspace, exclude, still, res
     response.on('close', onClose);
     try {
       if (response.destroyed) onClose();
-      const result = await Promise.race([ask<'save'>({ op: 'save', workspace, exclude, still }, forward), gone]);
+      const result = await Promise.race([ask<'save'>({ op: 'save', workspace, exclude, limits, owner, still }, forward), gone]);
       if (forwarded !== result.archiveBytes) throw new VesselError('INTERNAL', 'bytes of the archive went missing on the way');
       const summary: Summary = {
         entries: result.entries, files: result.files, contentBytes: result.contentBytes,
@@ -68,9 +85,15 @@ export async function streamSave({ link, changes, workspace, exclude, still, res
       response.addTrailers({ 'x-vessel-summary': Buffer.from(JSON.stringify(summary)).toString('base64url') });
       response.end();
     } catch (error) {
-      // What the worker still sends belongs to nobody.
-      if (forwarded > 0 || VesselError.from(error).code === 'CANCELLED') link.abort();
-      throw error;
+      const known = VesselError.from(error);
+      if (known.code === 'CANCELLED' || !response.headersSent) {
+        // What the worker still sends belongs to nobody.
+        if (known.code === 'CANCELLED') link.abort();
+        throw error;
+      }
+      // The worker has said why it stopped, and is free again: the reader learns it after the last byte.
+      response.addTrailers({ 'x-vessel-error': encodeError(known) });
+      response.end();
     } finally {
       response.off('close', onClose);
     }

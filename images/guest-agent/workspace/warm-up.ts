@@ -11,6 +11,7 @@ const FOLDERS = 12;
 const FILES_PER_FOLDER = 20;
 const ROUNDS = 3;
 const FILE_BYTES = 3000;
+const OWNER = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
 
 /** Saves and unpacks a small made-up tree a few times, so that a frozen template has this code compiled. Leaves nothing behind. */
 export async function warmUp(): Promise<void> {
@@ -30,10 +31,10 @@ export async function warmUp(): Promise<void> {
       const archive = join(base, `archive-${round}.zip`);
       const target = join(base, `target-${round}`);
       const fd = openSync(archive, 'w');
-      saveWorkspace(source, { ...config, rules: [...config.rules] }, false, (data) => { writeSync(fd, data); });
+      await saveWorkspace(source, { exclude: { ...config, rules: [...config.rules] }, limits: { maxBytes: 1e9, maxEntries: 1e6 }, owner: OWNER, still: false }, (data) => { writeSync(fd, data); });
       closeSync(fd);
       mkdirSync(target);
-      await extractArchive(archive, target, { maxBytes: 1e9, maxEntries: 1e6, links: 'refuse' });
+      await extractArchive(archive, target, { maxBytes: 1e9, maxEntries: 1e6, links: round % 2 === 0 ? 'keep' : 'refuse', owner: OWNER });
       scanWorkspace(target, { ...config, rules: [] }, true);
       const packed = deflateRawSync(Buffer.alloc(FILE_BYTES, 'vessel'));
       for (let file = 0; file < FILES_PER_FOLDER * FOLDERS; file += 1) inflateRawSync(packed, { maxOutputLength: FILE_BYTES, chunkSize: FILE_BYTES });

@@ -52,8 +52,9 @@ export class WorkerLink {
     const ring = openRing();
     this.#ring = ring;
     const child = spawn(this.#argv[0] ?? '', this.#argv.slice(1), {
-      cwd: '/', env: { ...this.#environment.variables({}), ...(process.env['TMPDIR'] === undefined ? {} : { TMPDIR: process.env['TMPDIR'] }) },
-      stdio: ['pipe', 'pipe', 'inherit', ring], ...this.#environment.credentials(),
+      // Nothing of the project's environment: it acts for root, and asks perl.
+      cwd: '/', env: { PATH: this.#environment.systemPath, LANG: 'C.UTF-8', ...(process.env['TMPDIR'] === undefined ? {} : { TMPDIR: process.env['TMPDIR'] }) },
+      stdio: ['pipe', 'pipe', 'inherit', ring],
     });
     this.#child = child;
     // A write to a worker that just died: its exit is what gets reported.

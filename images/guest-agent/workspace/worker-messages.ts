@@ -1,14 +1,16 @@
 import type { ExcludeConfig } from '#shared/archive-rules.ts';
 import type { ErrorShape } from '#shared/errors.ts';
 import type { WorkspaceInResult } from '#shared/guest-protocol.ts';
+import type { Owner } from '#shared/archive-fields.ts';
 import type { ArchiveLimits } from './archive-checks.ts';
 import type { SaveResult } from './save.ts';
+import type { SaveLimits } from './survey.ts';
 import type { ScanResult } from './scan.ts';
 
-/** One JSON line to the worker. The worker answers each with one line before it reads the next. */
+/** One JSON line to the worker; `owner` is the workspace's user, null the worker's own. The worker answers each with one line before it reads the next. */
 export type WorkerRequest =
-  | { readonly op: 'extract'; readonly zip: string; readonly workspace: string; readonly limits: ArchiveLimits }
-  | { readonly op: 'save'; readonly workspace: string; readonly exclude: ExcludeConfig; readonly still: boolean }
+  | { readonly op: 'extract'; readonly zip: string; readonly workspace: string; readonly limits: ArchiveLimits; readonly owner: Owner | null }
+  | { readonly op: 'save'; readonly workspace: string; readonly exclude: ExcludeConfig; readonly limits: SaveLimits; readonly owner: Owner | null; readonly still: boolean }
   | { readonly op: 'scan'; readonly workspace: string; readonly exclude: ExcludeConfig; readonly stats: boolean }
   | { readonly op: 'warm' };
 

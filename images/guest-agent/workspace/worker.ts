@@ -1,4 +1,5 @@
 import { readSync, writeSync } from 'node:fs';
+import type { Owner } from '#shared/archive-fields.ts';
 import { VesselError } from '#shared/vessel-error.ts';
 import { extractArchive } from './extract.ts';
 import { saveWorkspace, type SaveResult } from './save.ts';
@@ -61,10 +62,12 @@ class RingSink {
   }
 }
 
-function save(request: Extract<WorkerRequest, { op: 'save' }>): SaveResult {
+const ownUser = (): Owner => ({ uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 });
+
+async function save({ workspace, exclude, limits, owner, still }: Extract<WorkerRequest, { op: 'save' }>): Promise<SaveResult> {
   const ring = new RingSink();
   try {
-    return saveWorkspace(request.workspace, request.exclude, request.still, (data) => ring.write(data));
+    return await saveWorkspace(workspace, { exclude, limits, owner: owner ?? ownUser(), still }, (data) => ring.write(data));
   } finally {
     ring.drain();
   }
@@ -73,7 +76,7 @@ function save(request: Extract<WorkerRequest, { op: 'save' }>): SaveResult {
 async function handle(request: WorkerRequest): Promise<unknown> {
   switch (request.op) {
     case 'extract':
-      return extractArchive(request.zip, request.workspace, request.limits);
+      return extractArchive(request.zip, request.workspace, { ...request.limits, owner: request.owner ?? ownUser() });
     case 'save':
       return save(request);
     case 'scan':
@@ -96,7 +99,8 @@ async function answer(line: string): Promise<WorkerReply> {
 
 /**
  * The workspace worker: one request at a time, with blocking system calls throughout. For thousands of small files that is the fastest Node
- * can do, and it costs nothing while it waits. Runs as the unprivileged user, so a hostile archive or tree harms nothing else. Ends with its stdin.
+ * can do, and it costs nothing while it waits. Runs as root where the agent does, because a workspace holds what its user may not read (a database's folder,
+ * what `sudo` made) and a save must carry all of it; what it unpacks it creates as the workspace's user (see extract.ts). Ends with its stdin.
  */
 export async function runWorker(): Promise<void> {
   process.umask(0);

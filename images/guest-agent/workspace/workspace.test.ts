@@ -32,7 +32,7 @@ function describeTree(root: string): ReadonlyMap<string, string> {
       const inner = Buffer.concat([path, Buffer.from('/'), name]);
       const stat = lstatSync(inner);
       const key = `${relative}/${name.toString('latin1')}`;
-      const time = Math.round(stat.mtimeMs * 100);
+      const time = Math.round(stat.mtimeMs * 1000);
       const what = stat.isFile() ? crc32(readFileSync(inner)) : stat.isSymbolicLink() ? readlinkSync(inner) : '';
       seen.set(key, `${stat.mode.toString(8)} ${stat.isDirectory() ? '' : stat.size} ${what} ${time}`);
       if (stat.isDirectory()) visit(inner, key);

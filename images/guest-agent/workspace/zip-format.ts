@@ -21,6 +21,7 @@ export const FLAG_MASKED_HEADERS = 1 << 13;
 export const METHOD_STORED = 0;
 export const METHOD_DEFLATED = 8;
 
+export { EXTRA_OWNER, EXTRA_VESSEL, METHOD_SPARSE } from '#shared/archive-fields.ts';
 /** Extra fields [4.5]. */
 export const EXTRA_ZIP64 = 0x0001;
 export const EXTRA_NTFS = 0x000a;

@@ -1,5 +1,7 @@
 import { readSync } from 'node:fs';
 import { constants, createInflateRaw, crc32, inflateRawSync } from 'node:zlib';
+import { SPARSE_FRAME_BYTES } from '#shared/archive-fields.ts';
+import { crc32Zeros } from '#shared/crc32-zeros.ts';
 import { VesselError } from '#shared/vessel-error.ts';
 import { readFully, type ZipEntry } from './central-directory.ts';
 import { showPath } from './paths.ts';
@@ -87,6 +89,37 @@ export class ZipReader {
     if (entry.method === zip.METHOD_STORED) for (const chunk of this.#pieces(offset, entry.compressedSize)) take(chunk);
     else await this.#inflate(entry, offset, take);
     if (size !== entry.size) throw this.#corrupt(entry, 'is not as long as declared');
+    if (crc !== entry.crc) throw this.#corrupt(entry, 'does not match its checksum');
+  }
+
+  /**
+   * Hands over the content of an entry that came in frames: data with its position; what lies between is zeros. The check comes last.
+   * Throws ARCHIVE_CORRUPT.
+   */
+  frames(entry: ZipEntry, write: (data: Buffer, position: number) => void): void {
+    const offset = this.#dataOffset(entry);
+    const end = offset + entry.compressedSize;
+    if (end > this.#fileBytes) throw this.#corrupt(entry, 'lies outside the archive');
+    let crc = 0;
+    let position = 0;
+    for (let at = offset; at < end;) {
+      if (at + SPARSE_FRAME_BYTES > end) throw this.#corrupt(entry, 'ends within a frame');
+      const head = this.#view(at, SPARSE_FRAME_BYTES);
+      const zeros = Number(head.readBigUInt64LE(0));
+      const length = head.readUInt32LE(8);
+      at += SPARSE_FRAME_BYTES;
+      if (!Number.isSafeInteger(zeros) || position + zeros + length > entry.size || at + length > end) throw this.#corrupt(entry, 'holds more than it declares');
+      if (zeros > 0) crc = crc32Zeros(crc, zeros);
+      position += zeros;
+      for (const stop = at + length; at < stop;) {
+        const data = this.#view(at, Math.min(CHUNK_BYTES, stop - at));
+        crc = crc32(data, crc);
+        write(data, position);
+        position += data.length;
+        at += data.length;
+      }
+    }
+    if (position !== entry.size) throw this.#corrupt(entry, 'is not as long as declared');
     if (crc !== entry.crc) throw this.#corrupt(entry, 'does not match its checksum');
   }
 

@@ -1,3 +1,4 @@
+import { attributesLength, METHOD_SPARSE, NO_ATTRIBUTES, OWNER_EXTRA_BYTES, readAttributes, writeAttributes, writeOwner, type EntryAttributes, type ExtendedAttribute, type Owner } from '#shared/archive-fields.ts';
 import { VesselError } from '#shared/vessel-error.ts';
 import type { RawPath } from './paths.ts';
 import * as zip from './zip-format.ts';
@@ -5,7 +6,6 @@ import * as zip from './zip-format.ts';
 /** Local headers and small files are gathered here; one write to the pipe carries hundreds of them. */
 const BUFFER_BYTES = 1024 * 1024;
 const TIMESTAMP_EXTRA_BYTES = 9;
-const NTFS_EXTRA_BYTES = 36;
 const ZIP64_LOCAL_EXTRA_BYTES = 20;
 /** Version needed: 2.0 for folders, 4.5 for zip64 [4.4.3.2]. */
 const VERSION_PLAIN = 20;
@@ -16,10 +16,18 @@ export type EntryHead = {
   readonly name: RawPath;
   readonly size: number;
   readonly crc: number;
-  /** st_mode; set-id and sticky bits are dropped. */
+  /** st_mode. */
   readonly mode: number;
   readonly mtimeMs: number;
+  /** Null: the workspace's own user. */
+  readonly owner: Owner | null;
+  /** Content with holes comes as so many bytes of frames, see METHOD_SPARSE. */
+  readonly framedBytes: number | null;
+  readonly linkGroup: number | null;
 };
+
+/** Up to here a time in whole seconds needs no more than the field that every zip program knows. */
+const MAX_PLAIN_SECONDS = 0x7fffffff;
 
 /** The MS-DOS date and time of the fixed header, in UTC, clamped to what it can hold (1980–2107, 2 s grain). */
 function dosTime(mtimeMs: number): number {
@@ -31,7 +39,7 @@ function dosTime(mtimeMs: number): number {
   return ((day << 16) | (date.getUTCHours() << 11) | (date.getUTCMinutes() << 5) | (date.getUTCSeconds() >> 1)) >>> 0;
 }
 
-/** Writes a stored zip as a stream: true CRC and sizes stand before each content. `sink` must take all bytes before it returns. */
+/** Writes a stored zip as a stream (content with holes in frames): true CRC and sizes stand before each content. `sink` must take all bytes before it returns. */
 export class ZipWriter {
   readonly #sink: (data: Buffer) => void;
   readonly #buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);
@@ -76,8 +84,7 @@ export class ZipWriter {
     this.#used += data.length;
   }
 
-  #writeExtras(target: Buffer, start: number, mtimeMs: number): number {
-    const seconds = Math.floor(mtimeMs / 1000);
+  #writeExtras(target: Buffer, start: number, seconds: number, owner: Owner | null): number {
     let at = start;
     if (seconds >= -(2 ** 31) && seconds < 2 ** 31) {
       target.writeUInt32LE(zip.EXTRA_TIMESTAMP | (5 << 16), at);
@@ -85,57 +92,63 @@ export class ZipWriter {
       target.writeInt32LE(seconds, at + 5);
       at += TIMESTAMP_EXTRA_BYTES;
     }
-    // Rounded, not cut: a time that went through a double must come back to the same 100 ns.
-    const ticks = BigInt(seconds + zip.NTFS_EPOCH_SECONDS) * 10_000_000n + BigInt(Math.round((mtimeMs - seconds * 1000) * 10_000));
-    target.writeUInt32LE(zip.EXTRA_NTFS | ((NTFS_EXTRA_BYTES - 4) << 16), at);
-    target.writeUInt32LE(0, at + 4);
-    target.writeUInt32LE(1 | (24 << 16), at + 8);
-    for (let field = 0; field < 3; field += 1) target.writeBigUInt64LE(ticks < 0n ? 0n : ticks, at + 12 + field * 8);
-    return at + NTFS_EXTRA_BYTES;
+    if (owner !== null) {
+      writeOwner(target, at, owner);
+      at += OWNER_EXTRA_BYTES;
+    }
+    return at;
   }
 
-  /** Begins an entry; exactly `head.size` bytes of content() must follow. */
+  /** Begins an entry; exactly `head.size` bytes of content() must follow, or `head.framedBytes`. */
   entry(head: EntryHead): void {
     const isText = typeof head.name === 'string';
     const nameBytes = isText ? Buffer.byteLength(head.name as string) : head.name.length;
     if (nameBytes > zip.LIMIT_16) throw new VesselError('INTERNAL', 'a path is too long for a zip');
-    const big = head.size >= zip.LIMIT_32;
-    this.#reserve(zip.LOCAL_BYTES + nameBytes + TIMESTAMP_EXTRA_BYTES + NTFS_EXTRA_BYTES + ZIP64_LOCAL_EXTRA_BYTES);
+    const stored = head.framedBytes ?? head.size;
+    const big = head.size >= zip.LIMIT_32 || stored >= zip.LIMIT_32;
+    const method = head.framedBytes === null ? zip.METHOD_STORED : METHOD_SPARSE;
+    // Rounded to what a time that went through a double comes back to.
+    const mtimeUs = Math.round(head.mtimeMs * 1000);
+    const seconds = Math.floor(mtimeUs / 1e6);
+    const exact = mtimeUs === seconds * 1e6 && seconds >= 0 && seconds <= MAX_PLAIN_SECONDS;
+    const attributes: EntryAttributes = { mtimeUs: exact ? null : mtimeUs, sparse: head.framedBytes !== null, linkGroup: head.linkGroup, xattrs: [] };
+    this.#reserve(zip.LOCAL_BYTES + nameBytes + TIMESTAMP_EXTRA_BYTES + OWNER_EXTRA_BYTES + ZIP64_LOCAL_EXTRA_BYTES);
     const offset = this.bytes;
     const bigOffset = offset >= zip.LIMIT_32;
     const time = dosTime(head.mtimeMs);
     // Names that are not UTF-8 go out as they are, unmarked, as every Unix zip does.
     const flags = isText ? zip.FLAG_UTF8 : 0;
     const size32 = big ? zip.LIMIT_32 : head.size;
+    const stored32 = big ? zip.LIMIT_32 : stored;
 
     const local = this.#buffer;
     const at = this.#used;
     local.writeUInt32LE(zip.LOCAL_SIGNATURE, at);
     local.writeUInt16LE(big ? VERSION_ZIP64 : VERSION_PLAIN, at + 4);
     local.writeUInt16LE(flags, at + 6);
-    local.writeUInt16LE(zip.METHOD_STORED, at + 8);
+    local.writeUInt16LE(method, at + 8);
     local.writeUInt32LE(time, at + 10);
     local.writeUInt32LE(head.crc, at + 14);
-    local.writeUInt32LE(size32, at + 18);
+    local.writeUInt32LE(stored32, at + 18);
     local.writeUInt32LE(size32, at + 22);
     local.writeUInt16LE(nameBytes, at + 26);
     const nameAt = at + zip.LOCAL_BYTES;
     if (isText) local.write(head.name as string, nameAt, 'utf8');
     else (head.name as Buffer).copy(local, nameAt);
     const extraAt = nameAt + nameBytes;
-    const timesEnd = this.#writeExtras(local, extraAt, head.mtimeMs);
-    let extraEnd = timesEnd;
+    const extrasEnd = this.#writeExtras(local, extraAt, seconds, head.owner);
+    let extraEnd = extrasEnd;
     if (big) {
       local.writeUInt32LE(zip.EXTRA_ZIP64 | (16 << 16), extraEnd);
       local.writeBigUInt64LE(BigInt(head.size), extraEnd + 4);
-      local.writeBigUInt64LE(BigInt(head.size), extraEnd + 12);
+      local.writeBigUInt64LE(BigInt(stored), extraEnd + 12);
       extraEnd += ZIP64_LOCAL_EXTRA_BYTES;
     }
     local.writeUInt16LE(extraEnd - extraAt, at + 28);
     this.#used = extraEnd;
 
     const zip64Bytes = (big ? 16 : 0) + (bigOffset ? 8 : 0);
-    const extraBytes = timesEnd - extraAt + (zip64Bytes > 0 ? zip64Bytes + 4 : 0);
+    const extraBytes = extrasEnd - extraAt + (zip64Bytes > 0 ? zip64Bytes + 4 : 0) + attributesLength(attributes);
     const recordBytes = zip.CENTRAL_BYTES + nameBytes + extraBytes;
     const record = this.#centralRoom(recordBytes);
     record.writeUInt32LE(zip.CENTRAL_SIGNATURE, 0);
@@ -143,30 +156,33 @@ export class ZipWriter {
     record.writeUInt16LE(version | (zip.MADE_BY_UNIX << 8), 4);
     record.writeUInt16LE(version, 6);
     record.writeUInt16LE(flags, 8);
-    record.writeUInt16LE(zip.METHOD_STORED, 10);
+    record.writeUInt16LE(method, 10);
     record.writeUInt32LE(time, 12);
     record.writeUInt32LE(head.crc, 16);
-    record.writeUInt32LE(size32, 20);
+    record.writeUInt32LE(stored32, 20);
     record.writeUInt32LE(size32, 24);
     record.writeUInt16LE(nameBytes, 28);
     record.writeUInt16LE(extraBytes, 30);
     record.fill(0, 32, 38); // No comment, first disk, no internal attributes.
     const isFolder = (head.mode & zip.TYPE_MASK) === zip.TYPE_FOLDER;
     // The low byte holds the MS-DOS attributes: 0x10 marks a folder.
-    record.writeUInt32LE((((head.mode & (zip.TYPE_MASK | 0o777)) << 16) | (isFolder ? 0x10 : 0)) >>> 0, 38);
+    record.writeUInt32LE((((head.mode & 0xffff) << 16) | (isFolder ? 0x10 : 0)) >>> 0, 38);
     record.writeUInt32LE(bigOffset ? zip.LIMIT_32 : offset, 42);
-    local.copy(record, zip.CENTRAL_BYTES, nameAt, timesEnd);
+    local.copy(record, zip.CENTRAL_BYTES, nameAt, extrasEnd);
+    let extra = zip.CENTRAL_BYTES + extrasEnd - nameAt;
     if (zip64Bytes > 0) {
-      let extra = recordBytes - zip64Bytes - 4;
       record.writeUInt32LE(zip.EXTRA_ZIP64 | (zip64Bytes << 16), extra);
       extra += 4;
       if (big) {
         record.writeBigUInt64LE(BigInt(head.size), extra);
-        record.writeBigUInt64LE(BigInt(head.size), extra + 8);
+        record.writeBigUInt64LE(BigInt(stored), extra + 8);
         extra += 16;
       }
       if (bigOffset) record.writeBigUInt64LE(BigInt(offset), extra);
+      extra += bigOffset ? 8 : 0;
     }
+    // Last, because extended attributes may be added to it at the end.
+    writeAttributes(record, extra, attributes);
     this.#entries += 1;
   }
 
@@ -181,10 +197,12 @@ export class ZipWriter {
     return room;
   }
 
-  /** Writes the table of contents. Returns the archive's size in bytes. */
-  finish(): number {
+  /** Writes the table of contents, with the extended attributes of entries by their position. Returns the archive's size in bytes. */
+  finish(xattrs: ReadonlyMap<number, readonly ExtendedAttribute[]>): number {
     const start = this.bytes;
-    for (const block of [...this.#central, this.#block.subarray(0, this.#blockUsed)]) this.content(block);
+    const blocks = [...this.#central, this.#block.subarray(0, this.#blockUsed)];
+    if (xattrs.size === 0) for (const block of blocks) this.content(block);
+    else this.#contentWith(blocks, xattrs);
     const size = this.bytes - start;
     if (this.#entries >= zip.LIMIT_16 || start >= zip.LIMIT_32 || size >= zip.LIMIT_32) this.content(this.#end64(start, size));
     const end = Buffer.alloc(zip.END_BYTES);
@@ -197,6 +215,19 @@ export class ZipWriter {
     this.content(end);
     this.#flush();
     return this.bytes;
+  }
+
+  #contentWith(blocks: readonly Buffer[], xattrs: ReadonlyMap<number, readonly ExtendedAttribute[]>): void {
+    let position = 0;
+    for (const block of blocks) {
+      for (let at = 0; at < block.length; position += 1) {
+        const end = at + zip.CENTRAL_BYTES + block.readUInt16LE(at + 28) + block.readUInt16LE(at + 30);
+        const more = xattrs.get(position);
+        const record = block.subarray(at, end);
+        this.content(more === undefined ? record : withXattrs(record, more));
+        at = end;
+      }
+    }
   }
 
   #end64(start: number, size: number): Buffer {
@@ -214,4 +245,18 @@ export class ZipWriter {
     record.writeUInt32LE(1, zip.END64_BYTES + 16);
     return record;
   }
+}
+
+/** The record with extended attributes in its last extra field. */
+function withXattrs(record: Buffer, xattrs: readonly ExtendedAttribute[]): Buffer {
+  const extraAt = zip.CENTRAL_BYTES + record.readUInt16LE(28);
+  let at = extraAt;
+  while (at < record.length && record.readUInt16LE(at) !== zip.EXTRA_VESSEL) at += 4 + record.readUInt16LE(at + 2);
+  const known = at < record.length ? readAttributes(record.subarray(at + 4)) : null;
+  const attributes = { ...(known ?? NO_ATTRIBUTES), xattrs };
+  const result = Buffer.alloc(at + attributesLength(attributes));
+  record.copy(result, 0, 0, at);
+  writeAttributes(result, at, attributes);
+  result.writeUInt16LE(result.length - extraAt, 30);
+  return result;
 }

@@ -1,4 +1,5 @@
 import { crc32 } from 'node:zlib';
+import { NO_ATTRIBUTES, type EntryAttributes, type Owner } from '#shared/archive-fields.ts';
 import { VesselError } from '#shared/errors.ts';
 import type { ArchiveCount, ArchiveOptions, ZipInTheMaking } from '../../ports/archiver.ts';
 import type { Edit, IndexedEntry, OpenArchive } from '../../ports/archive-reader.ts';
@@ -8,7 +9,7 @@ import { FILE_TYPE } from './zip-format.ts';
 import { inPieces, PIECE_BYTES, type ZipPiece } from './zip-piece.ts';
 
 /** One entry of the new archive and where its content comes from. */
-type Planned = { readonly entry: IndexedEntry; readonly source: OpenArchive | Buffer };
+type Planned = { readonly entry: IndexedEntry; readonly source: OpenArchive | Buffer; /** What the content replaces, whose owner and extended attributes stay. */ readonly instead?: OpenArchive; /** From another archive than the rest. */ readonly taken?: boolean };
 const TYPES = { file: FILE_TYPE.file, folder: FILE_TYPE.folder, link: FILE_TYPE.link } as const;
 
 /** See ArchiveReader.compose. */
@@ -29,10 +30,10 @@ function plan(base: OpenArchive, edits: ReadonlyMap<string, Edit>, limits: Archi
     if (edit.kind === 'take') {
       const entry = edit.from.get(path);
       if (entry === null) throw new VesselError('NOT_FOUND', `There is no "${path}" in that revision`, { details: { path } });
-      planned.set(path, { entry, source: edit.from });
+      planned.set(path, { entry, source: edit.from, taken: true });
     } else {
       const { data, mode, mtime } = edit;
-      planned.set(path, { entry: { path, kind: 'file', size: data.length, mode, mtime, crc: crc32(data) }, source: data });
+      planned.set(path, { entry: { path, kind: 'file', size: data.length, mode, mtime, crc: crc32(data) }, source: data, ...(before === null || before === undefined ? {} : { instead: base }) });
     }
     addParents(planned, path);
   }
@@ -64,9 +65,14 @@ function checkNames(all: readonly Planned[], { maxEntries, maxArchiveBytes }: Ar
   if (all.length > maxEntries || bytes > maxArchiveBytes) throw new VesselError('ARCHIVE_TOO_LARGE', undefined, { details: { entries: all.length, bytes, maxEntries, maxArchiveBytes } });
 }
 
-function nameOf({ entry, source }: Planned): { readonly name: Buffer; readonly utf8: boolean } {
-  if (!Buffer.isBuffer(source)) return source.nameOf(entry.path);
-  return { name: Buffer.from(entry.kind === 'folder' ? `${entry.path}/` : entry.path), utf8: true };
+type Named = { readonly name: Buffer; readonly utf8: boolean; readonly owner: Owner | null; readonly attributes: EntryAttributes; readonly sparse: boolean };
+
+/** Name, owner and attributes. Numbers of shared content mean nothing in another archive, and nothing for content that is new. */
+function nameOf({ entry, source, instead, taken }: Planned): Named {
+  const from = Buffer.isBuffer(source) ? instead : source;
+  const { name, utf8, owner = null, attributes = NO_ATTRIBUTES } = from?.nameOf(entry.path) ?? { name: Buffer.from(entry.kind === 'folder' ? `${entry.path}/` : entry.path), utf8: true };
+  if (Buffer.isBuffer(source)) return { name, utf8, owner, attributes: { ...NO_ATTRIBUTES, xattrs: attributes.xattrs }, sparse: false };
+  return { name, utf8, owner, attributes: taken === true ? { ...attributes, linkGroup: null } : attributes, sparse: attributes.sparse };
 }
 
 async function* piecesOf(all: readonly Planned[], signal: AbortSignal): AsyncGenerator<ZipPiece, ArchiveCount> {

@@ -1,10 +1,11 @@
 import type { FileHandle } from 'node:fs/promises';
+import type { EntryAttributes, Owner } from '#shared/archive-fields.ts';
 import { VesselError } from '#shared/errors.ts';
 import { displayName } from './name-guard.ts';
 import { CENTRAL_BYTES, centralLength, END64_BYTES, END_BYTES, FLAG, LOCATOR64_BYTES, readExtra, SIGNATURE, U16, U32 } from './zip-format.ts';
 
 /** One record of the central directory; `name` is a part of the directory's own bytes. */
-export type Central = { readonly name: Buffer; readonly utf8: boolean; readonly method: number; readonly crc: number; readonly compressedSize: number; readonly size: number; readonly mtime: number; readonly offset: number; readonly mode: number };
+export type Central = { readonly name: Buffer; readonly utf8: boolean; readonly method: number; readonly crc: number; readonly compressedSize: number; readonly size: number; readonly mtime: number; readonly offset: number; readonly mode: number; readonly owner: Owner | null; readonly attributes: EntryAttributes };
 export type Directory = { readonly entries: number; readonly bytes: Buffer };
 
 /** The central directory; Vessel writes no comment, so the end record is exactly the end of the file. */
@@ -43,6 +44,7 @@ export function readCentral(bytes: Buffer, at: number): Central {
   return {
     name, utf8: (bytes.readUInt16LE(at + 8) & FLAG.utf8) !== 0, method: bytes.readUInt16LE(at + 10), crc: bytes.readUInt32LE(at + 16),
     size, compressedSize, offset, mtime: extra.mtime ?? 0, mode: bytes.readUInt32LE(at + 38) >>> 16,
+    owner: extra.owner, attributes: extra.attributes,
   };
 }
 

@@ -96,7 +96,7 @@ async function* piecesOf(root: Buffer, found: readonly Found[]): AsyncGenerator<
     const type = stats.isDirectory() ? FILE_TYPE.folder : link === null ? FILE_TYPE.file : FILE_TYPE.link;
     const size = link?.length ?? (stats.isFile() ? stats.size : 0);
     const entryName = stats.isDirectory() ? Buffer.concat([name, Buffer.from('/')]) : name;
-    yield { kind: 'entry', name: entryName, utf8: isUtf8(entryName), mtime: Math.trunc(stats.mtimeMs / 1000), size, crc: null, mode: type | (stats.mode & 0o7777) };
+    yield { kind: 'entry', name: entryName, utf8: isUtf8(entryName), mtime: Math.trunc(stats.mtimeMs / 1000), size, crc: null, mode: type | (stats.mode & 0o777) };
     if (stats.isDirectory()) continue;
     if (link !== null) { yield { kind: 'data', data: link }; continue; }
     files += 1;

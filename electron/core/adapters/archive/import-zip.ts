@@ -141,7 +141,7 @@ async function* piecesOf(file: FileHandle, kept: readonly Checked[], bounded: Re
     const name = Buffer.from(kind === 'dir' ? `${path}/` : path, 'latin1');
     const type = entry.mode & FILE_TYPE.mask;
     // DOS knows no permissions, and some makers write a mode without any.
-    const mode = TYPES[kind] | (entry.mode === 0 || (type === 0 && kind !== 'file') ? DEFAULT_MODE[kind] : entry.mode & 0o7777);
+    const mode = TYPES[kind] | (entry.mode === 0 || (type === 0 && kind !== 'file') ? DEFAULT_MODE[kind] : entry.mode & (entry.ownForm ? 0o7777 : 0o777));
     if (kind === 'file') { files += 1; contentBytes += entry.size; }
     yield { kind: 'entry', name, utf8: isUtf8(name), mtime: entry.mtime, size: entry.size, crc: entry.crc, mode };
     const place = bounded.get(entry);

@@ -10,7 +10,7 @@ import { centralLength, FILE_TYPE, LOCAL_BYTES, METHOD, SIGNATURE } from './zip-
 import { inPieces, PIECE_BYTES, type ZipPiece } from './zip-piece.ts';
 
 /**
- * One of Vessel's own archives as a stored zip: an emulated guest inflates many times slower than the desktop, so the guest
+ * One of Vessel's own archives as a stored zip (holes in frames): an emulated guest inflates many times slower than the desktop, so the guest
  * only has to write. Read front to back in one pass with bounded memory; every entry is checked against its CRC.
  * Throws ARCHIVE_CORRUPT.
  */
@@ -35,7 +35,7 @@ async function* piecesOf(file: FileHandle, { entries, bytes }: Directory): Async
       const entry = readCentral(bytes, at);
       at += centralLength(bytes, at);
       if ((entry.mode & FILE_TYPE.mask) === FILE_TYPE.file) { files += 1; contentBytes += entry.size; }
-      yield { kind: 'entry', name: entry.name, utf8: entry.utf8, mtime: entry.mtime, size: entry.size, crc: entry.crc, mode: entry.mode };
+      yield { kind: 'entry', name: entry.name, utf8: entry.utf8, mtime: entry.mtime, size: entry.size, crc: entry.crc, mode: entry.mode, owner: entry.owner, attributes: entry.attributes, sparse: entry.attributes.sparse };
       await skipTo(reader, entry);
       let crc = 0;
       let size = 0;

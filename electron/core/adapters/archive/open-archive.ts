@@ -2,6 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import { open, type FileHandle } from 'node:fs/promises';
 import { pipeline, Readable } from 'node:stream';
 import { crc32, createInflateRaw, inflateRawSync } from 'node:zlib';
+import type { EntryAttributes, Owner } from '#shared/archive-fields.ts';
 import { VesselError } from '#shared/errors.ts';
 import type { IndexedEntry, OpenArchive } from '../../ports/archive-reader.ts';
 import { archiveError, corrupt, readAt, readCentral, readDirectory } from './directory-reader.ts';
@@ -9,7 +10,7 @@ import { centralLength, FILE_TYPE, LOCAL_BYTES, METHOD, SIGNATURE } from './zip-
 import { PIECE_BYTES } from './zip-piece.ts';
 
 /** What reading one entry needs. Implied folders have none. */
-type Place = { readonly name: Buffer; readonly utf8: boolean; readonly method: number; readonly offset: number; readonly compressedSize: number };
+type Place = { readonly name: Buffer; readonly utf8: boolean; readonly method: number; readonly offset: number; readonly compressedSize: number; readonly owner: Owner | null; readonly attributes: EntryAttributes };
 /** `key` orders paths so that all below a folder follow it directly: `/` sorts before anything a name may hold. */
 type Indexed = IndexedEntry & { readonly key: string; readonly place: Place | null };
 
@@ -51,7 +52,7 @@ function index(count: number, bytes: Buffer): readonly Indexed[] {
     const kind = record.name.at(-1) === 0x2f || type === FILE_TYPE.folder ? 'folder' : type === FILE_TYPE.link ? 'link' : 'file';
     found.set(path, {
       path, key: keyOf(path), kind, size: record.size, mode: record.mode & 0o7777, mtime: record.mtime, crc: record.crc,
-      place: { name: record.name, utf8: record.utf8, method: record.method, offset: record.offset, compressedSize: record.compressedSize },
+      place: { name: record.name, utf8: record.utf8, method: record.method, offset: record.offset, compressedSize: record.compressedSize, owner: record.owner, attributes: record.attributes },
     });
   }
   for (const { path } of [...found.values()]) {
@@ -106,7 +107,7 @@ class FileArchive implements OpenArchive {
     return this.entries.slice(start, this.#first(key + LAST));
   }
 
-  nameOf(path: string): { readonly name: Buffer; readonly utf8: boolean } {
+  nameOf(path: string): ReturnType<OpenArchive['nameOf']> {
     const entry = this.get(path);
     if (entry?.place != null) return entry.place;
     return { name: Buffer.from(entry?.kind === 'folder' ? `${path}/` : path), utf8: true };

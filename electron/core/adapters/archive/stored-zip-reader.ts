@@ -1,18 +1,20 @@
 import { createHash, type Hash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
+import type { EntryAttributes, Owner } from '#shared/archive-fields.ts';
 import { MAX_LINK_BYTES } from '#shared/archive-names.ts';
 import { VesselError } from '#shared/errors.ts';
 import type { ArchiveCount, ArchiveLimits } from '../../ports/archiver.ts';
 import type { ByteReader } from './byte-reader.ts';
 import { displayName, NameGuard, unsafe } from './name-guard.ts';
 import { CENTRAL_BYTES, END64_BYTES, END_BYTES, FILE_TYPE, FLAG, LOCAL_BYTES, LOCATOR64_BYTES, METHOD, readExtra, SIGNATURE, U16, U32 } from './zip-format.ts';
+import { unframe } from './sparse-pieces.ts';
 import { PIECE_BYTES, type ZipPiece } from './zip-piece.ts';
 
 /** Names are kept until the end of a save: together they take what so many entries of more than the usual length would. */
 const ENTRY_NAME_BYTES = 128;
 const MIN_NAMES_BYTES = 1024 * 1024;
 
-type Header = { readonly name: Buffer; readonly flags: number; readonly crc: number; readonly size: number; readonly mtime: number };
+type Header = { readonly name: Buffer; readonly flags: number; readonly crc: number; readonly size: number; readonly mtime: number; readonly owner: Owner | null; readonly method: number; /** What stands in the stream: frames when the content has holes. */ readonly storedBytes: number };
 
 /**
  * Reads the stored zip of a guest (see guest-protocol.ts) as it streams, believing nothing: every header, name, size and
@@ -40,19 +42,20 @@ export async function* readStoredZip(reader: ByteReader, limits: ArchiveLimits):
     namesBytes += header.name.length;
     if (namesBytes > maxNamesBytes) throw new VesselError('ARCHIVE_TOO_LARGE', `The names in the workspace take more than ${maxNamesBytes} bytes`, { details: { maxNamesBytes } });
     note(seen, header, offset);
-    yield { kind: 'entry', name: header.name, utf8: (header.flags & FLAG.utf8) !== 0, mtime: header.mtime, size: header.size, crc: header.crc, mode: null };
-    yield* readData(reader, header);
+    yield { kind: 'entry', name: header.name, utf8: (header.flags & FLAG.utf8) !== 0, mtime: header.mtime, size: header.size, crc: header.crc, mode: null, owner: header.owner, sparse: header.method === METHOD.sparse };
+    yield* header.method === METHOD.sparse ? readFrames(reader, header) : readData(reader, header);
   }
   const centralOffset = reader.position - 4;
   const again = createHash('sha256');
   let files = 0;
   for (let index = 0; index < entries; index += 1) {
     if (signature !== SIGNATURE.central) throw corrupt('the central directory is incomplete', { index });
-    const { header, offset, mode } = await readCentral(reader);
+    const { header, offset, mode, attributes } = await readCentral(reader);
     note(again, header, offset);
     checkMode(header, mode);
     if ((mode & FILE_TYPE.mask) === FILE_TYPE.file) files += 1;
-    yield { kind: 'mode', mode };
+    if (attributes.sparse !== (header.method === METHOD.sparse)) throw corrupt(`entry "${displayName(header.name)}" contradicts itself about holes`);
+    yield { kind: 'mode', mode, attributes };
     signature = (await reader.take(4)).readUInt32LE(0);
   }
   if (!seen.digest().equals(again.digest())) throw corrupt('the central directory does not repeat the entries');
@@ -70,13 +73,15 @@ async function readLocal(reader: ByteReader): Promise<Header> {
   const name = Buffer.from(variable.subarray(0, nameLength));
   const extra = readExtra(variable.subarray(nameLength));
   if (extra === null) throw corrupt(`entry "${displayName(name)}" has a malformed extra field`);
-  if ((flags & ~FLAG.utf8) !== 0 || fixed.readUInt16LE(4) !== METHOD.stored) throw corrupt(`entry "${displayName(name)}" is not stored plainly`, { flags, method: fixed.readUInt16LE(4) });
+  const method = fixed.readUInt16LE(4);
+  if ((flags & ~FLAG.utf8) !== 0 || (method !== METHOD.stored && method !== METHOD.sparse)) throw corrupt(`entry "${displayName(name)}" is not stored plainly`, { flags, method });
   const sizes = widen([fixed.readUInt32LE(18), fixed.readUInt32LE(14)], extra.wide);
-  if (sizes === null || sizes[0] !== sizes[1]) throw corrupt(`entry "${displayName(name)}" has contradicting sizes`);
-  return { name, flags, crc: fixed.readUInt32LE(10), size: sizes[0] ?? 0, mtime: extra.mtime ?? 0 };
+  const [size = 0, storedBytes = 0] = sizes ?? [];
+  if (sizes === null || (method === METHOD.stored && size !== storedBytes)) throw corrupt(`entry "${displayName(name)}" has contradicting sizes`);
+  return { name, flags, crc: fixed.readUInt32LE(10), size, mtime: extra.mtime ?? 0, owner: extra.owner, method, storedBytes };
 }
 
-async function readCentral(reader: ByteReader): Promise<{ readonly header: Header; readonly offset: number; readonly mode: number }> {
+async function readCentral(reader: ByteReader): Promise<{ readonly header: Header; readonly offset: number; readonly mode: number; readonly attributes: EntryAttributes }> {
   const fixed = await reader.take(CENTRAL_BYTES - 4);
   const nameLength = fixed.readUInt16LE(24);
   const extraLength = fixed.readUInt16LE(26);
@@ -85,10 +90,13 @@ async function readCentral(reader: ByteReader): Promise<{ readonly header: Heade
   const extra = readExtra(variable.subarray(nameLength, nameLength + extraLength));
   if (extra === null) throw corrupt(`entry "${displayName(name)}" has a malformed extra field`);
   const numbers = widen([fixed.readUInt32LE(20), fixed.readUInt32LE(16), fixed.readUInt32LE(38)], extra.wide);
-  if (numbers === null || numbers[0] !== numbers[1]) throw corrupt(`entry "${displayName(name)}" has contradicting sizes`);
+  if (numbers === null) throw corrupt(`entry "${displayName(name)}" has contradicting sizes`);
   return {
-    header: { name, flags: fixed.readUInt16LE(4), crc: fixed.readUInt32LE(12), size: numbers[0] ?? 0, mtime: extra.mtime ?? 0 },
-    offset: numbers[2] ?? 0, mode: fixed.readUInt32LE(34) >>> 16,
+    header: {
+      name, flags: fixed.readUInt16LE(4), crc: fixed.readUInt32LE(12), size: numbers[0] ?? 0, mtime: extra.mtime ?? 0, owner: extra.owner,
+      method: fixed.readUInt16LE(6), storedBytes: numbers[1] ?? 0,
+    },
+    offset: numbers[2] ?? 0, mode: fixed.readUInt32LE(34) >>> 16, attributes: extra.attributes,
   };
 }
 
@@ -110,11 +118,20 @@ async function* readData(reader: ByteReader, header: Header): AsyncGenerator<Zip
   if (crc !== header.crc) throw corrupt(`entry "${displayName(header.name)}" fails its checksum`);
 }
 
+async function* readFrames(reader: ByteReader, header: Header): AsyncGenerator<ZipPiece> {
+  const pieces = unframe(reader, header.storedBytes, header.size);
+  let next = await pieces.next();
+  for (; next.done !== true; next = await pieces.next()) yield { kind: 'data', data: next.value };
+  const { crc, size, consumed } = next.value;
+  if (size !== header.size || consumed !== header.storedBytes) throw corrupt(`entry "${displayName(header.name)}" has contradicting sizes`);
+  if (crc !== header.crc) throw corrupt(`entry "${displayName(header.name)}" fails its checksum`);
+}
+
 function checkMode(header: Header, mode: number): void {
   const type = mode & FILE_TYPE.mask;
   const isFolder = header.name.at(-1) === 0x2f;
   if (type !== FILE_TYPE.file && type !== FILE_TYPE.folder && type !== FILE_TYPE.link) throw unsafe(header.name, 'is neither file, folder nor link');
-  if (isFolder !== (type === FILE_TYPE.folder) || (isFolder && header.size > 0)) throw corrupt(`entry "${displayName(header.name)}" contradicts its type`);
+  if (isFolder !== (type === FILE_TYPE.folder) || (isFolder && header.size > 0) || (type !== FILE_TYPE.file && header.method !== METHOD.stored)) throw corrupt(`entry "${displayName(header.name)}" contradicts its type`);
   if (type === FILE_TYPE.link && (header.size === 0 || header.size > MAX_LINK_BYTES)) throw unsafe(header.name, 'is a link of impossible length');
 }
 
@@ -138,7 +155,8 @@ async function readEnd(reader: ByteReader, signature: number, entries: number, c
 }
 
 function note(hash: Hash, header: Header, offset: number): void {
-  hash.update(`${header.name.length}:${header.crc}:${header.size}:${offset}:${header.flags}:`).update(header.name);
+  const { name, crc, size, flags, owner, method, storedBytes } = header;
+  hash.update(`${name.length}:${crc}:${size}:${offset}:${flags}:${method}:${storedBytes}:${owner?.uid ?? ''}:${owner?.gid ?? ''}:`).update(name);
 }
 
 function corrupt(problem: string, details: Readonly<Record<string, unknown>> = {}): VesselError {

@@ -99,14 +99,14 @@ describe('transcoding a guest’s stored zip', () => {
 
   it.each([
     ['a parent', '../x'], ['a parent inside', 'a/../../x'], ['an absolute path', '/etc/passwd'], ['a part that Linux cannot make', 'a'.repeat(256)],
-    ['a path too long to be opened again', `${'a/'.repeat(2000)}b`], ['a zero byte', 'a\0b'],
+    ['a path too long to be opened again', `${'a/'.repeat(16_000)}b`], ['a zero byte', 'a\0b'],
     ['an empty part', 'a//b'], ['a dot', './a'], ['nothing', '/'],
   ])('refuses a name with %s', async (_why, name) => {
     await expect(run(storedZip([{ name }]), 1)).rejects.toThrow(code('ARCHIVE_UNSAFE'));
   });
 
   it('takes every name that Linux allows, also such as mean something on another system', async () => {
-    const names = ['C:\\temp\\log.txt', '..\\x', '\\\\server\\share', 'c:', 'CON', 'a\nb', ' ', 'x'.repeat(255), `${'a/'.repeat(1999)}b`].map((name) => Buffer.from(name)).concat(Buffer.from([0xff, 0xfe]));
+    const names = ['C:\\temp\\log.txt', '..\\x', '\\\\server\\share', 'c:', 'CON', 'a\nb', ' ', 'x'.repeat(255), `${'folder-in-folder/'.repeat(999)}b`].map((name) => Buffer.from(name)).concat(Buffer.from([0xff, 0xfe]));
     await expect(run(storedZip(names.map((name) => ({ name }))), names.length)).resolves.toBeInstanceOf(Buffer);
   });
 

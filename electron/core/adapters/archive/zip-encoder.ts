@@ -1,8 +1,10 @@
 import { constants, crc32, deflateRaw, type ZlibOptions } from 'node:zlib';
+import { crc32Zeros } from '#shared/crc32-zeros.ts';
 import { CentralDirectory } from './central-directory.ts';
 import { isWorthDeflating } from './compressible.ts';
-import { dataDescriptor, endOfArchive, FLAG, localHeader, METHOD, U32 } from './zip-format.ts';
-import { PIECE_BYTES, type ZipEntryPiece, type ZipPiece } from './zip-piece.ts';
+import { dataDescriptor, endOfArchive, FLAG, localHeader, METHOD, U32, type EntryRecord } from './zip-format.ts';
+import { SparseFramer } from './sparse-framer.ts';
+import { PIECE_BYTES, ZERO_PIECE, type ZipEntryPiece, type ZipPiece } from './zip-piece.ts';
 
 /** zlib level: 4 is where speed and size meet on source trees (measured: 6 costs twice the time for 3 % of the size). */
 const LEVEL = 4;
@@ -19,7 +21,7 @@ const ZIP64_FROM = U32 - 64 * PIECE_BYTES;
 /** An empty, final deflate block: ends a run of independently compressed pieces. */
 const FINAL_BLOCK = Buffer.from([0x03, 0x00]);
 
-/** Without deflate every entry is stored; each then needs its CRC beforehand. */
+/** Without deflate every entry is stored, or framed when it has holes (only a guest reads that); each then needs its CRC beforehand. */
 export type EncodingOptions = { readonly deflate: boolean };
 type Chunk = { readonly raw: Buffer; readonly packed: Promise<Buffer> | null };
 type Job = { readonly entry: ZipEntryPiece; readonly chunk: Chunk | null; readonly first: boolean; readonly last: boolean };
@@ -55,7 +57,7 @@ export async function* encodeZip(pieces: AsyncIterable<ZipPiece>, options: Encod
         release(true);
         entry = null;
         yield* encoder.drain(true);
-        encoder.central.setNextMode(piece.mode);
+        encoder.central.setNext(piece.mode, piece.attributes);
         break;
     }
     yield* encoder.drain(false);
@@ -73,15 +75,15 @@ class Encoder {
   #offset = 0;
   #portion: Buffer[] = [];
   #portionBytes = 0;
-  #open: { stored: boolean; described: boolean; zip64: boolean; crc: number; size: number; compressed: number; offset: number } | null = null;
+  #open: { framer: SparseFramer | null; method: number; described: boolean; zip64: boolean; crc: number; size: number; compressed: number; offset: number } | null = null;
 
   constructor(options: EncodingOptions) { this.#options = options; }
 
   add(entry: ZipEntryPiece, raw: Buffer | null, first: boolean, last: boolean): void {
     const whole = first && last;
     // Content of unknown length must be deflated whatever it is, see #begin.
-    const deflate = raw !== null && this.#options.deflate && (isWorthDeflating(entry.name, entry.size) || (!whole && entry.crc === null));
-    const packed = deflate ? deflateAsync(raw, whole ? constants.Z_FINISH : constants.Z_SYNC_FLUSH) : null;
+    const deflate = raw !== null && this.#options.deflate && (entry.sparse === true || isWorthDeflating(entry.name, entry.size) || (!whole && entry.crc === null));
+    const packed = deflate ? packedPiece(raw, whole ? constants.Z_FINISH : constants.Z_SYNC_FLUSH) : null;
     // Awaited in order later; an encoder that is abandoned meanwhile must not leave an unhandled rejection.
     packed?.catch(() => undefined);
     this.#jobs.push({ entry, chunk: raw === null ? null : { raw, packed }, first, last });
@@ -109,42 +111,46 @@ class Encoder {
   async #emit({ entry, chunk, first, last }: Job): Promise<void> {
     const raw = chunk?.raw ?? Buffer.alloc(0);
     const packed = chunk?.packed === null || chunk === null ? null : await chunk.packed;
-    if (first && last) return this.#emitWhole(entry, raw, packed);
-    if (first) this.#begin(entry, raw, packed);
+    const framed = entry.sparse === true && !this.#options.deflate;
+    if (first && last && !framed) return this.#emitWhole(entry, raw, packed);
+    if (first) this.#begin(entry, raw, packed, framed);
     const open = this.#open;
     if (open === null) throw new Error('data without an entry');
-    open.crc = crc32(raw, open.crc);
+    open.crc = raw === ZERO_PIECE ? crc32Zeros(open.crc, raw.length) : crc32(raw, open.crc);
     open.size += raw.length;
-    const body = open.stored || packed === null ? raw : packed;
-    open.compressed += body.length;
-    this.#write(body);
+    for (const body of open.framer?.push(raw) ?? [open.method === METHOD.stored || packed === null ? raw : packed]) {
+      open.compressed += body.length;
+      this.#write(body);
+    }
     if (last) this.#end(entry);
   }
 
   #emitWhole(entry: ZipEntryPiece, raw: Buffer, packed: Buffer | null): void {
     const deflated = packed !== null && packed.length < raw.length;
     const body = deflated ? packed : raw;
-    const record = { name: entry.name, flags: entry.utf8 ? FLAG.utf8 : 0, method: deflated ? METHOD.deflated : METHOD.stored, crc: crc32(raw), compressedSize: body.length, size: raw.length, mtime: entry.mtime, offset: this.#offset };
+    const record = { ...told(entry), flags: entry.utf8 ? FLAG.utf8 : 0, method: deflated ? METHOD.deflated : METHOD.stored, crc: crc32(raw), compressedSize: body.length, size: raw.length, offset: this.#offset };
     this.#write(localHeader(record, false));
     this.#write(body);
     this.central.add(record, entry.mode);
   }
 
-  #begin(entry: ZipEntryPiece, raw: Buffer, packed: Buffer | null): void {
+  #begin(entry: ZipEntryPiece, raw: Buffer, packed: Buffer | null, framed: boolean): void {
     // Stored data without a known length could not be read as a stream, so unknown content is always deflated.
-    const stored = entry.crc !== null && (packed === null || packed.length > raw.length * WORTHWHILE);
+    const stored = entry.crc !== null && entry.sparse !== true && (packed === null || packed.length > raw.length * WORTHWHILE);
+    const method = framed ? METHOD.sparse : stored ? METHOD.stored : METHOD.deflated;
     const zip64 = entry.size >= ZIP64_FROM;
     const described = !stored;
-    this.#open = { stored, described, zip64, crc: 0, size: 0, compressed: 0, offset: this.#offset };
-    this.#write(localHeader({ name: entry.name, flags: this.#flags(entry, described), method: stored ? METHOD.stored : METHOD.deflated, crc: entry.crc ?? 0, compressedSize: entry.size, size: entry.size, mtime: entry.mtime, offset: this.#offset }, zip64));
+    this.#open = { framer: framed ? new SparseFramer() : null, method, described, zip64, crc: 0, size: 0, compressed: 0, offset: this.#offset };
+    this.#write(localHeader({ ...told(entry), flags: this.#flags(entry, described), method, crc: entry.crc ?? 0, compressedSize: entry.size, size: entry.size, offset: this.#offset }, zip64));
   }
 
   #end(entry: ZipEntryPiece): void {
     const open = this.#open;
     if (open === null) throw new Error('an end without an entry');
-    if (!open.stored) { open.compressed += FINAL_BLOCK.length; this.#write(FINAL_BLOCK); }
+    const tail = open.method === METHOD.deflated ? FINAL_BLOCK : open.framer?.end() ?? null;
+    if (tail !== null) { open.compressed += tail.length; this.#write(tail); }
     if (open.described) this.#write(dataDescriptor({ crc: open.crc, compressedSize: open.compressed, size: open.size }, open.zip64));
-    this.central.add({ name: entry.name, flags: this.#flags(entry, open.described), method: open.stored ? METHOD.stored : METHOD.deflated, crc: open.crc, compressedSize: open.compressed, size: open.size, mtime: entry.mtime, offset: open.offset }, entry.mode);
+    this.central.add({ ...told(entry), flags: this.#flags(entry, open.described), method: open.method, crc: open.crc, compressedSize: open.compressed, size: open.size, offset: open.offset }, entry.mode);
     this.#open = null;
   }
 
@@ -164,6 +170,20 @@ class Encoder {
     this.#portionBytes = 0;
     return portion;
   }
+}
+
+/** What an entry's records say of it wherever its content lies. */
+function told({ name, mtime, owner, attributes }: ZipEntryPiece): Pick<EntryRecord, 'name' | 'mtime' | 'owner' | 'attributes'> {
+  return { name, mtime, owner, attributes };
+}
+
+let packedZeros: Promise<Buffer> | null = null;
+
+/** A hole of gigabytes is the same piece again and again: it is deflated once. */
+function packedPiece(raw: Buffer, finishFlush: number): Promise<Buffer> {
+  if (raw !== ZERO_PIECE || finishFlush !== constants.Z_SYNC_FLUSH) return deflateAsync(raw, finishFlush);
+  packedZeros ??= deflateAsync(raw, finishFlush);
+  return packedZeros;
 }
 
 function deflateAsync(raw: Buffer, finishFlush: number): Promise<Buffer> {

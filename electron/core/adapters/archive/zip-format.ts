@@ -1,3 +1,5 @@
+import { attributesLength, EXTRA_OWNER, EXTRA_VESSEL, METHOD_SPARSE, NO_ATTRIBUTES, OWNER_EXTRA_BYTES, readAttributes, readOwner, writeAttributes, writeOwner, type EntryAttributes, type Owner } from '#shared/archive-fields.ts';
+
 /**
  * The parts of the ZIP format that Vessel reads and writes (APPNOTE 6.3.10). All numbers are little-endian.
  * Written archives are made for any reader: UTF-8 names, Unix modes, Zip64 only where a number does not fit.
@@ -11,7 +13,7 @@ export const LOCATOR64_BYTES = 20;
 export const U16 = 0xffff;
 export const U32 = 0xffffffff;
 export const FLAG = { encrypted: 0x0001, descriptor: 0x0008, strongEncryption: 0x0040, utf8: 0x0800, maskedHeaders: 0x2000 } as const;
-export const METHOD = { stored: 0, deflated: 8 } as const;
+export const METHOD = { stored: 0, deflated: 8, sparse: METHOD_SPARSE } as const;
 export const FILE_TYPE = { mask: 0o170000, file: 0o100000, folder: 0o040000, link: 0o120000 } as const;
 /** Extra fields: APPNOTE 4.5, and Info-ZIP's extrafld.txt for the time and the path. */
 export const EXTRA = { zip64: 0x0001, ntfs: 0x000a, unixTime: 0x5455, unicodePath: 0x7075 } as const;
@@ -29,11 +31,15 @@ export type EntryRecord = {
   /** Unix seconds. */
   readonly mtime: number;
   readonly offset: number;
+  /** Null or absent: whoever unpacks it. */
+  readonly owner?: Owner | null | undefined;
+  /** In the central record only. */
+  readonly attributes?: EntryAttributes | undefined;
 };
 
 export function localHeader(record: EntryRecord, zip64: boolean): Buffer {
   const described = (record.flags & FLAG.descriptor) !== 0;
-  const extra = Buffer.concat([zip64 ? zip64Extra([described ? 0 : record.size, described ? 0 : record.compressedSize]) : Buffer.alloc(0), unixTimeExtra(record.mtime)]);
+  const extra = Buffer.concat([zip64 ? zip64Extra([described ? 0 : record.size, described ? 0 : record.compressedSize]) : Buffer.alloc(0), unixTimeExtra(record.mtime), ownerExtra(record.owner)]);
   const header = Buffer.alloc(LOCAL_BYTES);
   header.writeUInt32LE(SIGNATURE.local, 0);
   header.writeUInt16LE(zip64 ? 45 : 20, 4);
@@ -67,7 +73,7 @@ export function dataDescriptor(record: Pick<EntryRecord, 'crc' | 'compressedSize
 export function centralRecord(record: EntryRecord): Buffer {
   const wide = [record.size, record.compressedSize, record.offset].map((value) => value >= U32);
   const large = [record.size, record.compressedSize, record.offset].filter((_value, index) => wide[index]);
-  const extra = Buffer.concat([large.length > 0 ? zip64Extra(large) : Buffer.alloc(0), unixTimeExtra(record.mtime)]);
+  const extra = Buffer.concat([large.length > 0 ? zip64Extra(large) : Buffer.alloc(0), unixTimeExtra(record.mtime), ownerExtra(record.owner), attributesExtra(record.attributes)]);
   const header = Buffer.alloc(CENTRAL_BYTES);
   header.writeUInt32LE(SIGNATURE.central, 0);
   header.writeUInt16LE(MADE_BY, 4);
@@ -120,12 +126,14 @@ export function endOfArchive(entries: number, centralOffset: number, centralByte
   return Buffer.concat([end64, locator, end]);
 }
 
-export type Extra = { readonly mtime: number | null; readonly wide: readonly number[] };
+export type Extra = { readonly mtime: number | null; readonly wide: readonly number[]; readonly owner: Owner | null; readonly attributes: EntryAttributes };
 
 /** Reads the extra fields Vessel knows; null when the field is malformed. */
 export function readExtra(bytes: Buffer): Extra | null {
   let mtime: number | null = null;
   let wide: number[] = [];
+  let owner: Owner | null = null;
+  let attributes: EntryAttributes | null = NO_ATTRIBUTES;
   for (let at = 0; at < bytes.length;) {
     if (at + 4 > bytes.length) return null;
     const id = bytes.readUInt16LE(at);
@@ -137,9 +145,15 @@ export function readExtra(bytes: Buffer): Extra | null {
       wide = [];
       for (let field = at + 4; field + 8 <= end; field += 8) wide.push(Number(bytes.readBigUInt64LE(field)));
     }
+    if (id === EXTRA_OWNER) {
+      owner = readOwner(bytes.subarray(at + 4, end));
+      if (owner === null) return null;
+    }
+    if (id === EXTRA_VESSEL) attributes = readAttributes(bytes.subarray(at + 4, end));
+    if (attributes === null) return null;
     at = end;
   }
-  return { mtime, wide };
+  return { mtime, wide, owner, attributes };
 }
 
 function unixTimeExtra(mtime: number): Buffer {
@@ -148,6 +162,20 @@ function unixTimeExtra(mtime: number): Buffer {
   bytes.writeUInt16LE(5, 2);
   bytes[4] = 1;
   bytes.writeInt32LE(Math.min(MAX_UNIX_TIME, Math.max(0, Math.trunc(mtime))), 5);
+  return bytes;
+}
+
+function ownerExtra(owner: Owner | null | undefined): Buffer {
+  const bytes = Buffer.alloc(owner === null || owner === undefined ? 0 : OWNER_EXTRA_BYTES);
+  if (owner !== null && owner !== undefined) writeOwner(bytes, 0, owner);
+  return bytes;
+}
+
+/** The whole extra field; empty when there is nothing to say. */
+export function attributesExtra(attributes: EntryAttributes | undefined): Buffer {
+  if (attributes === undefined) return Buffer.alloc(0);
+  const bytes = Buffer.alloc(attributesLength(attributes));
+  writeAttributes(bytes, 0, attributes);
   return bytes;
 }
 

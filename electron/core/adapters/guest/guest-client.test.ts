@@ -99,28 +99,40 @@ describe('the guest client', () => {
   const summary = { entries: 1, files: 1, contentBytes: 3, leftOut: [], changedWhileReading: [], changeCounter: 4 };
   it('gives the workspace with its summary', async () => {
     respond = (_request, response) => { response.writeHead(200, { trailer: 'x-vessel-summary' }); response.write('zip'); response.addTrailers({ 'x-vessel-summary': Buffer.from(JSON.stringify(summary)).toString('base64url') }); response.end(); };
-    const saved = await client.saveWorkspace({ preset: 'safe', rules: [] });
+    const saved = await client.saveWorkspace({ preset: 'safe', rules: [] }, { maxBytes: 1e9, maxEntries: 1e6 });
     expect((await buffer(saved.content)).toString()).toBe('zip');
     expect(await saved.summary).toEqual(summary);
   });
   it('fails both halves of a workspace that is cut', async () => {
     respond = (_request, response) => { response.writeHead(200); response.write('zi'); setTimeout(() => response.destroy(), 20); };
-    const saved = await client.saveWorkspace({ preset: 'safe', rules: [] });
+    const saved = await client.saveWorkspace({ preset: 'safe', rules: [] }, { maxBytes: 1e9, maxEntries: 1e6 });
     await expect(buffer(saved.content)).rejects.toThrow(expect.objectContaining({ code: 'GUEST_UNREACHABLE' }));
     await expect(saved.summary).rejects.toThrow(expect.objectContaining({ code: 'GUEST_UNREACHABLE' }));
   });
   it('keeps the failure of a workspace that is cut before anybody reads it', async () => {
     respond = (_request, response) => { response.writeHead(200); response.write('zi'); setTimeout(() => response.destroy(), 5); };
-    const saved = await client.saveWorkspace({ preset: 'safe', rules: [] });
+    const saved = await client.saveWorkspace({ preset: 'safe', rules: [] }, { maxBytes: 1e9, maxEntries: 1e6 });
     // An error event that nobody listens to ends the whole process, and every other environment's owner with it.
     await new Promise((resolve) => { saved.content.once('close', resolve); });
     await expect((async () => { for await (const chunk of saved.content) expect(chunk).toBeDefined(); })()).rejects.toThrow(expect.objectContaining({ code: 'GUEST_UNREACHABLE' }));
   });
   it('fails a workspace that ends without its summary', async () => {
     respond = (_request, response) => { response.end('zip'); };
-    const saved = await client.saveWorkspace({ preset: 'safe', rules: [] });
-    await buffer(saved.content);
+    const saved = await client.saveWorkspace({ preset: 'safe', rules: [] }, { maxBytes: 1e9, maxEntries: 1e6 });
+    await expect(buffer(saved.content)).rejects.toThrow(expect.objectContaining({ code: 'ARCHIVE_CORRUPT' }));
     await expect(saved.summary).rejects.toThrow(expect.objectContaining({ code: 'ARCHIVE_CORRUPT' }));
+  });
+  it('tells why a workspace could not be saved, to both who read it and who waits', async () => {
+    const shape = new VesselError('SAVE_INCOMPLETE', '"db/f" cannot be read (EIO)').toShape();
+    respond = (_request, response) => {
+      response.writeHead(200, { trailer: 'x-vessel-error' });
+      response.write('zi');
+      response.addTrailers({ 'x-vessel-error': Buffer.from(JSON.stringify(shape)).toString('base64url') });
+      response.end();
+    };
+    const saved = await client.saveWorkspace({ preset: 'safe', rules: [] }, { maxBytes: 1e9, maxEntries: 1e6 });
+    await expect(buffer(saved.content)).rejects.toThrow(expect.objectContaining({ code: 'SAVE_INCOMPLETE', message: shape.message }));
+    await expect(saved.summary).rejects.toThrow(expect.objectContaining({ code: 'SAVE_INCOMPLETE' }));
   });
   it('does not complete a workspace upload whose source breaks', async () => {
     let aborted = false;

@@ -3,7 +3,7 @@ import { PassThrough, type Readable } from 'node:stream';
 import { z } from 'zod';
 import { VesselError } from '#shared/errors.ts';
 import { GuestActivitySchema, GuestHealthSchema, GuestMetricsSchema, GuestPortsSchema, GuestProgramsSchema, GuestStillSchema, WorkspaceInResultSchema, WorkspaceOutSummarySchema, type WorkspaceOutSummary } from '#shared/guest-protocol.ts';
-import { parseGuestJson } from '#shared/guest-text.ts';
+import { guestFailure, parseGuestJson } from '#shared/guest-text.ts';
 import type { GuestClient, GuestConnector } from '../../ports/guest.ts';
 import { GuestAgentPool } from './guest-agent-pool.ts';
 import { startExec } from './guest-exec.ts';
@@ -34,9 +34,9 @@ export const guestConnector = (patience: GuestPatience): GuestConnector => ({ di
       headers: { 'content-type': 'application/zip', ...(bytes === null ? {} : { 'content-length': bytes }) },
     }, WorkspaceInResultSchema),
 
-    async saveWorkspace(exclude, options) {
+    async saveWorkspace(exclude, limits, options) {
       const response = await send(pool, token, {
-        method: 'POST', path: 'workspace/save', body: JSON.stringify({ exclude }), signal: options?.signal, patience, quietMs: patience.quietMs,
+        method: 'POST', path: 'workspace/save', body: JSON.stringify({ exclude, limits }), signal: options?.signal, patience, quietMs: patience.quietMs,
         headers: { 'content-type': 'application/json', te: 'trailers' },
       });
       return followSave(response, patience, options?.signal);
@@ -59,9 +59,13 @@ function followSave(response: IncomingMessage, patience: GuestPatience, signal: 
   const summary = new Promise<WorkspaceOutSummary>((resolve, reject) => {
     response.once('end', () => {
       try {
-        resolve(parseSummary(response.trailers['x-vessel-summary']));
+        resolve(parseTrailers(response));
+        content.end();
       } catch (error) {
-        reject(VesselError.from(error));
+        const known = VesselError.from(error);
+        reject(known);
+        // What came so far is no archive; its reader shall hear why, not that it was cut.
+        content.destroy(known);
       }
     });
     response.once('close', () => reject(guestError(new Error('the stream of the workspace was cut'), signal)));
@@ -77,13 +81,18 @@ function followSave(response: IncomingMessage, patience: GuestPatience, signal: 
   const stopWatching = watchPace(() => response.destroy(late('workspace/save', patience.paceMs)), patience.paceMs, response, () => !content.writableNeedDrain);
   response.once('close', stopWatching);
   content.once('close', () => response.destroy());
-  response.pipe(content);
+  response.pipe(content, { end: false });
   return { content, summary };
 }
 
-function parseSummary(trailer: string | undefined): WorkspaceOutSummary {
+function parseTrailers({ trailers }: IncomingMessage): WorkspaceOutSummary {
+  const failure = trailers['x-vessel-error'];
+  if (failure !== undefined) throw guestFailure(parseTrailer(failure)) ?? new VesselError('ARCHIVE_CORRUPT', 'The guest ended the workspace stream with an error of an unknown shape');
+  const trailer = trailers['x-vessel-summary'];
   if (trailer === undefined) throw new VesselError('ARCHIVE_CORRUPT', 'The guest ended the workspace stream without its summary', { hint: 'Save again: the workspace in the guest is untouched.' });
-  const parsed = WorkspaceOutSummarySchema.safeParse(parseGuestJson(Buffer.from(trailer, 'base64url')));
+  const parsed = WorkspaceOutSummarySchema.safeParse(parseTrailer(trailer));
   if (!parsed.success) throw new VesselError('ARCHIVE_CORRUPT', 'The summary of the workspace stream has an unknown shape', { cause: parsed.error });
   return parsed.data;
 }
+
+const parseTrailer = (text: string): unknown => parseGuestJson(Buffer.from(text, 'base64url'));

@@ -86,7 +86,7 @@ async function readWorkspace(context: ServiceContext, { state, signal, progress,
   const { limits } = context.store.settings.get();
   const expected = context.store.projects.get(state.projectId)?.head?.contentBytes ?? 0;
   const began = context.runtime.now();
-  const { content, summary } = await state.client().saveWorkspace(state.exclude, { signal });
+  const { content, summary } = await state.client().saveWorkspace(state.exclude, { maxBytes: limits.maxArchiveBytes, maxEntries: limits.maxEntries }, { signal });
   const zip = context.archiver.transcode(content, summary, {
     ...limits, signal,
     onProgress: (bytes) => progress(expected > 0 ? Math.min(0.98, bytes / expected) : 0.5, `${megabytes(bytes)} read`),
