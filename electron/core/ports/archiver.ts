@@ -29,6 +29,8 @@ export type Archiver = {
   inflate(path: string, options: Pick<ArchiveOptions, 'signal' | 'onProgress'>): Promise<ZipInTheMaking>;
   /** The first content of a project made from a template. */
   template(id: TemplateId, projectName: string): Promise<ZipInTheMaking>;
+  /** Finds out whether one of Vessel's own archives opens under these limits: its names, kinds, sizes and contents. Throws as `transcode`. */
+  check(path: string, options: ArchiveOptions): Promise<ArchiveCount>;
   /** Counts what a zip file holds. Throws ARCHIVE_CORRUPT. */
   count(path: string): Promise<ArchiveCount>;
 };

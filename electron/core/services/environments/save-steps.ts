@@ -103,10 +103,19 @@ async function readWorkspace(context: ServiceContext, { state, signal, progress,
   return `${state.count.files} files, ${megabytes(state.count.contentBytes)} as ${megabytes(state.stored.bytes)} in ${context.runtime.now() - began} ms`;
 }
 
-async function verify(context: ServiceContext, { state }: StepContext<SaveState>): Promise<string> {
+/** Reads the archive back twice at once: against its hash, and as an open does, so that a verified revision is one that opens. */
+async function verify(context: ServiceContext, { state, signal }: StepContext<SaveState>): Promise<string> {
   const stored = storedOf(state);
-  await verifyStored(context, state.projectId, stored);
+  const path = context.cold.localPath(state.projectId, stored.sha256);
+  const opens = path === null ? Promise.resolve(null) : context.archiver.check(path, { ...context.store.settings.get().limits, signal });
+  const [, count] = await Promise.all([verifyStored(context, state.projectId, stored), opens.catch((error: unknown) => { throw notVerified(error); })]);
+  if (count !== null && count.entries !== state.count?.entries) throw notVerified(new VesselError('ARCHIVE_CORRUPT', `${count.entries} entries were read back, ${state.count?.entries ?? 0} written`));
   return `SHA-256 ${stored.sha256.slice(0, 12)}… matches`;
+}
+
+function notVerified(error: unknown): VesselError {
+  const known = VesselError.from(error);
+  return known.code === 'CANCELLED' ? known : new VesselError('SAVE_NOT_VERIFIED', `The saved archive would not open: ${known.message}`, { cause: error, details: { ...known.details } });
 }
 
 async function record(context: ServiceContext, { state, log }: StepContext<SaveState>): Promise<string> {
