@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import type { FileHandle } from 'node:fs/promises';
 import { crc32 } from 'node:zlib';
+import { EXTRA_OWNER, EXTRA_VESSEL, NO_ATTRIBUTES, readAttributes, readOwner, type EntryAttributes, type Owner } from '#shared/archive-fields.ts';
 import { withSlashes } from '#shared/archive-names.ts';
 import { decodeCp437 } from '#shared/cp437.ts';
 import { VesselError } from '#shared/errors.ts';
@@ -39,6 +40,9 @@ export type ForeignEntry = {
   readonly mtime: number;
   /** Has the form in which Vessel itself writes entries. It decides nothing about safety, since anybody can write that form. */
   readonly ownForm: boolean;
+  /** What Vessel's own fields say, should the whole archive be of its form. */
+  readonly owner: Owner | null;
+  readonly attributes: EntryAttributes;
 };
 
 /** How far behind the end record something may follow: its comment and the garbage of a transfer. Info-ZIP looks as far. */
@@ -136,7 +140,7 @@ function readEntry(record: Buffer, prefix: number): ForeignEntry {
     size, compressedSize, offset: offset + prefix, headerBytes: 30 + raw.length,
     mode: modeOf(attributes, madeByUnix), madeByUnix, dosFolder: !madeByUnix && (attributes & DOS_FOLDER) !== 0,
     mtime: extra.mtime ?? dosTime(record.readUInt16LE(12), record.readUInt16LE(14)),
-    ownForm: madeBy === MADE_BY && extra.plainTime,
+    ownForm: madeBy === MADE_BY && extra.plainTime, owner: extra.owner, attributes: extra.attributes,
   };
 }
 
@@ -153,6 +157,8 @@ type Extras = {
   readonly mtime: number | null;
   readonly unicodeName: Buffer | null;
   readonly plainTime: boolean;
+  readonly owner: Owner | null;
+  readonly attributes: EntryAttributes;
 };
 
 function readExtras(bytes: Buffer, raw: Buffer, numbers: readonly number[]): Extras {
@@ -161,6 +167,8 @@ function readExtras(bytes: Buffer, raw: Buffer, numbers: readonly number[]): Ext
   let ntfsTime: number | null = null;
   let unicodeName: Buffer | null = null;
   let plainTime = false;
+  let owner: Owner | null = null;
+  let attributes = NO_ATTRIBUTES;
   for (let at = 0; at + 4 <= bytes.length;) {
     const length = bytes.readUInt16LE(at + 2);
     const field = bytes.subarray(at + 4, at + 4 + length);
@@ -180,11 +188,13 @@ function readExtras(bytes: Buffer, raw: Buffer, numbers: readonly number[]): Ext
         // Its checksum tells whether the plain name was changed since by a program that does not know this field.
         if (length > 5 && field[0] === 1 && field.readUInt32LE(1) === crc32(raw) && isUtf8(field.subarray(5))) unicodeName = field.subarray(5);
         break;
+      case EXTRA_OWNER: owner = readOwner(field); break;
+      case EXTRA_VESSEL: attributes = readAttributes(field) ?? NO_ATTRIBUTES; break;
       default:
     }
     at += 4 + length;
   }
-  return { numbers: widened, mtime: mtime ?? ntfsTime, unicodeName, plainTime };
+  return { numbers: widened, mtime: mtime ?? ntfsTime, unicodeName, plainTime, owner, attributes };
 }
 
 /** Zip64: each number that is all ones is found, in order, in the field. */

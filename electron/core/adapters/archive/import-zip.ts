@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { open, type FileHandle } from 'node:fs/promises';
+import { NO_ATTRIBUTES, type EntryAttributes, type Owner } from '#shared/archive-fields.ts';
 import { ArchiveTree, judgeName, judgeTarget, kindOfEntry, MAX_LINK_BYTES, type EntryKind } from '#shared/archive-names.ts';
 import type { LeftOut } from '#shared/archive-rules.ts';
 import { VesselError } from '#shared/errors.ts';
@@ -43,7 +44,7 @@ export async function importZip(path: string, options: ImportZipOptions): Promis
       ...notesOnLinks(new Map(kept.flatMap((item) => { const target = targets.get(item.entry); return target === undefined ? [] : [[item.path, target] as const]; }))),
     ];
     if (!kept.some(({ kind }) => kind !== 'dir')) throw nothingToImport(leftOut);
-    const zip = makeZip(piecesOf(file, kept, bounded), options);
+    const zip = makeZip(piecesOf(file, kept, bounded, ownForm), options);
     // Also when it is given up before anything was read of it. It was only read: a close that fails loses nothing.
     zip.content.once('close', () => { file.close().catch(() => undefined); });
     return { ...zip, leftOut, notes };
@@ -134,16 +135,25 @@ async function readTargets(file: FileHandle, checked: readonly Checked[], bounde
   return targets;
 }
 
-async function* piecesOf(file: FileHandle, kept: readonly Checked[], bounded: ReadonlyMap<ForeignEntry, BoundedEntry>): AsyncGenerator<ZipPiece, ArchiveCount> {
+/** The kinds of attributes that a save carries; any other could not be set when the project is opened. */
+const XATTR_NAMES = /^(?:user\.|system\.posix_acl_|security\.capability$)/;
+
+/** Owner, exact time, holes, shared content and attributes, as Vessel's own archives keep them. */
+function ownFields({ owner, attributes }: ForeignEntry): { readonly owner: Owner | null; readonly attributes: EntryAttributes; readonly sparse: boolean } {
+  const xattrs = attributes.xattrs.filter(({ name }) => XATTR_NAMES.test(Buffer.from(name).toString('latin1')));
+  return { owner, attributes: attributes === NO_ATTRIBUTES ? attributes : { ...attributes, xattrs }, sparse: attributes.sparse };
+}
+
+async function* piecesOf(file: FileHandle, kept: readonly Checked[], bounded: ReadonlyMap<ForeignEntry, BoundedEntry>, ownForm: boolean): AsyncGenerator<ZipPiece, ArchiveCount> {
   let files = 0;
   let contentBytes = 0;
   for (const { entry, path, kind } of kept) {
     const name = Buffer.from(kind === 'dir' ? `${path}/` : path, 'latin1');
     const type = entry.mode & FILE_TYPE.mask;
     // DOS knows no permissions, and some makers write a mode without any.
-    const mode = TYPES[kind] | (entry.mode === 0 || (type === 0 && kind !== 'file') ? DEFAULT_MODE[kind] : entry.mode & (entry.ownForm ? 0o7777 : 0o777));
+    const mode = TYPES[kind] | (entry.mode === 0 || (type === 0 && kind !== 'file') ? DEFAULT_MODE[kind] : entry.mode & (ownForm ? 0o7777 : 0o777));
     if (kind === 'file') { files += 1; contentBytes += entry.size; }
-    yield { kind: 'entry', name, utf8: isUtf8(name), mtime: entry.mtime, size: entry.size, crc: entry.crc, mode };
+    yield { kind: 'entry', name, utf8: isUtf8(name), mtime: entry.mtime, size: entry.size, crc: entry.crc, mode, ...(ownForm ? ownFields(entry) : {}) };
     const place = bounded.get(entry);
     if (kind === 'dir' || place === undefined) continue;
     for await (const data of contentOf(file, place)) yield { kind: 'data', data };
