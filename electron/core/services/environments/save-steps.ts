@@ -86,7 +86,7 @@ async function readWorkspace(context: ServiceContext, { state, signal, progress,
   const { limits } = context.store.settings.get();
   const expected = context.store.projects.get(state.projectId)?.head?.contentBytes ?? 0;
   const began = context.runtime.now();
-  const { content, summary } = await state.client().saveWorkspace(state.exclude, { maxBytes: limits.maxArchiveBytes, maxEntries: limits.maxEntries }, { signal });
+  const { content, summary } = await state.client().saveWorkspace(state.exclude, { maxBytes: limits.maxArchiveBytes, maxEntries: limits.maxEntries }, { signal }).catch((error: unknown) => { throw refused(error); });
   const zip = context.archiver.transcode(content, summary, {
     ...limits, signal,
     onProgress: (bytes) => progress(expected > 0 ? Math.min(0.98, bytes / expected) : 0.5, `${megabytes(bytes)} read`),
@@ -97,10 +97,19 @@ async function readWorkspace(context: ServiceContext, { state, signal, progress,
   state.count = await zip.count;
   state.summary = await summary;
   const { leftOut, changedWhileReading, warnings = [] } = state.summary;
+  // An agent of an older image leaves out what its user may not read, and only mentions it.
+  const unread = leftOut.filter(({ reason }) => reason.startsWith('cannot be read'));
+  if (unread.length > 0) throw new VesselError('SAVE_INCOMPLETE', `${unread.slice(0, SHOWN).map(({ path, reason }) => `${JSON.stringify(path)} ${reason}`).join('; ')}${more(unread.length)}`, { details: { count: unread.length } });
   for (const warning of warnings.slice(0, SHOWN)) log(warning, 'warn');
   if (leftOut.length > 0) log(`Left out: ${leftOut.slice(0, SHOWN).map((item) => `${item.path} (${item.reason})`).join(', ')}${more(leftOut.length)}`);
   if (changedWhileReading.length > 0) log(`Changed while being read, will be saved again: ${changedWhileReading.slice(0, SHOWN).join(', ')}${more(changedWhileReading.length)}`, 'warn');
   return `${state.count.files} files, ${megabytes(state.count.contentBytes)} as ${megabytes(state.stored.bytes)} in ${context.runtime.now() - began} ms`;
+}
+
+/** The table's advice is for archives from elsewhere. */
+function refused(error: unknown): VesselError {
+  const known = VesselError.from(error);
+  return known.code === 'ARCHIVE_TOO_LARGE' ? new VesselError(known.code, known.message, { cause: error, hint: 'Remove or exclude the largest files, or raise the limit in settings.', details: { ...known.details } }) : known;
 }
 
 /** Reads the archive back twice at once: against its hash, and as an open does, so that a verified revision is one that opens. */
