@@ -46,18 +46,16 @@ describe('what a workspace holds', () => {
     expect(Number(blocks)).toBeLessThan(64);
   });
 
-  it('is not given up when a file cannot be read even by root, or lies deeper than an archive may; both are named', async () => {
+  it('is not given up when a file cannot be read even by root; it is named', async () => {
     // Reading the memory of a process at address 0 is an input/output error.
-    await guest('sh', '-c', 'rm -f g; mkdir bad; touch bad/m; sudo mount --bind /proc/1/mem bad/m');
+    await guest('sh', '-c', 'sudo umount bad/m 2>/dev/null; sudo rm -rf ./*; mkdir bad; touch bad/m; sudo mount --bind /proc/1/mem bad/m');
     await expect(run('close')).rejects.toMatchObject({ code: 'SAVE_INCOMPLETE', message: expect.stringContaining('"bad/m" cannot be read (EIO)') as unknown });
-    await guest('sh', '-c', `sudo umount bad/m; python3 -c 'import os\nfor _ in range(1002): os.mkdir("d"); os.chdir("d")'`);
-    await expect(run('close')).rejects.toMatchObject({ code: 'SAVE_INCOMPLETE', message: expect.stringContaining('folders deep') as unknown });
-    await guest('sh', '-c', 'rm -r d');
+    await guest('sh', '-c', 'sudo umount bad/m; rm -r bad');
     await run('save');
   });
 
   it(`comes back byte for byte from ${TREES} trees of every sort (seed ${SEED})`, async () => {
-    await guest('sh', '-c', 'sudo rm -rf ./* ');
+    await guest('sh', '-c', 'sudo umount bad/m 2>/dev/null; sudo rm -rf ./*');
     await guest(...oddTrees('make', SEED, 0, TREES));
     const before = await list();
     await run('close');
@@ -72,5 +70,12 @@ describe('what a workspace holds', () => {
     if (worst === undefined) return;
     const how = await guest(...oddTrees('describe', SEED, worst.tree.tree, worst.tree.tree + 1));
     expect.fail(`${broken.length} trees differ. VESSEL_TREES_SEED=${SEED}, tree ${worst.tree.tree}:\n${worst.found.slice(0, 10).join('\n')}\nmade as ${how}`);
+  });
+
+  it('is not given up when it lies deeper than an archive may, and the place is named', async () => {
+    await guest('sh', '-c', `sudo rm -rf ./*; python3 -c 'import os\nfor _ in range(1002): os.mkdir("d"); os.chdir("d")'`);
+    await expect(run('close')).rejects.toMatchObject({ code: 'SAVE_INCOMPLETE', message: expect.stringContaining('folders deep') as unknown });
+    await guest('sh', '-c', 'rm -r d');
+    await run('save');
   });
 });
