@@ -8,7 +8,7 @@ export async function unlessGone<T>(look: () => Promise<T>): Promise<T | null> {
   try {
     return await look();
   } catch (error) {
-    if (['ENOENT', 'ESRCH', 'EACCES', 'ENOTDIR', 'EINVAL'].includes((error as { readonly code?: string }).code ?? '')) return null;
+    if (['ENOENT', 'ESRCH', 'EACCES', 'ENOTDIR', 'EINVAL', 'ENAMETOOLONG'].includes((error as { readonly code?: string }).code ?? '')) return null;
     throw error;
   }
 }
