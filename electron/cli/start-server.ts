@@ -51,7 +51,10 @@ async function startInBackground(runtime: Runtime, home: string, port: number | 
   const deadline = Date.now() + READY_DEADLINE_MS;
   while (Date.now() < deadline) {
     const connection = await connectToRunning(home);
-    if (connection !== null) return connection;
+    if (connection !== null) {
+      if (connection.server.movedFrom !== null) runtime.stderr.write(`${movedText(connection.server.movedFrom, connection.server.baseUrl)}\n`);
+      return connection;
+    }
     const end = ended();
     if (end !== null) {
       // A server that found another one of this home ends too; that one may still be on its way.
@@ -65,6 +68,10 @@ async function startInBackground(runtime: Runtime, home: string, port: number | 
   child.kill('SIGTERM');
   throw startFailed(`It was not ready within ${READY_DEADLINE_MS / 1000} s`, home, log.from);
 }
+
+/** Once, by the command that started Vessel: what a person has open looks at the old port. */
+const movedText = (from: number, baseUrl: string): string =>
+  `Another program has port ${from}, where Vessel answered before. Vessel answers at ${baseUrl} now; open it there with \`vessel url\`, and close the tabs with the old address.`;
 
 /** How the child ended, in words; null while it lives. */
 function endOf(child: ChildProcess): () => string | null {

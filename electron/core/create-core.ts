@@ -51,7 +51,7 @@ export type CoreOptions = {
   readonly home: string;
   /** Rebuildable things: golden images, templates, IDE files. */
   readonly cache: string;
-  /** Wanted gateway port; null = 80 if possible, else the remembered one, else a free one. */
+  /** Wanted gateway port; null = the one used last, else 80 if possible, else a free one. */
   readonly port: number | null;
   /** How to run infra-agent on this computer, e.g. [node, 'out/host/infra-agent.mjs']. */
   readonly agentCommand: readonly string[];

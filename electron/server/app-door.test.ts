@@ -41,7 +41,7 @@ const handlers = {
 const core: Core = {
   handlers,
   gateway: {
-    port: 8080, baseUrl: '', bearer: '', mount: () => undefined, close: () => Promise.resolve(), urlFor: () => ({ url: '', origin: '', opened: false }), aheadFor: () => Promise.resolve(null), appUrl: () => 'http://vessel.localhost/__vessel/enter?ticket=t',
+    port: 8080, movedFrom: null, baseUrl: '', bearer: '', mount: () => undefined, close: () => Promise.resolve(), urlFor: () => ({ url: '', origin: '', opened: false }), aheadFor: () => Promise.resolve(null), appUrl: () => 'http://vessel.localhost/__vessel/enter?ticket=t',
     authenticate: (_request: IncomingMessage) => { if (!isAllowed) throw new VesselError('UNAUTHENTICATED'); },
   },
   importZip: async (content, { name, hostId, signal }) => {

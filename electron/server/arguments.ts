@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util';
 import { VesselError } from '#shared/errors.ts';
 
 export type ServerArguments = {
-  /** Null: 80 if possible, else the remembered port, else a free one. */
+  /** Null: the port used last, else 80 if possible, else a free one. */
   readonly port: number | null;
   readonly open: boolean;
   readonly json: boolean;
@@ -15,7 +15,7 @@ export type ServerArguments = {
 
 export const USAGE = `Usage: vessel serve [--port N] [--no-open] [--json] [--home DIR] [--cache DIR]
 
-  --port N     the loopback port (default: 80 if possible, else the one used last)
+  --port N     the loopback port (default: the one used last, else 80 if possible)
   --no-open    do not open a browser
   --json       print one JSON line when ready: {"url","baseUrl","port","pid"}
   --home DIR   where Vessel keeps its state (default: $VESSEL_HOME)

@@ -18,7 +18,7 @@ export async function serve({ createCore, rendererDirectory, version, ...options
   const { gateway } = core;
   const door = createAppDoor({ core, rendererDirectory, log: options.log });
   gateway.mount(door);
-  await writeServerRecord(options.home, { pid: process.pid, port: gateway.port, secret: gateway.bearer, baseUrl: gateway.baseUrl, version, startedAt: Date.now() });
+  await writeServerRecord(options.home, { pid: process.pid, port: gateway.port, movedFrom: gateway.movedFrom, secret: gateway.bearer, baseUrl: gateway.baseUrl, version, startedAt: Date.now() });
   let stopping: Promise<void> | null = null;
   const stop = async (): Promise<void> => {
     await removeServerRecord(options.home);

@@ -11,7 +11,7 @@ beforeEach(async () => { home = await mkdtemp(join(tmpdir(), 'vessel-home-')); }
 afterEach(async () => { await rm(home, { recursive: true, force: true }); });
 
 it('the record of a server is private, whole, and gone after its end', async () => {
-  const record = { pid: process.pid, port: 8080, secret: 'a'.repeat(64), baseUrl: 'http://vessel.localhost:8080', version: '1', startedAt: 1 };
+  const record = { pid: process.pid, port: 8080, movedFrom: 8000, secret: 'a'.repeat(64), baseUrl: 'http://vessel.localhost:8080', version: '1', startedAt: 1 };
   await writeServerRecord(home, record);
   expect((await stat(join(home, 'run', 'server.json'))).mode & 0o777).toBe(0o600);
   expect(await readServerRecord(home)).toEqual(record);
@@ -20,7 +20,7 @@ it('the record of a server is private, whole, and gone after its end', async () 
 });
 
 it('a home that is held by a server that does not answer is ALREADY_RUNNING', async () => {
-  await writeServerRecord(home, { pid: process.pid, port: 1, secret: 'a'.repeat(64), baseUrl: '', version: '1', startedAt: 1 });
+  await writeServerRecord(home, { pid: process.pid, port: 1, movedFrom: null, secret: 'a'.repeat(64), baseUrl: '', version: '1', startedAt: 1 });
   await expect(findRunningServer(home, 150)).rejects.toMatchObject({ code: 'ALREADY_RUNNING' });
 });
 

@@ -8,6 +8,8 @@ export const ServerFileSchema = z.object({
   pid: z.number().int().positive(),
   /** Loopback port of the HTTP server and of the WebSocket `/api/socket`. */
   port: z.number().int().min(1).max(65535),
+  /** Where the last Vessel of this home answered, when that port was taken at the start of this one: open tabs look there. */
+  movedFrom: z.number().int().min(1).max(65535).nullable().default(null),
   /** Sent as `Authorization: Bearer <secret>`. */
   secret: z.string().min(16),
   /** What a browser of this computer opens, without a ticket. */

@@ -42,12 +42,12 @@ export function registerSystem(program: Command, use: Use): void {
         context.output.result({ running: false, home: context.session.home }, () => `Vessel does not run in ${context.session.home}`);
         return EXIT.unreachable;
       }
-      await status(context);
+      await status(context, connection.server.movedFrom);
       return EXIT.ok;
     }));
 }
 
-async function status({ session, output }: Context): Promise<void> {
+async function status({ session, output }: Context, movedFrom: number | null): Promise<void> {
   const client = await session.client();
   const [info, { projects }, { orphans }] = await Promise.all([client.call('app.info', {}), client.call('projects.list', {}), client.call('environments.orphans', {})]).catch((error: unknown) => { throw VesselError.from(error); });
   const open = projects.filter(({ environment }) => environment !== null && environment.state !== 'destroyed');
@@ -55,7 +55,7 @@ async function status({ session, output }: Context): Promise<void> {
   output.result({ running: true, ...info, projects: projects.length, environments, orphans }, () => [
     renderFacts([
       ['vessel', `${info.version}, pid ${info.pid}, up ${formatDuration(info.uptimeMs)}`],
-      ['address', info.baseUrl],
+      ['address', `${info.baseUrl}${movedFrom === null ? '' : ` (port ${movedFrom}, used before, is taken)`}`],
       ['home', info.home],
       ['projects', `${projects.length}, ${open.length} open`],
       ...(orphans.length === 0 ? [] : [['rescue', { text: `${orphans.length} unknown environments run: vessel rescue`, format: 'yellow' }] as const]),

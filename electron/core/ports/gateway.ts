@@ -30,6 +30,8 @@ export type AppDoor = {
 /** One loopback listener for the app and every environment; the Host header decides. */
 export type Gateway = {
   readonly port: number;
+  /** The port of the last Vessel of this home, when another program has it now; else null. */
+  readonly movedFrom: number | null;
   /** `http://vessel.localhost[:port]` */
   readonly baseUrl: string;
   /** What scripts send as `Authorization: Bearer`; goes only into 0600 files, never into a log. */

@@ -59,11 +59,14 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     ideStatic: createIdeStatic({ cache: options.cache, log: options.log }),
   };
   const servers = { v4: listener(parts), v6: listener(parts) };
-  state.port = await listenOnLoopback(servers, options.port, options.home);
+  const { port, movedFrom } = await listenOnLoopback(servers, options.port, options.home);
+  state.port = port;
+  if (movedFrom !== null) options.log(`Port ${movedFrom}, where Vessel answered before, is taken: it answers at ${originOf(APP_HOST, port)} now. Tabs that are open have the old address; \`vessel url\` shows the new one.`);
   for (const server of [servers.v4, servers.v6]) server.on('error', (error) => options.log(`gateway listener: ${error.message}`));
 
   return {
     port: state.port,
+    movedFrom,
     baseUrl: originOf(APP_HOST, state.port),
     bearer: secret.bearer,
     authenticate: (request) => { access.require(request, requireTarget(request, state.port), request.headers.upgrade !== undefined); },

@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import { readFile, writeFile, mkdir, rename } from 'node:fs/promises';
 import type { Server } from 'node:http';
 import { join } from 'node:path';
@@ -6,32 +7,41 @@ import { VesselError } from '#shared/errors.ts';
 const HTTP_PORT = 80;
 /** How often a free port is looked for whose IPv6 twin is free too. */
 const FREE_PORT_TRIES = 5;
+/** Below the ports that Linux (32768–60999), macOS and Windows (49152–65535) give to outgoing connections: those could hold ours while Vessel is down. */
+const OWN_PORTS = { first: 10_240, last: 32_767 };
+
+export type Listening = {
+  readonly port: number;
+  /** The port that the last Vessel of this home had, when it was not to be had: what is open at the old address does not find this one. */
+  readonly movedFrom: number | null;
+};
 
 /**
- * Binds 127.0.0.1, and ::1 where the machine has it, to one port and returns it.
+ * Binds 127.0.0.1, and ::1 where the machine has it, to one port.
  *
- * `wanted`: a number is taken or refused with PORT_IN_USE (0 = any free one). Null tries 80, then the port remembered in
- * `$VESSEL_HOME/gateway.json`, then a free one, which is remembered: addresses in bookmarks stay true.
+ * `wanted`: a number is taken or refused with PORT_IN_USE (0 = any free one). Null tries the port used last, then 80, then a free one. What is bound is
+ * remembered in `$VESSEL_HOME/gateway.json`, however it was chosen: tabs and bookmarks stay true, also after a crash.
  */
-export async function listenOnLoopback(servers: { readonly v4: Server; readonly v6: Server }, wanted: number | null, home: string): Promise<number> {
-  if (wanted !== null && wanted !== 0) {
-    const outcome = await bindBoth(servers, wanted);
-    if (outcome === null) throw new VesselError('PORT_IN_USE', `Port ${wanted} is taken or may not be bound`, { details: { port: wanted } });
-    return outcome;
+export async function listenOnLoopback(servers: { readonly v4: Server; readonly v6: Server }, wanted: number | null, home: string): Promise<Listening> {
+  const last = await rememberedPort(home);
+  const port = wanted === null || wanted === 0 ? await firstFree(servers, wanted === 0 ? [] : [last, HTTP_PORT]) : await bindBoth(servers, wanted);
+  if (port === null) {
+    throw wanted === null || wanted === 0
+      ? new VesselError('PORT_IN_USE', 'No free loopback port was found')
+      : new VesselError('PORT_IN_USE', `Port ${wanted} is taken or may not be bound`, { details: { port: wanted } });
   }
-  if (wanted === null) {
-    for (const candidate of [HTTP_PORT, await rememberedPort(home)]) {
-      const outcome = candidate === null ? null : await bindBoth(servers, candidate);
-      if (outcome !== null) return outcome;
-    }
+  if (port !== last) await rememberPort(home, port);
+  return { port, movedFrom: wanted === null && last !== null && last !== port ? last : null };
+}
+
+async function firstFree(servers: { readonly v4: Server; readonly v6: Server }, preferred: readonly (number | null)[]): Promise<number | null> {
+  const own = Array.from({ length: FREE_PORT_TRIES }, () => randomInt(OWN_PORTS.first, OWN_PORTS.last + 1));
+  // 0: the system's choice, where a firewall or a sandbox leaves only that.
+  for (const candidate of [...preferred, ...own, 0, 0]) {
+    const port = candidate === null ? null : await bindBoth(servers, candidate);
+    if (port !== null) return port;
   }
-  for (let attempt = 0; attempt < FREE_PORT_TRIES; attempt += 1) {
-    const port = await bindBoth(servers, 0);
-    if (port === null) continue;
-    if (wanted === null) await rememberPort(home, port);
-    return port;
-  }
-  throw new VesselError('PORT_IN_USE', 'No free loopback port was found');
+  return null;
 }
 
 /** Null when the port is not to be had. Without IPv6 on this machine the IPv4 address alone is enough. */
