@@ -6,6 +6,7 @@ import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { build } from './build.mjs';
 import { ensure, fail } from './ensure.mjs';
+import { benchNeeds, skippedIn } from './lib/bench-needs.mjs';
 import { node24, root } from './lib/paths.mjs';
 
 const folder = join(root, 'build', 'bench');
@@ -14,23 +15,24 @@ const names = existsSync(folder) ? readdirSync(folder).filter((file) => file.end
 
 /** A bench prints its progress on stderr and one JSON document on stdout. */
 function runOne(name, args) {
-  const child = spawn(node24, [join(folder, `${name}${SUFFIX}`), ...args], { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(node24, ['--import', join(folder, 'one-line-errors.mjs'), join(folder, `${name}${SUFFIX}`), ...args], { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] });
   const chunks = [];
   child.stdout.on('data', (chunk) => chunks.push(chunk));
   return new Promise((resolve) => {
     child.on('error', (error) => resolve({ error: error.message }));
     child.on('close', (code) => {
       const text = Buffer.concat(chunks).toString('utf8');
-      if (code !== 0) return resolve({ error: `ended with code ${code}`, output: text.slice(-2000) });
       try {
-        resolve(JSON.parse(text));
+        const result = JSON.parse(text);
+        resolve(code === 0 || result.error !== undefined ? result : { error: `ended with code ${code}`, output: text.slice(-2000) });
       } catch (error) {
-        resolve({ error: `printed no JSON: ${error.message}`, output: text.slice(-2000) });
+        resolve({ error: code === 0 ? `printed no JSON: ${error.message}` : `ended with code ${code}`, output: text.slice(-2000) });
       }
     });
   });
 }
 
+const say = (line) => process.stderr.write(`${line}\n`);
 const asked = process.argv.slice(2).filter((argument) => !argument.startsWith('-'));
 const flags = process.argv.slice(2).filter((argument) => argument.startsWith('-'));
 const unknown = asked.filter((name) => !names.includes(name));
@@ -43,11 +45,14 @@ try {
   await build();
   const results = {};
   for (const name of asked.length > 0 ? asked : names) {
-    process.stderr.write(`▶ ${name}\n`);
-    results[name] = await runOne(name, flags);
+    say(`▶ ${name}`);
+    const missing = await benchNeeds(name, say);
+    results[name] = missing === null ? await runOne(name, flags) : { error: missing };
+    if (missing !== null) say(`  ✗ ${missing}`);
   }
   const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
   process.stdout.write(`${JSON.stringify({ vessel: version, at: new Date().toISOString(), machine: { processors: cpus().length, model: cpus()[0]?.model ?? 'unknown', memoryBytes: totalmem(), kernel: release() }, results }, null, 2)}\n`);
+  for (const line of skippedIn(results, [])) say(`– ${line}`);
   process.exitCode = Object.values(results).some((result) => result !== null && typeof result === 'object' && 'error' in result) ? 1 : 0;
 } catch (error) {
   fail(error);

@@ -40,7 +40,7 @@ export type DockerPeerOptions = {
  */
 export async function dockerPeer(options: DockerPeerOptions): Promise<DockerPeer | string> {
   const found = await run('sh', ['-c', 'command -v dockerd']).then(() => true, () => false);
-  if (!found) return 'dockerd is not installed';
+  if (!found) return 'dockerd is not installed (apt-get install docker.io)';
   if (process.getuid?.() !== 0) return 'dockerd needs root';
   const dir = await mkdtemp(join(tmpdir(), 'vsl-docker-'));
   const socket = `unix://${dir}/docker.sock`;

@@ -15,7 +15,7 @@ const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout
 // Made at once when it is asked for: its making is not what is measured.
 process.env['VESSEL_STANDBY'] = 'eager';
 const host = await benchHost();
-let container: { readonly startMs: Stats; readonly memory: ContainerMemory } | string;
+let container: { readonly startMs: Stats; readonly memory: ContainerMemory } | { readonly skipped: string };
 try {
   const imageKey = host.facts.image?.key ?? '';
   const root = join(cacheFolder(), 'images', imageKey, 'root.img');
@@ -57,7 +57,7 @@ try {
     env: ide.env,
     argv: (port) => ide.argv.map((argument) => argument.replace(`127.0.0.1:${ide.port}`, `0.0.0.0:${port}`)),
   });
-  if (typeof peer === 'string') container = `skipped: ${peer}`;
+  if (typeof peer === 'string') container = { skipped: peer };
   else {
     try {
       await peer.remove((await peer.start()).id);
@@ -85,7 +85,7 @@ try {
   process.stdout.write(`${JSON.stringify({
     accelerator: host.facts.accelerator, image: imageKey,
     keptToAnsweringMs: kept, cloneToAnsweringMs: clone, coldToAnsweringMs: cold, idleMemory: memory, container,
-    ratios: typeof container === 'string' ? null : {
+    ratios: 'skipped' in container ? null : {
       keptToContainer: ratio(kept.median, container.startMs.median),
       cloneToContainer: ratio(clone.median, container.startMs.median),
       privateMemoryToContainerAlone: ratio(memory.privateMiB, container.memory.alone.privateMiB),

@@ -18,10 +18,10 @@ export async function missingPackages(names) {
   return names.filter((name) => !installed.has(name));
 }
 
-/** Installs what is missing. Returns the reason when something still is, else null. */
-export async function installPackages(say) {
-  const missing = await missingPackages(wantedPackages());
-  if (missing === null) return 'this is no Debian or Ubuntu; install what build/debian-packages.txt names yourself';
+/** Installs what is missing of the names. Returns the reason when something still is, else null. */
+export async function installPackages(say, names = wantedPackages()) {
+  const missing = await missingPackages(names);
+  if (missing === null) return `this is no Debian or Ubuntu; install these yourself: ${names.join(' ')}`;
   if (missing.length === 0) return null;
   if (process.getuid?.() !== 0) return `as root, run: apt-get install ${missing.join(' ')}`;
   say(`Installing Debian packages: ${missing.join(' ')}`);
