@@ -6,7 +6,7 @@ const SSHD = { what: 'an SSH server', packages: ['openssh-server', 'openssh-clie
 const POSTGRES = { what: 'PostgreSQL', packages: ['postgresql'], here: () => existsSync('/usr/lib/postgresql') && readdirSync('/usr/lib/postgresql').length > 0 };
 
 /** Programs without which a bench cannot run at all. A peer that it only compares with is no need: without it the rest is measured. */
-const NEEDS = { 'first-start': [CHROMIUM], offline: [CHROMIUM], open: [CHROMIUM], sync: [POSTGRES], tunnel: [SSHD] };
+const NEEDS = { offline: [CHROMIUM], open: [CHROMIUM], sync: [POSTGRES], tunnel: [SSHD] };
 
 /** Installs what a bench needs, as root. Resolves to null, or to one line that says what is missing and how to get it. */
 export async function benchNeeds(name, say) {
