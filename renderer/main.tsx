@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Channel } from '#shared/wire.ts';
 import { startApp } from './shell/start-app.tsx';
-import { connect, StrangerError } from './state/connection.ts';
+import { connect, OtherProgramError } from './state/connection.ts';
 import { keepRenewalKey } from './state/renewal-key.ts';
 import { useStore } from './state/store.ts';
 import { openWebSocketChannel } from './state/web-socket-channel.ts';
@@ -22,7 +22,7 @@ async function open(): Promise<Channel> {
     // Fails while nothing answers. Another program at our port must not be given the page.
     const answer = await fetch('/api/session', { cache: 'no-store' });
     const answered = SessionAnswerSchema.safeParse(await answer.json().catch(() => null));
-    if (!answered.success) throw new StrangerError('Another program answers here', { cause: error });
+    if (!answered.success) throw new OtherProgramError('Another program answers here', { cause: error });
     if (answer.status === 401) window.location.reload();
     throw error;
   }

@@ -81,7 +81,7 @@ describe('after kill -9 of the server', () => {
 
   it('a port that another program took meanwhile is told: by the command, in status, and in the tab', async () => {
     const port = await crash();
-    const stranger = createServer((_request, response) => { response.writeHead(401, { 'content-type': 'text/plain' }).end('somebody else'); });
+    const stranger = createServer((_request, response) => { response.writeHead(401, { 'content-type': 'text/plain' }).end('another program'); });
     await listen(stranger, port);
     try {
       const { err } = await vessel('project', 'list');

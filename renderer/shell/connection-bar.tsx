@@ -26,8 +26,8 @@ export function ConnectionBar({ retryNow }: { readonly retryNow: () => void }): 
 }
 
 /** Nothing is known of the environments while Vessel is away (the computer may have restarted): nothing is claimed of them. */
-function whatToDo({ attempt, stranger }: Extract<ConnectionState, { phase: 'reconnecting' }>): string {
-  if (stranger) return 'Another program answers at this address. Run vessel url in a terminal: it shows where Vessel is now.';
+function whatToDo({ attempt, otherProgram }: Extract<ConnectionState, { phase: 'reconnecting' }>): string {
+  if (otherProgram) return 'Another program answers at this address. Run vessel url in a terminal: it shows where Vessel is now.';
   if (attempt < ENDED_ATTEMPTS) return 'Vessel doesn’t answer.';
   return 'Vessel doesn’t answer. If it has ended, start it with npm start or vessel serve: this page goes on by itself.';
 }

@@ -6,11 +6,11 @@ import type { Channel } from '#shared/wire.ts';
 export type ConnectionState =
   | { readonly phase: 'connecting' }
   | { readonly phase: 'online' }
-  /** `retryAt` is null while an attempt is under way. `stranger`: another program answers at the page's address, so that Vessel, if it runs, has a new one. */
-  | { readonly phase: 'reconnecting'; readonly attempt: number; readonly retryAt: number | null; readonly stranger: boolean };
+  /** `retryAt` is null while an attempt is under way. `otherProgram`: another program answers at the page's address, so that Vessel, if it runs, has a new one. */
+  | { readonly phase: 'reconnecting'; readonly attempt: number; readonly retryAt: number | null; readonly otherProgram: boolean };
 
 /** What answers at the page's address is not Vessel. */
-export class StrangerError extends Error {}
+export class OtherProgramError extends Error {}
 
 export type Connection = {
   /** Stays the same over reconnects. A call made while offline waits for the connection, at most {@link CALL_WAIT_MS}. */
@@ -35,21 +35,21 @@ export function connect(open: () => Promise<Channel>, onState: (state: Connectio
   let current: Client | null = null;
   let attempt = 0;
   let closed = false;
-  let stranger = false;
+  let otherProgram = false;
   let timer: ReturnType<typeof setTimeout> | null = null;
   const waiting = new Set<(client: Client) => void>();
 
   const failed = (error?: unknown): void => {
     if (closed) return;
     attempt += 1;
-    stranger = error instanceof StrangerError;
+    otherProgram = error instanceof OtherProgramError;
     const delay = backOff(attempt, Math.random());
-    onState({ phase: 'reconnecting', attempt, retryAt: Date.now() + delay, stranger });
+    onState({ phase: 'reconnecting', attempt, retryAt: Date.now() + delay, otherProgram });
     timer = setTimeout(dial, delay);
   };
   const dial = (): void => {
     timer = null;
-    if (attempt > 0) onState({ phase: 'reconnecting', attempt, retryAt: null, stranger });
+    if (attempt > 0) onState({ phase: 'reconnecting', attempt, retryAt: null, otherProgram });
     open().then((channel) => {
       if (closed) { channel.close(); return; }
       attempt = 0;

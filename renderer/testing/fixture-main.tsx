@@ -9,4 +9,4 @@ const query = new URLSearchParams(window.location.search);
 const scenario = (query.get('scenario') ?? 'full') as Scenario;
 const offline = scenario === 'offline';
 startApp(createFixtureClient(offline ? 'full' : scenario, query.get('theme') === 'dark' ? 'dark' : 'light'), () => undefined);
-useStore.getState().setConnection(offline ? { phase: 'reconnecting', attempt: 4, retryAt: Date.now() + 4_000, stranger: false } : { phase: 'online' });
+useStore.getState().setConnection(offline ? { phase: 'reconnecting', attempt: 4, retryAt: Date.now() + 4_000, otherProgram: false } : { phase: 'online' });
