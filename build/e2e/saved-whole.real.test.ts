@@ -33,6 +33,21 @@ describe('what a workspace holds', () => {
       .toBe(String.raw`r 0 600${'\n'}z 1000 0${'\n'}db 999 700${'\n'}C:\temp\log.txt 1000 644${'\n'}db/f 999 644${'\n'}a${'\n'}b${'\n'}c${'\n'}d${'\n'}`);
   });
 
+  it('comes back as a program left it that writes through a memory map, which the kernel reports to nobody', async () => {
+    const write = (letter: string): Promise<string> => guest('python3', '-c', `import mmap\nf = open("rows", "r+b")\nm = mmap.mmap(f.fileno(), 4096)\nm[0] = ord("${letter}")\nm.close()`);
+    await guest('sh', '-c', 'sudo rm -rf ./*; head -c 4096 /dev/zero > rows');
+    await run('save');
+    await write('x');
+    await run('close');
+    await run('open');
+    expect(await guest('head', '-c', '1', 'rows')).toBe('x');
+    // Also where nothing was saved since the environment was opened.
+    await write('y');
+    await run('close');
+    await run('open');
+    expect(await guest('head', '-c', '1', 'rows')).toBe('y');
+  });
+
   it('is refused before it is read when it is too large, with the file that makes it so; holes come back as holes, in seconds', async () => {
     await guest('sh', '-c', 'sudo rm -rf ./*; truncate -s 5G f');
     await expect(run('save')).rejects.toMatchObject({ code: 'ARCHIVE_TOO_LARGE', message: expect.stringContaining('"f" (5.4 GB)') as unknown });

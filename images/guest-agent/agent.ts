@@ -107,12 +107,12 @@ export async function startAgent(config: AgentConfig, workerArgv: readonly strin
     'GET files': (context) => getFile(config, context),
     'PUT files': (context) => putFile(config, context),
     'DELETE files': (context) => deleteFile(config, context),
-    'GET activity': async ({ response }) => {
+    'GET activity': async ({ query, response }) => {
       // Let the event loop collect file events that are waiting already, so that the counter covers all that is done.
       await nextTurn();
       await nextTurn();
       memory.read(); // the one question that is asked again and again
-      sendJson(response, 200, activity.read(await workspace.changeCounter(), stillness.hold));
+      sendJson(response, 200, activity.read(await workspace.changeCounter(query.get('look') === '1'), stillness.hold));
     },
     ...programCalls({ scope, changes, stillness }),
     'GET metrics': ({ response }) => sendJson(response, 200, metrics.read(config.workspace, memory.read())),

@@ -30,7 +30,8 @@ export type GuestExecRequest = {
  */
 export type GuestClient = {
   health(options?: GuestCallOptions): Promise<GuestHealth>;
-  activity(options?: GuestCallOptions): Promise<GuestActivity>;
+  /** `look`: every entry is compared with how it lay at the last save, so that the counter also covers what is written through memory maps. Takes longer in large trees. */
+  activity(options?: GuestCallOptions & { readonly look?: boolean }): Promise<GuestActivity>;
   metrics(options?: GuestCallOptions): Promise<GuestMetrics>;
   ports(options?: GuestCallOptions): Promise<readonly { readonly port: number; readonly address: string; readonly process: string | null }[]>;
   /** Fills the empty workspace from a zip. */

@@ -46,6 +46,8 @@ export class FakeGuest {
   saves = 0;
   /** What a person runs inside; a stubborn one does not end when asked. */
   programs: { readonly pid: number; readonly command: string; readonly stubborn: boolean; readonly onEnd?: () => void }[] = [];
+  /** What is written through a memory map: noticed by a look only. */
+  mapped: { readonly name: string; readonly data: string }[] = [];
   /** Paths that change whenever somebody looks. */
   changing: string[] = [];
   /** Null for a guest that cannot hold still. */
@@ -68,7 +70,7 @@ export class FakeGuest {
     const answer = <T>(value: () => T): Promise<T> => (this.silent ? Promise.reject(new VesselError('GUEST_UNREACHABLE')) : Promise.resolve().then(value));
     return {
       health: () => answer(() => ({ v: 1, agent: 'fake', ideReady: true, ide: { name: 'code-server' as const, version: '1', commit: null }, hostname: 'h', now: now(), bootedAt: 1 })),
-      activity: () => answer(() => ({ now: now(), ide: null, terminal: null, http: null, file: null, exec: null, open: { ide: 0, exec: 0, terminal: 0 }, changeCounter: this.counter, ...(this.held ? { hold: this.hold ?? 0 } : {}), ...this.activity })),
+      activity: (options) => answer(() => { if (options?.look === true) for (const { name, data } of this.mapped.splice(0)) this.write(name, data); return { now: now(), ide: null, terminal: null, http: null, file: null, exec: null, open: { ide: 0, exec: 0, terminal: 0 }, changeCounter: this.counter, ...(this.held ? { hold: this.hold ?? 0 } : {}), ...this.activity }; }),
       metrics: () => Promise.reject(new VesselError('INTERNAL')),
       ports: () => answer(() => []),
       putWorkspace: async (zip) => { this.hydrated = await buffer(zip); return { entries: 1, files: 1, contentBytes: 1 }; },

@@ -49,8 +49,8 @@ export function call(port: number, path: string, { method = 'GET', headers = {},
 }
 
 /** Bundles the agent, starts it as an ordinary process with a fake IDE and waits until it is ready. */
-export async function startTestAgent(overrides: { readonly nodePty?: string } = {}): Promise<TestAgent> {
-  const folder = makeTestFolder();
+export async function startTestAgent(overrides: { readonly nodePty?: string; /** Where its folder lies; in memory by default. */ readonly parent?: string } = {}): Promise<TestAgent> {
+  const folder = overrides.parent === undefined ? makeTestFolder() : mkdtempSync(join(overrides.parent, 'vessel-agent-'));
   const workspace = join(folder, 'workspace');
   const bundle = join(folder, 'guest-agent.mjs');
   const idePort = await freePort();

@@ -23,8 +23,9 @@ type Watched = { readonly watcher: FSWatcher; readonly inode: number };
  * A folder's watch ends with its first event and is set again when somebody reads the number: `rm -rf` or a checkout of thousands of files
  * costs a few events instead of one each. Nothing is missed: between the two nobody has seen the number, and the new watch stands before it is read.
  * Limits: writes through a memory map and changes inside left-out folders are not reported; each save therefore also compares a fingerprint
- * of its listing (size, mtime, ctime, inode) with the previous one. A change that is undone still counts. When a tree has more folders than
- * can be watched, the fingerprint is taken anew on request, at most every 30 s.
+ * of its listing (size, mtime, ctime, inode) with the previous one, and {@link noteLook} compares one that is taken when it matters.
+ * A change that is undone still counts. When a tree has more folders than can be watched, the fingerprint is taken anew on request, at most
+ * every 30 s.
  */
 export class ChangeCounter {
   readonly #workspace: string;
@@ -44,6 +45,8 @@ export class ChangeCounter {
   #incomplete = false;
   #lastScan: { readonly at: number; readonly fingerprint: number } | null = null;
   #lastSave: { readonly fingerprint: number; readonly counter: number } | null = null;
+  /** How everything lay right before the last save was read, or when an archive had been unpacked, and where the counter stood for it. */
+  #base: { readonly fingerprint: number; readonly counter: number } | null = null;
 
   constructor(workspace: string, onChange: () => void) {
     this.#workspace = workspace;
@@ -77,7 +80,10 @@ export class ChangeCounter {
   setExclude(exclude: ExcludeConfig): boolean {
     const differs = JSON.stringify(exclude) !== JSON.stringify(this.#exclude);
     this.#exclude = exclude;
-    if (differs) this.#lastSave = null;
+    if (differs) {
+      this.#lastSave = null;
+      this.#base = null;
+    }
     return differs;
   }
 
@@ -87,6 +93,7 @@ export class ChangeCounter {
     this.#value += 1;
     this.#lastSave = null;
     this.#lastScan = null;
+    this.#base = null;
   }
 
   /** Watches exactly these folders (relative, '' for the root), and asks the Git repositories that begin in some of them what they track. */
@@ -138,6 +145,16 @@ export class ChangeCounter {
     }
     this.#lastSave = { fingerprint, counter };
     return counter;
+  }
+
+  /** Takes a fingerprint as that of what the counter stands for now. Null forgets it: nothing is known to compare with. */
+  noteBase(fingerprint: number | null, counter: number): void {
+    this.#base = fingerprint === null ? null : { fingerprint, counter };
+  }
+
+  /** A fingerprint that was taken just now: counts what the kernel did not report since the last base. */
+  noteLook(fingerprint: number): void {
+    if (this.#base !== null && this.#base.counter === this.#value && this.#base.fingerprint !== fingerprint) this.#bump();
   }
 
   close(): void {

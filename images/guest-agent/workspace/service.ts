@@ -60,18 +60,23 @@ export class WorkspaceService {
     this.#link.stop();
   }
 
-  /** The counter of changes, after a look at the disk when watching alone is not enough. */
-  async changeCounter(): Promise<number> {
-    if (this.#changes.wantsScan()) {
+  /** The counter of changes, after a look at the disk when watching alone is not enough, or when `look` asks for one. */
+  async changeCounter(look: boolean): Promise<number> {
+    if (look || this.#changes.wantsScan()) {
       const { fingerprint } = await this.#link.exclusively((ask) => ask<'scan'>({ op: 'scan', workspace: this.#config.workspace, exclude: this.#changes.exclude, stats: true }));
       this.#changes.noteScan(fingerprint);
+      // What the kernel did report is counted first: one change counts once.
+      this.#changes.read();
+      this.#changes.noteLook(fingerprint);
     }
     return this.#changes.read();
   }
 
-  async #rewatch(): Promise<void> {
-    const { folders, repositories } = await this.#link.exclusively((ask) => ask<'scan'>({ op: 'scan', workspace: this.#config.workspace, exclude: this.#changes.exclude, stats: false }));
+  /** `base`: what lies there now is what the counter stands for. */
+  async #rewatch(base = false): Promise<void> {
+    const { folders, repositories, fingerprint } = await this.#link.exclusively((ask) => ask<'scan'>({ op: 'scan', workspace: this.#config.workspace, exclude: this.#changes.exclude, stats: base }));
     this.#changes.watch(folders, repositories);
+    if (base) this.#changes.noteBase(fingerprint, this.#changes.read());
   }
 
   async #spool(context: CallContext, path: string, limits: ArchiveLimits): Promise<void> {
@@ -114,7 +119,7 @@ export class WorkspaceService {
       this.#changes.pause();
       try {
         const result = await this.#link.exclusively((ask) => ask<'extract'>({ op: 'extract', zip, workspace: this.#config.workspace, limits, owner: this.#owner }));
-        await this.#rewatch();
+        await this.#rewatch(true);
         sendJson(context.response, 200, result);
       } catch (error) {
         await this.#rewatch();

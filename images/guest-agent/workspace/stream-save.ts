@@ -6,6 +6,7 @@ import type { ExcludeConfig, LeftOut } from '#shared/archive-rules.ts';
 import type { WorkspaceOutSummarySchema } from '#shared/guest-protocol.ts';
 import { VesselError } from '#shared/vessel-error.ts';
 import type { ChangeCounter } from './change-counter.ts';
+import { cleanMappedPages } from './mapped-files.ts';
 import type { SaveLimits } from './survey.ts';
 import type { WorkerLink } from './worker-link.ts';
 
@@ -59,6 +60,8 @@ export async function streamSave({ link, changes, workspace, exclude, limits, ow
     // Changes that are waiting to be noticed belong to the time before this save.
     await nextTurn();
     const counterAtStart = changes.read();
+    if (!still) await cleanMappedPages(workspace);
+    const base = await ask<'scan'>({ op: 'scan', workspace, exclude, stats: true });
     const { promise: gone, reject: onGone } = Promise.withResolvers<never>();
     let forwarded = 0;
     const forward = (chunk: Buffer, done: () => void): void => {
@@ -75,12 +78,14 @@ export async function streamSave({ link, changes, workspace, exclude, limits, ow
       if (response.destroyed) onClose();
       const result = await Promise.race([ask<'save'>({ op: 'save', workspace, exclude, limits, owner, still }, forward), gone]);
       if (forwarded !== result.archiveBytes) throw new VesselError('INTERNAL', 'bytes of the archive went missing on the way');
+      const changeCounter = changes.noteSave(result.fingerprint, counterAtStart);
+      changes.noteBase(base.fingerprint, changeCounter);
       const summary: Summary = {
         entries: result.entries, files: result.files, contentBytes: result.contentBytes,
         leftOut: fitted<LeftOut>(result.leftOut, (count) => ({ path: '…', reason: `and ${count} more` })),
         changedWhileReading: fitted<string>(result.changedWhileReading, (count) => `… and ${count} more`),
         warnings: fitted<string>(result.warnings, (count) => `… and ${count} more`),
-        changeCounter: changes.noteSave(result.fingerprint, counterAtStart),
+        changeCounter,
       };
       response.addTrailers({ 'x-vessel-summary': Buffer.from(JSON.stringify(summary)).toString('base64url') });
       response.end();

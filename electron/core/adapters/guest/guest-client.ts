@@ -25,7 +25,7 @@ export const guestConnector = (patience: GuestPatience): GuestConnector => ({ di
     sendForJson(pool, token, { method, path, body: JSON.stringify(body), headers: { 'content-type': 'application/json' }, signal, patience, quietMs }, schema);
   const client: GuestClient = {
     health: (options) => ask('health', GuestHealthSchema, options?.signal),
-    activity: (options) => ask('activity', GuestActivitySchema, options?.signal),
+    activity: ({ signal, look = false } = {}) => sendForJson(pool, token, { method: 'GET', path: look ? 'activity?look=1' : 'activity', signal, patience, quietMs: look ? patience.quietMs : patience.questionMs }, GuestActivitySchema),
     metrics: (options) => ask('metrics', GuestMetricsSchema, options?.signal),
     ports: async (options) => (await ask('ports', GuestPortsSchema, options?.signal)).ports,
 

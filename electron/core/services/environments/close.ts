@@ -84,7 +84,7 @@ function closeRoute(context: EnvironmentContext, { state }: StepContext<CloseSta
 async function recheck(context: EnvironmentContext, step: StepContext<CloseState>): Promise<string> {
   const { state, signal, log } = step;
   for (let saves = 1; ; saves += 1) {
-    const { changeCounter, hold } = await context.live.get(state.projectId).client.activity({ signal });
+    const { changeCounter, hold } = await context.live.get(state.projectId).client.activity({ signal, look: true });
     const heldThrough = state.hold === null || state.hold === hold;
     if (heldThrough && changeCounter === context.records.find(state.projectId)?.savedCounter) return saves === 1 ? 'Nothing changed' : `Saved ${saves} times; nothing changed since`;
     if (saves >= MAX_SAVES) throw await stillWriting(context, step, saves);

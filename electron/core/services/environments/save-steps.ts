@@ -72,13 +72,16 @@ export async function saveOnce(context: ServiceContext, step: StepContext<SaveSt
 }
 
 async function checkChanges(context: ServiceContext, { state, signal }: StepContext<SaveState>): Promise<string> {
-  const { changeCounter } = await state.client().activity({ signal });
-  state.counter = changeCounter;
   const head = context.store.projects.get(state.projectId)?.head ?? null;
-  if (head === null || state.savedCounter() !== changeCounter || state.baseRev() !== head.rev) return 'There are changes since the last revision';
+  const isSaved = async (look: boolean): Promise<boolean> => {
+    ({ changeCounter: state.counter } = await state.client().activity({ signal, look }));
+    return state.savedCounter() === state.counter && state.baseRev() === head?.rev;
+  };
+  // A person relies on the answer: that nothing changed is said only after a look at everything.
+  if (!await isSaved(false) || head === null || !await isSaved(true)) return 'There are changes since the last revision';
   state.unchanged = true;
   state.revision = head;
-  state.onSafe(head, changeCounter, false);
+  if (state.counter !== null) state.onSafe(head, state.counter, false);
   return `Nothing changed since revision ${head.rev}`;
 }
 
