@@ -115,4 +115,21 @@ describe('Save & Exit with programs inside', () => {
     expect(guest.held).toBe(false);
     expect(world.environments.routes.resolve(id).kind).toBe('running');
   });
+
+  it('rescues what is written during the rescue too, and does not end what cannot be saved whole', async () => {
+    const project = await world.projects.create({ name: 'A', template: 'node', hostId: 'local', settings: {} });
+    const guest = world.host.run(project.id);
+    guest.write('log', 'first');
+    const heldAtRead: boolean[] = [];
+    guest.onRead = () => { heldAtRead.push(guest.held); guest.write('log', `line ${guest.counter}`); };
+    await world.environments.ensureReconciled('local');
+    guest.hold = null;
+    expect(await world.environments.rescue('local', project.id).done).toMatchObject({ state: 'failed', error: { code: 'CONFLICT' } });
+    expect(world.host.vms.has(project.id)).toBe(true);
+    guest.hold = 0;
+    expect(await world.environments.rescue('local', project.id).done).toMatchObject({ state: 'succeeded' });
+    expect(world.host.vms.has(project.id)).toBe(false);
+    // The last read is the first of a workspace in which nothing moves.
+    expect(heldAtRead).toEqual([false, false, false, false, false, true]);
+  });
 });

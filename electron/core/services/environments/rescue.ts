@@ -3,23 +3,31 @@ import type { Vm } from '#shared/host-protocol.ts';
 import { audit } from '../context.ts';
 import type { StartedOperation } from '../operations/operations.ts';
 import type { EnvironmentContext } from './environment-context.ts';
-import { newSaveState, saveResult, saveSteps, type SaveState } from './save-steps.ts';
+import { newSaveState, saveOnce, saveResult, saveSteps, type SaveState } from './save-steps.ts';
 import { orphansOf } from './reconcile.ts';
+import { LAST_LEASE_MS } from './still.ts';
 
-/** Saves the workspace of a VM that the store does not know as running, as a new revision, then ends the VM. */
+/** What writes without pause and cannot be held still is not ended. */
+const MAX_SAVES = 4;
+
+/**
+ * Saves the workspace of a VM that the store does not know as running, as a new revision, then ends the VM. What is written during the save is saved
+ * too: from a workspace that is held still, where the guest can do that. Ends with CONFLICT and keeps the VM when something goes on writing.
+ */
 export function rescueOrphan(context: EnvironmentContext, hostId: string, vmId: string): StartedOperation {
   const link = context.hosts.link(hostId);
   const known = context.store.projects.get(vmId);
   if (context.live.find(vmId)?.link === link) throw new VesselError('CONFLICT', 'This environment is not an orphan: it is open', { hint: 'Use Save & Exit.' });
   let vm: Vm | null = null;
   let client: ReturnType<typeof context.live.connect> | null = null;
+  let saved: number | null = null;
   const { settings } = known ?? { settings: context.store.settings.get().defaults };
   const state: SaveState = newSaveState({
     projectId: vmId, reason: 'rescue', exclude: settings.exclude,
     client: () => { if (vm === null) throw new VesselError('VM_NOT_FOUND'); return client ??= context.live.connect(link, vm); },
     savedCounter: () => null,
     baseRev: () => context.store.projects.get(vmId)?.head?.rev ?? null,
-    onSafe: () => undefined,
+    onSafe: (_revision, counter) => { saved = counter; },
   });
   return context.operations.start<SaveState>({
     kind: 'rescue', title: `Rescue ${known?.name ?? vmId}`, projectId: vmId, hostId, cancellable: true,
@@ -33,6 +41,19 @@ export function rescueOrphan(context: EnvironmentContext, hostId: string, vmId: 
         else if (known.deletedAt !== null) context.store.projects.update(vmId, { deletedAt: null }, context.runtime.now());
       } },
       ...saveSteps(context),
+      { id: 'recheck', title: 'Make sure that nothing changed since', weight: 3, run: async (step) => {
+        const { signal, log } = step;
+        for (let saves = 1; ; saves += 1) {
+          if ((await state.client().activity({ signal, look: true })).changeCounter === saved) return saves === 1 ? 'Nothing changed' : `Saved ${saves} times; nothing changed since`;
+          if (saves >= MAX_SAVES) throw new VesselError('CONFLICT', `Something inside keeps changing files: after ${saves} saves there are still new changes`, { hint: 'Stop what is writing in the environment, then rescue it again.', retryable: true });
+          await state.client().holdStill(LAST_LEASE_MS, { signal }).catch((error: unknown) => {
+            signal.throwIfAborted();
+            log(`The workspace cannot be held still: ${VesselError.from(error).message}`, 'warn');
+          });
+          log('Files changed during the save: saving once more');
+          await saveOnce(context, step);
+        }
+      } },
       { id: 'destroy', title: 'End the microVM', weight: 10, run: async ({ signal, operationId }) => {
         client?.close();
         await link.request('stop', { id: vmId }, { signal });
@@ -40,6 +61,10 @@ export function rescueOrphan(context: EnvironmentContext, hostId: string, vmId: 
         context.feed.setOrphans(hostId, orphansOf(context, link, (await link.request('list', {}, { signal })).vms));
       } },
     ],
-    onFailure: () => { client?.close(); return Promise.resolve(); },
+    onFailure: async (_failure, { log }) => {
+      // A machine that is gone holds nothing; one that does not answer lets go by its own clock.
+      await client?.release().catch((error: unknown) => log(`Letting go of the workspace: ${VesselError.from(error).message}`));
+      client?.close();
+    },
   });
 }

@@ -13,7 +13,7 @@ const WATCH_MS = 300;
 const LEASE_MS = 30_000;
 const KEEP_MS = LEASE_MS / 3;
 /** For the end of the machine: an infra-agent that died is started anew first. */
-const LAST_LEASE_MS = 600_000;
+export const LAST_LEASE_MS = 600_000;
 const RELEASE_MS = 20_000;
 const SHOWN = 5;
 
