@@ -10,15 +10,15 @@ const cell = (text) => text.replaceAll('|', '\\|');
 
 async function render() {
   const { ERROR_CODES } = await import('../electron/shared/errors.ts');
-  const rows = Object.entries(ERROR_CODES).map(([code, row]) => `| \`${code}\` | ${cell(row.title)} | ${cell(row.hint)} | ${row.retryable ? 'yes' : 'no'} |`);
+  const rows = Object.entries(ERROR_CODES).map(([code, row]) => `| \`${code}\` | ${cell(row.title)} | ${cell(row.hint)} | ${row.retryable ? 'yes' : 'no'} | ${row.http} | ${row.exit} |`);
   return `# Error codes
 
 Generated from [electron/shared/error-codes.ts](../electron/shared/error-codes.ts) by \`node build/generate-errors.mjs\`: edit the table there.
 The same code stands in the window, in \`vessel … --json\` and in the answers of the API. *Retry* says whether doing the same again
-can help by itself.
+can help by itself, *HTTP* is the status of an answer, *exit* what \`vessel\` says to the shell.
 
-| code | what happened | what to try first | retry |
-|---|---|---|---|
+| code | what happened | what to try first | retry | HTTP | exit |
+|---|---|---|---|---|---|
 ${rows.join('\n')}
 `;
 }

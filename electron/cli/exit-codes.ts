@@ -1,4 +1,4 @@
-import type { ErrorCode } from '#shared/errors.ts';
+import { ERROR_CODES, type ErrorCode } from '#shared/errors.ts';
 
 /** What the process says to the shell. `docs/cli.md` prints this table. */
 export const EXIT = {
@@ -24,53 +24,8 @@ export const EXIT_MEANINGS: Readonly<Record<ExitCode, string>> = {
   7: 'Vessel could not be reached or started',
 };
 
-/** Every code that is not simply "failed". */
-const BY_ERROR: Readonly<Partial<Record<ErrorCode, ExitCode>>> = {
-  BAD_REQUEST: EXIT.usage,
-  NOT_FOUND: EXIT.notFound,
-  VM_NOT_FOUND: EXIT.notFound,
-  CONFLICT: EXIT.conflict,
-  BUSY: EXIT.conflict,
-  ILLEGAL_TRANSITION: EXIT.conflict,
-  SAVE_CONFLICT: EXIT.conflict,
-  VM_EXISTS: EXIT.conflict,
-  ALREADY_RUNNING: EXIT.conflict,
-  PORT_IN_USE: EXIT.conflict,
-  REVISION_PROTECTED: EXIT.conflict,
-  HOST_UNREACHABLE: EXIT.hostNotReady,
-  HOST_NOT_READY: EXIT.hostNotReady,
-  HOST_UNSUPPORTED: EXIT.hostNotReady,
-  HOST_PERMISSION: EXIT.hostNotReady,
-  HOST_RESOURCES: EXIT.hostNotReady,
-  HOST_VERSION: EXIT.hostNotReady,
-  IMAGE_MISSING: EXIT.hostNotReady,
-  SSH_NAME_NOT_RESOLVED: EXIT.hostNotReady,
-  SSH_REFUSED: EXIT.hostNotReady,
-  SSH_TIMEOUT: EXIT.hostNotReady,
-  SSH_HANDSHAKE_FAILED: EXIT.hostNotReady,
-  SSH_CONFIG_INVALID: EXIT.usage,
-  HOST_KEY_UNKNOWN: EXIT.hostNotReady,
-  HOST_KEY_CHANGED: EXIT.hostNotReady,
-  HOST_KEY_REVOKED: EXIT.hostNotReady,
-  HOST_KEY_AUTHORITY: EXIT.hostNotReady,
-  SSH_AUTH_FAILED: EXIT.hostNotReady,
-  SSH_PASSPHRASE_NEEDED: EXIT.hostNotReady,
-  SSH_PASSWORD_NEEDED: EXIT.hostNotReady,
-  SSH_ANSWER_NEEDED: EXIT.hostNotReady,
-  SSH_CONNECTION_LOST: EXIT.hostNotReady,
-  SSH_SESSIONS_EXHAUSTED: EXIT.hostNotReady,
-  FORWARDING_FORBIDDEN: EXIT.hostNotReady,
-  SUDO_UNAVAILABLE: EXIT.hostNotReady,
-  SUDO_PASSWORD_NEEDED: EXIT.hostNotReady,
-  SHELL_JUNK: EXIT.hostNotReady,
-  CANCELLED: EXIT.cancelled,
-  SSH_PROMPT_CANCELLED: EXIT.cancelled,
-  UNAUTHENTICATED: EXIT.unreachable,
-  SERVER_UNREACHABLE: EXIT.unreachable,
-  SERVER_START_FAILED: EXIT.unreachable,
-};
-
-export const exitCodeOf = (code: ErrorCode): ExitCode => BY_ERROR[code] ?? EXIT.failed;
+/** The exit code of a failure, from the error table. */
+export const exitCodeOf = (code: ErrorCode): ExitCode => ERROR_CODES[code].exit;
 
 /** Signal numbers of Linux and macOS that a command can plausibly end with; an unknown name counts as SIGTERM. */
 const SIGNAL_NUMBERS: Readonly<Record<string, number>> = {

@@ -1,6 +1,5 @@
 import type { ServerResponse } from 'node:http';
-import { VesselError } from '#shared/errors.ts';
-import { httpStatus } from '#shared/http-status.ts';
+import { httpStatus, VesselError } from '#shared/errors.ts';
 
 /** JSON that no other site's page may embed and no cache may keep. */
 export function sendJson(response: ServerResponse, status: number, value: unknown): void {

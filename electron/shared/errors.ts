@@ -3,7 +3,7 @@ import { ERROR_CODES, type ErrorCode } from './error-codes.ts';
 import type { ErrorShape } from './error-shape.ts';
 
 // The table and the class live apart, without zod: the guest agent bundles them, and there zod would cost 12 MB and 80 ms of start-up.
-export { ERROR_CODES, type ErrorCode } from './error-codes.ts';
+export { ERROR_CODES, httpStatus, type ErrorCode } from './error-codes.ts';
 export type { ErrorShape } from './error-shape.ts';
 export { VesselError, type VesselErrorOptions } from './vessel-error.ts';
 

@@ -1,7 +1,6 @@
 import { createServer, type Agent, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { VesselError } from '#shared/errors.ts';
-import { httpStatus } from '#shared/http-status.ts';
+import { httpStatus, VesselError } from '#shared/errors.ts';
 import type { AppDoor, Gateway, Route, RouteTable } from '../../ports/gateway.ts';
 import { Access, type Proof } from './access.ts';
 import { isDueForRenewal, sessionCookie } from './cookies.ts';

@@ -1,7 +1,6 @@
 import { STATUS_CODES, type IncomingMessage, type OutgoingHttpHeaders, type ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
-import type { VesselError } from '#shared/errors.ts';
-import { httpStatus } from '#shared/http-status.ts';
+import { httpStatus, type VesselError } from '#shared/errors.ts';
 
 /** A page a person is waiting for, rather than a script's request. */
 export function wantsPage(request: IncomingMessage): boolean {
