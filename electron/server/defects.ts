@@ -7,13 +7,13 @@ const STACK_CHARS = 4000;
 /**
  * Writes down what nothing caught, with its code. After a rejection the server goes on: one call failed, and the others have their own
  * state. After an exception nothing is known of the code that it left in the middle, so `end` is called; environments run on and are found
- * again at the next start.
+ * again at the next start. Only a full disk ends nothing: environments and their unsaved work depend on this process until there is space again.
  */
 export function watchDefects({ log, end }: { readonly log: (line: string) => void; readonly end: () => void }): void {
   process.on('unhandledRejection', (reason) => log(`unhandled rejection: ${describe(reason)}`));
   process.on('uncaughtException', (error) => {
     log(`uncaught exception: ${describe(error)}`);
-    end();
+    if (VesselError.from(error).code !== 'DISK_FULL') end();
   });
 }
 

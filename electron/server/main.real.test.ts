@@ -71,6 +71,15 @@ it('writes down a rejection that nothing caught, with its code, and goes on', as
   expect(answer.status).toBe(200);
 });
 
+it('goes on after an exception that a full disk made', async () => {
+  const { child, line, errors } = await start([], defectOn('SIGUSR2', "throw Object.assign(new Error('no space left'),{code:'ENOSPC'})"));
+  const { port } = JSON.parse(line) as { readonly port: number };
+  child.kill('SIGUSR2');
+  await expect.poll(errors).toMatch(/uncaught exception: DISK_FULL: Error: no space left/);
+  const { secret = '' } = await readServerRecord(home) ?? {};
+  expect((await fetch(`http://127.0.0.1:${port}/api/call/app.info`, { method: 'POST', headers: { authorization: `Bearer ${secret}` } })).status).toBe(200);
+});
+
 it('writes down an exception that nothing caught, closes its doors and ends with a failure', async () => {
   const { child, exit, errors } = await start([], defectOn('SIGUSR2', "throw new Error('out-of-place')"));
   child.kill('SIGUSR2');

@@ -81,15 +81,6 @@ function announce(server: { readonly url: string; readonly baseUrl: string; read
 // A log on a full disk, or a terminal that was closed: what cannot be written is no reason to end.
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
 
-/** Environments and their unsaved work depend on this process: what a full disk breaks must not end it. Any other surprise is a defect. */
-function survive(thrown: unknown): void {
-  const error = VesselError.from(thrown);
-  log(`${error.code}: ${error.stack ?? error.message}`);
-  if (error.code !== 'DISK_FULL') process.exit(1);
-}
-process.on('uncaughtException', survive);
-process.on('unhandledRejection', survive);
-
 main().catch((thrown: unknown) => {
   const error = VesselError.from(thrown);
   process.stderr.write(`${error.code}: ${error.message}\n${error.hint}\n`);
