@@ -48,6 +48,19 @@ describe.runIf(service !== null)('the right to open /dev/kvm', () => {
     expect(existsSync(join(folder, 'rules.d/99-vessel-kvm.rules'))).toBe(false);
   });
 
+  it('is taken back from a device that was the group’s before, but closed to it', async () => {
+    await step.run({ ...context, journal });
+    const { gid } = statSync(device);
+    rmSync(join(folder, 'journal.jsonl'));
+    chmodSync(device, 0o600);
+    const before = rights();
+    expect(before).toBe(`0:${gid} 600`);
+    await step.run({ ...context, journal });
+    expect(rights()).toBe(`0:${gid} 660`);
+    for (const entry of (await journal.standing()).toReversed()) expect(await step.undo(entry, context.signal)).toBeNull();
+    expect(rights()).toBe(before);
+  });
+
   it('is left alone where it is given already, and when another changed it since', async () => {
     chmodSync(device, 0o666);
     expect(await step.check(context.signal)).toMatchObject({ present: true });

@@ -63,7 +63,7 @@ export function kvmAccessStep(options: { readonly isRoot: boolean; readonly jour
       if (await kvmRights(path) === null) return null;
       const now = await stat(path);
       // Others may have changed it since: then it is theirs. The group is ours only while the mode is as well.
-      if ((now.mode & 0o777) !== GROUP_MODE || now.gid === Number(gid)) return (now.mode & 0o777) === Number.parseInt(mode ?? '', 8) ? null : `${path} was changed since`;
+      if ((now.mode & 0o777) !== GROUP_MODE) return (now.mode & 0o777) === Number.parseInt(mode ?? '', 8) ? null : `${path} was changed since`;
       await chown(path, Number(uid), Number(gid));
       await chmod(path, Number.parseInt(mode ?? '', 8));
       return null;
