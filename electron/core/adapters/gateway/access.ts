@@ -104,7 +104,10 @@ export class Access {
   }
 
   #learn(request: IncomingMessage): void {
-    if (!this.#askedFor.has(request.socket)) this.#users.add(this.#userOf(request));
+    if (this.#askedFor.has(request.socket)) return;
+    const user = this.#userOf(request);
+    // Linux names the user of every open connection: one that it does not name is not to be taken for another.
+    if (user !== null || process.platform !== 'linux') this.#users.add(user);
   }
 
   /** Whether a page of the same environment, at the same sort of name, asks. A page's Origin and Referer are set by the browser. */
