@@ -7,7 +7,7 @@ import type { RunUser } from './run-user.ts';
 
 /**
  * The uids of machines, one each, without entries in any account file. Above every range that distributions and systemd hand out
- * (subordinate ids end at 600,100,000 by login.defs(5), containers of systemd at 1,878,982,656) and below the foreign ids at 2,147,352,576;
+ * (subordinate ids end at 600,100,000 by login.defs(5), containers of systemd at 1,879,048,191) and below the foreign ids at 2,147,352,576;
  * see https://systemd.io/UIDS-GIDS.
  */
 export const MACHINE_UIDS = { first: 1_986_330_624, count: 65_536 } as const;

@@ -3,7 +3,7 @@ import { DEFAULT_CONFIG_PATH, readAgentConfig } from './config.ts';
 import { log, messageOf } from './log.ts';
 import { runWorker } from './workspace/worker.ts';
 
-/** Argument that turns this program into the unprivileged workspace worker. */
+/** Argument that turns this program into the workspace worker. */
 const WORKER_FLAG = '--worker';
 
 if (process.argv[2] === WORKER_FLAG) {
