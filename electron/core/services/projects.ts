@@ -85,6 +85,9 @@ export class Projects {
       ...(patch.name === undefined ? {} : { name: patch.name }),
       ...(patch.settings === undefined ? {} : { settings: { ...record.settings, ...given(patch.settings) } }),
     }, runtime.now());
+    const environment = store.environments.get(projectId);
+    // By other rules the workspace may hold what no save has looked at.
+    if (environment !== null && JSON.stringify(record.settings.exclude) !== JSON.stringify(this.record(projectId).settings.exclude)) store.environments.put({ ...environment, savedCounter: null, dirty: true });
     // The manifest of the head carries name and settings, so that a rebuilt list shows the present ones.
     if (record.head !== null) await writeManifest(this.#context, record.head);
     feed.project(projectId);

@@ -120,14 +120,6 @@ describe('saving', () => {
     expect(world.guest(id).saves).toBe(0);
   });
 
-  it('finds what was written through a memory map, which the kernel does not report, before it says that nothing changed', async () => {
-    const { id } = await world.opened();
-    world.guest(id).mapped = [{ name: 'database', data: 'rows' }];
-    expect((await world.environments.save(id).done).result).toMatchObject({ changed: true, archive: { rev: 2 } });
-    world.guest(id).mapped = [{ name: 'database', data: 'more rows' }];
-    expect((await world.environments.close(id).done).result).toMatchObject({ changed: true, archive: { rev: 3 } });
-  });
-
   it('makes a verified revision of what changed, and then knows that it is safe', async () => {
     const { id } = await world.opened();
     world.guest(id).write('new.txt', 'hello');

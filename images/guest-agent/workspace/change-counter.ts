@@ -147,9 +147,11 @@ export class ChangeCounter {
     return counter;
   }
 
-  /** Takes a fingerprint as that of what the counter stands for now. Null forgets it: nothing is known to compare with. */
-  noteBase(fingerprint: number | null, counter: number): void {
-    this.#base = fingerprint === null ? null : { fingerprint, counter };
+  /** Takes a fingerprint as that of what the counter stands for. */
+  noteBase(fingerprint: number, counter: number): void {
+    this.#base = { fingerprint, counter };
+    // What the kernel reported until now is counted: the next scan must not count it again.
+    this.#lastScan = { at: performance.now(), fingerprint };
   }
 
   /** A fingerprint that was taken just now: counts what the kernel did not report since the last base. */

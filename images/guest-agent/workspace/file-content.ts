@@ -142,7 +142,8 @@ export class FileReader {
 
   /** Pins a file that is being written to: a private copy is made first, twice at most. Its holes are known only while it has not changed. */
   #copied<T>(fd: number, seen: Stats, sparse: readonly Stretch[] | null, use: (file: PinnedFile) => T): T {
-    const copy = openScratch('disk');
+    // A disk that is held still takes no copy.
+    const copy = openScratch(this.#still ? 'memory' : 'disk');
     try {
       for (let attempt = 0; ; attempt += 1) {
         const before = fstatSync(fd);

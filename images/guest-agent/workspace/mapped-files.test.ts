@@ -53,6 +53,10 @@ test('what is written through a memory map is seen by a look, also where its pag
     const again = await save();
     expect(again.zip.includes(Buffer.from('caaa'))).toBe(true);
     expect((await look()).changeCounter).toBe(again.summary.changeCounter);
+    // What the kernel reported and a save carried counts once, whatever looks there were.
+    writeFileSync(join(agent.workspace, 'plain'), 'text');
+    const plain = await save();
+    expect((await look()).changeCounter).toBe(plain.summary.changeCounter);
     // What came in with an archive has a base of its own.
     for (const name of readdirSync(agent.workspace)) rmSync(join(agent.workspace, name));
     expect((await agent.call('/_vessel/v1/workspace?links=keep', { method: 'PUT', body: again.zip })).status).toBe(200);

@@ -51,14 +51,16 @@ while (read(STDIN, my $head, 5) == 5) {
     my $number = substr($data, 0, 4, '');
     my @found;
     unless (sysopen(my $file, $data, $plain)) { print $number, pack('N', 0xffffffff); } else {
-      my $at = 0;
-      while (defined(my $start = sysseek($file, $at, 3))) {
+      my ($at, $known) = (0, 1);
+      for (;;) {
+        my $start = sysseek($file, $at, 3);
+        unless (defined $start) { $known = 0 unless $! == 6; last; }
         my $end = sysseek($file, $start, 4);
-        last unless defined $end;
+        unless (defined $end) { $known = 0; last; }
         push @found, $start + 0, $end - $start;
         $at = $end + 0;
       }
-      print $number, pack('N', @found / 2), pack('Q<*', @found);
+      print $number, $known ? (pack('N', @found / 2), pack('Q<*', @found)) : pack('N', 0xffffffff);
     }
   } elsif ($verb eq 'S') { $name = $data;
   } elsif ($verb eq 'A') { $attribute = $data;

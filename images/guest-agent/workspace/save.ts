@@ -2,6 +2,7 @@ import { lstatSync, readlinkSync, type Stats } from 'node:fs';
 import { crc32 } from 'node:zlib';
 import type { ExtendedAttribute, Owner } from '#shared/archive-fields.ts';
 import type { ExcludeConfig, LeftOut } from '#shared/archive-rules.ts';
+import { VesselError } from '#shared/vessel-error.ts';
 import { errnoOf } from '../log.ts';
 import { FileReader, type DataMap } from './file-content.ts';
 import { FolderCursor } from './folder-cursor.ts';
@@ -101,7 +102,7 @@ class Saver {
 
   #problem(path: RawPath, error: unknown): void {
     const errno = errnoOf(error);
-    if (errno === '' || errno === 'ENOSPC') throw error;
+    if (error instanceof VesselError || errno === '' || errno === 'ENOSPC') throw error;
     this.#problems.add(path, `cannot be read (${errno})`);
   }
 

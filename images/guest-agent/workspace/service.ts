@@ -136,8 +136,11 @@ export class WorkspaceService {
     const exclude = parseExclude(body['exclude']);
     const limits = parseSaveLimits(body['limits']);
     const rulesChanged = this.#changes.setExclude(exclude);
-    await streamSave({ link: this.#link, changes: this.#changes, workspace: this.#config.workspace, exclude, limits, owner: this.#owner, still: this.#isStill(), response: context.response });
-    // Other rules may let in folders that nobody watched until now.
-    if (rulesChanged) await this.#rewatch();
+    try {
+      await streamSave({ link: this.#link, changes: this.#changes, workspace: this.#config.workspace, exclude, limits, owner: this.#owner, still: this.#isStill(), response: context.response });
+    } finally {
+      // Other rules may let in folders that nobody watched until now, also when they could not be saved.
+      if (rulesChanged) await this.#rewatch();
+    }
   }
 }

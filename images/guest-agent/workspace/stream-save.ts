@@ -60,8 +60,9 @@ export async function streamSave({ link, changes, workspace, exclude, limits, ow
     // Changes that are waiting to be noticed belong to the time before this save.
     await nextTurn();
     const counterAtStart = changes.read();
-    if (!still) await cleanMappedPages(workspace);
+    // In this order: what is written into a map before its page is cleaned is in what is read, and what is written after that is dated later than the base.
     const base = await ask<'scan'>({ op: 'scan', workspace, exclude, stats: true });
+    if (!still) await cleanMappedPages(workspace);
     const { promise: gone, reject: onGone } = Promise.withResolvers<never>();
     let forwarded = 0;
     const forward = (chunk: Buffer, done: () => void): void => {

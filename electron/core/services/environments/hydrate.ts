@@ -22,7 +22,7 @@ export function checkHead(context: EnvironmentContext, state: HydrateState): voi
 /** Fills the workspace from the head revision, and remembers the guest's change counter as the base. Throws ARCHIVE_CORRUPT. */
 export async function hydrate(context: EnvironmentContext, { state, signal, progress }: StepContext<HydrateState>): Promise<string> {
   const { projectId } = state;
-  const { head } = context.records.project(projectId);
+  const { head, settings } = context.records.project(projectId);
   const { client } = context.live.get(projectId);
   let evidence = 'The project is empty';
   if (head !== null) {
@@ -32,7 +32,9 @@ export async function hydrate(context: EnvironmentContext, { state, signal, prog
     evidence = `Revision ${head.rev}: ${filled.files} files`;
   }
   const { changeCounter } = await client.activity({ signal });
-  context.records.patch(projectId, { baseRev: head?.rev ?? null, savedCounter: changeCounter, dirty: false });
+  // Until a save brings the project's own rules, the agent watches by the usual ones: what others let in would change unseen. Such a project's first save reads everything.
+  const isWatched = settings.exclude.preset === 'safe' && settings.exclude.rules.length === 0;
+  context.records.patch(projectId, { baseRev: head?.rev ?? null, savedCounter: isWatched ? changeCounter : null, dirty: false });
   return evidence;
 }
 

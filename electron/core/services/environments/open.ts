@@ -9,6 +9,9 @@ import { destroyVm } from './destroy.ts';
 import { checkHead, hydrate, type HydrateState } from './hydrate.ts';
 import { settleProject } from './reconcile.ts';
 
+/** A look at a workspace that was filled a moment ago. */
+const LOOK_MS = 10_000;
+
 type OpenState = HydrateState & {
   readonly calledAt: number;
   readonly timings: { stage: string; ms: number }[];
@@ -53,6 +56,11 @@ export function openEnvironment(context: EnvironmentContext, projectId: string, 
         // That VM is not ours: it may hold somebody's unsaved work and is left for rescue.
         context.live.remove(projectId);
         context.records.move(projectId, 'error', { error: error.toShape(), startedAt: null });
+        return;
+      }
+      if (present === 'running' && await wasWrittenTo(context, projectId)) {
+        log('Something was written in it already: the environment is kept');
+        context.records.patch(projectId, { error: error.code === 'CANCELLED' ? null : error.toShape() });
         return;
       }
       // Nothing of value is in a VM that nobody was let into yet.
@@ -180,6 +188,19 @@ async function removeRemains(context: EnvironmentContext, projectId: string, vm:
   }
   step.log(`Removing the remains of an environment that ended (${vm.problem ?? vm.state})`);
   await context.hosts.link(context.records.project(projectId).hostId).request('stop', { id: projectId }, { signal: step.signal });
+}
+
+/** Whether a machine that people were let into a moment ago holds more than it was filled with. One that does not answer cannot tell. */
+async function wasWrittenTo(context: EnvironmentContext, projectId: string): Promise<boolean> {
+  const live = context.live.find(projectId);
+  if (live === null) return false;
+  try {
+    const { changeCounter } = await live.client.activity({ look: true, signal: AbortSignal.timeout(LOOK_MS) });
+    const saved = context.records.find(projectId)?.savedCounter ?? null;
+    return saved !== null && changeCounter !== saved;
+  } catch {
+    return false;
+  }
 }
 
 async function letIn(context: EnvironmentContext, { state, signal }: StepContext<OpenState>): Promise<string> {

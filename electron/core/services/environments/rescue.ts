@@ -44,12 +44,13 @@ export function rescueOrphan(context: EnvironmentContext, hostId: string, vmId: 
       { id: 'recheck', title: 'Make sure that nothing changed since', weight: 3, run: async (step) => {
         const { signal, log } = step;
         for (let saves = 1; ; saves += 1) {
-          if ((await state.client().activity({ signal, look: true })).changeCounter === saved) return saves === 1 ? 'Nothing changed' : `Saved ${saves} times; nothing changed since`;
-          if (saves >= MAX_SAVES) throw new VesselError('CONFLICT', `Something inside keeps changing files: after ${saves} saves there are still new changes`, { hint: 'Stop what is writing in the environment, then rescue it again.', retryable: true });
+          // Held until the end of the machine: nothing is written between this look and that.
           await state.client().holdStill(LAST_LEASE_MS, { signal }).catch((error: unknown) => {
             signal.throwIfAborted();
             log(`The workspace cannot be held still: ${VesselError.from(error).message}`, 'warn');
           });
+          if ((await state.client().activity({ signal, look: true })).changeCounter === saved) return saves === 1 ? 'Nothing changed' : `Saved ${saves} times; nothing changed since`;
+          if (saves >= MAX_SAVES) throw new VesselError('CONFLICT', `Something inside keeps changing files: after ${saves} saves there are still new changes`, { hint: 'Stop what is writing in the environment, then rescue it again.', retryable: true });
           log('Files changed during the save: saving once more');
           await saveOnce(context, step);
         }
