@@ -54,12 +54,12 @@ export async function isAlive(identity: ProcessIdentity): Promise<boolean> {
 
 export type ProcessSight = { readonly argv: readonly string[]; readonly cwd: string | null };
 
-/** Processes that vanish while one looks, and the working folders of other users' ones, are not seen. */
+/** Processes that vanish while one looks, the working folders of other users' ones, and those too deep for the kernel to tell are not seen. */
 async function unlessHidden<T>(look: () => Promise<T>): Promise<T | null> {
   try {
     return await look();
   } catch (error) {
-    if (isGone(error) || ['EACCES', 'EPERM'].includes(errnoOf(error) ?? '')) return null;
+    if (isGone(error) || ['EACCES', 'EPERM', 'ENAMETOOLONG'].includes(errnoOf(error) ?? '')) return null;
     throw error;
   }
 }
