@@ -5,3 +5,13 @@ export function describeUnless(why: string | null, name: string, body: () => voi
   if (why === null) describe(name, body);
   else describe(name, () => { it('cannot run here', (context) => context.skip(why)); });
 }
+
+/** The same for one test. */
+export function itUnless(why: string | null, name: string, body: () => void | Promise<void>): void {
+  it(name, why === null ? body : (context) => context.skip(why));
+}
+
+/** For what only Linux can tell or do. */
+export const NOT_LINUX = process.platform === 'linux' ? null : 'needs Linux';
+/** For what takes another user. */
+export const NOT_ROOT = process.getuid?.() === 0 ? null : 'needs root';

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { itUnless, NOT_LINUX } from '../../build/testing/describe-unless.ts';
 import { runDirectory } from '#shared/paths.ts';
 import { openInBrowser } from './browser.ts';
 import { processRuntime } from './runtime.ts';
@@ -19,7 +20,7 @@ afterEach(() => {
   rmSync(home, { recursive: true, force: true });
 });
 
-it.runIf(process.platform === 'linux')('an address reaches the browser by a private file: its ticket stands in no argument list', async () => {
+itUnless(NOT_LINUX, 'an address reaches the browser by a private file: its ticket stands in no argument list', async () => {
   // An opener that writes down how it was called, as `ps` of another user would show it.
   writeFileSync(join(home, 'xdg-open'), `#!/bin/sh\ntr '\\0' ' ' < /proc/$$/cmdline > ${join(home, 'seen.tmp')}\nmv ${join(home, 'seen.tmp')} ${join(home, 'seen')}\n`);
   chmodSync(join(home, 'xdg-open'), 0o755);

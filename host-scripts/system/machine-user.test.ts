@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describeUnless } from '../../build/testing/describe-unless.ts';
 import { MACHINE_UIDS, claimMachineUser, probeUser, releaseMachineUser, sweepMachineUsers } from './machine-user.ts';
 
 const service = { name: 'vessel', uid: 999, gid: 995 };
@@ -25,7 +26,7 @@ describe('the range of machines\' users', () => {
   });
 });
 
-describe.runIf(whole)('a machine\'s user', () => {
+describeUnless(whole ? null : 'needs a user namespace with all ids', 'a machine\'s user', () => {
   it('is one that no other machine has, however many are started at once', async () => {
     const users = await Promise.all(Array.from({ length: 60 }, (_, index) => claimMachineUser(socketDir(`m${index}`), service)));
     expect(new Set(users.map(({ uid }) => uid)).size).toBe(60);

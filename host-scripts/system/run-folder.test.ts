@@ -2,6 +2,7 @@ import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, statSync, symlink
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { itUnless, NOT_ROOT } from '../../build/testing/describe-unless.ts';
 import { hostPaths } from '../paths.ts';
 import { ensureRunFolder } from './run-folder.ts';
 
@@ -46,7 +47,7 @@ describe('the folder for sockets', () => {
     await expect(ensureRunFolder(path)).rejects.toMatchObject(refused('other users'));
   });
 
-  it.runIf(self === 0)('is refused when another user made it first', async () => {
+  itUnless(NOT_ROOT, 'is refused when another user made it first', async () => {
     mkdirSync(path);
     chownSync(path, STRANGER, STRANGER);
     await expect(ensureRunFolder(path)).rejects.toMatchObject(refused(`belongs to the user ${STRANGER}`));

@@ -2,11 +2,12 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, it } from 'vitest';
+import { expect } from 'vitest';
+import { itUnless, NOT_LINUX } from '../../build/testing/describe-unless.ts';
 import { MEMORY_SCORES } from '../guest-agent/guest/memory-scores.ts';
 import { MEMORY_GUARD } from './memory-guard.ts';
 
-it.runIf(process.platform === 'linux')('what VS Code\'s own processes start for a person is not protected as they are', () => {
+itUnless(NOT_LINUX, 'what VS Code\'s own processes start for a person is not protected as they are', () => {
   const folder = mkdtempSync(join(tmpdir(), 'vessel-guard-'));
   try {
     const report = 'cat /proc/self/oom_score_adj';

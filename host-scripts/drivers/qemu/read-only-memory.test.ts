@@ -2,7 +2,8 @@ import { spawnSync } from 'node:child_process';
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { describeUnless } from '../../../build/testing/describe-unless.ts';
 import { MEMORY_LIBRARY, readOnlyMemoryLibrary } from './read-only-memory.ts';
 
 let folder: string;
@@ -27,7 +28,7 @@ function shell(script: string, preload: boolean): { readonly stdout: string; rea
   }
 }
 
-describe.runIf(process.arch === 'x64')('the library that keeps a template\'s memory from being opened for writing', () => {
+describeUnless(process.arch === 'x64' ? null : 'the library is made for x64', 'the library that keeps a template\'s memory from being opened for writing', () => {
   it('gives the read-only descriptor to a program that asks for more', () => {
     expect(shell('echo changed 1<>/proc/self/fd/5', false).status).toBe(0);
     expect(readFileSync(memory, 'utf8')).toContain('changed');

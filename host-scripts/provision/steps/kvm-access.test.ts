@@ -2,7 +2,8 @@ import { execFileSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { describeUnless } from '../../../build/testing/describe-unless.ts';
 import { rememberedVerdict } from '../../accelerator/accelerator.ts';
 import { kvmFingerprint } from '../../accelerator/kvm-access.ts';
 import { hostBootId } from '../../system/process-identity.ts';
@@ -20,7 +21,7 @@ const context = { signal: new AbortController().signal, log: () => undefined, pr
 const rights = (): string => { const { uid, gid, mode } = statSync(device); return `${uid}:${gid} ${(mode & 0o777).toString(8)}`; };
 
 // A device of its own (that of /dev/null): the real one is everybody's.
-describe.runIf(service !== null)('the right to open /dev/kvm', () => {
+describeUnless(service === null ? 'needs root and the user that runs machines, which provisioning makes' : null, 'the right to open /dev/kvm', () => {
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), 'vessel-kvm-'));
     chmodSync(folder, 0o755);

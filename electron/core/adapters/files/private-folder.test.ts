@@ -3,6 +3,7 @@ import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFi
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { itUnless, NOT_ROOT } from '../../../../build/testing/describe-unless.ts';
 import { openDatabase } from '../sqlite/database.ts';
 import { lockHome } from '../sqlite/instance-lock.ts';
 import { ensurePrivateFolder } from './private-folder.ts';
@@ -45,7 +46,7 @@ describe('a home that everybody could read', () => {
     expect([modeOf(home), modeOf(join(home, 'vessel.lock'))]).toEqual(['700', '600']);
   });
 
-  it.runIf(isRoot)('is refused when it is another user\'s', () => {
+  itUnless(NOT_ROOT, 'is refused when it is another user\'s', () => {
     chownSync(home, STRANGER, STRANGER);
     expect(() => ensurePrivateFolder(home, 1000)).toThrow(expect.objectContaining({ code: 'FOLDER_UNSAFE', message: expect.stringContaining(home) as string }));
     expect(modeOf(home)).toBe('755');

@@ -1,5 +1,6 @@
 import { connect, createServer, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { itUnless, NOT_LINUX } from '../../../../build/testing/describe-unless.ts';
 import { RENEWAL_PATH } from '#shared/renewal.ts';
 import { Access } from './access.ts';
 import { SESSION_IDLE_MS, SESSION_LONGEST_MS, SESSION_RENEW_MS } from './cookies.ts';
@@ -207,7 +208,7 @@ describe('whose connection it is', () => {
   const sockets: Socket[] = [];
   afterEach(() => { for (const socket of sockets.splice(0)) socket.destroy(); });
 
-  it.runIf(process.platform === 'linux').each(['127.0.0.1', '::1', '::ffff:127.0.0.1'])('is read from the system, over %s', async (address) => {
+  for (const address of ['127.0.0.1', '::1', '::ffff:127.0.0.1']) itUnless(NOT_LINUX, `is read from the system, over ${address}`, async () => {
     const server = createServer();
     await new Promise<void>((resolve) => { server.listen(0, address === '::1' ? '::1' : '127.0.0.1', resolve); });
     const listening = server.address();
