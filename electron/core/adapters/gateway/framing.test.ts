@@ -2,7 +2,7 @@ import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { enterHost, send, startTestGateway, startTestGuest, upgrade, type TestGateway, type TestGuest } from './test-gateway.ts';
+import { send, startTestDoor, upgrade, type TestGateway, type TestGuest } from './test-gateway.ts';
 
 /** How requests and answers are framed on their way: what one side sees as one message the other must not see as two. */
 const ID = 'shop-api-k3f9';
@@ -10,18 +10,12 @@ let guest: TestGuest;
 let door: TestGateway;
 let host: string;
 let cookie: string;
+let close: () => Promise<void>;
 
 beforeEach(async () => {
-  guest = await startTestGuest();
-  door = await startTestGateway();
-  door.routes.set(ID, guest.route());
-  host = `${ID}.localhost:${door.gateway.port}`;
-  cookie = await enterHost(door.gateway.urlFor({ projectId: ID, frame: false }).url);
+  ({ guest, door, host, cookie, close } = await startTestDoor(ID));
 });
-afterEach(async () => {
-  await door.close();
-  await guest.close();
-});
+afterEach(() => close());
 
 /** Sends bytes as they are and resolves with all that comes back until the gateway closes. */
 function raw(text: string): Promise<string> {

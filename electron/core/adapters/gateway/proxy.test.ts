@@ -3,7 +3,7 @@ import { request as httpRequest } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
-import { enterHost, send, startTestGateway, startTestGuest, type TestGateway, type TestGuest } from './test-gateway.ts';
+import { send, startTestDoor, startTestGuest, type TestGateway, type TestGuest } from './test-gateway.ts';
 
 const ID = 'shop-api-k3f9';
 /** Far above every buffer on the way, so that streaming and back-pressure are needed. */
@@ -12,18 +12,12 @@ let guest: TestGuest;
 let door: TestGateway;
 let host: string;
 let cookie: string;
+let close: () => Promise<void>;
 
 beforeEach(async () => {
-  guest = await startTestGuest();
-  door = await startTestGateway();
-  door.routes.set(ID, guest.route());
-  host = `${ID}.localhost:${door.gateway.port}`;
-  cookie = await enterHost(door.gateway.urlFor({ projectId: ID, frame: false }).url);
+  ({ guest, door, host, cookie, close } = await startTestDoor(ID));
 });
-afterEach(async () => {
-  await door.close();
-  await guest.close();
-});
+afterEach(() => close());
 const open = (path: string, options: { readonly method?: string; readonly headers?: Record<string, string> } = {}) =>
   httpRequest({ host: '127.0.0.1', port: door.gateway.port, path, agent: false, method: options.method ?? 'GET', headers: { host, cookie, ...options.headers } });
 

@@ -100,6 +100,17 @@ export async function startTestGateway(options: { readonly port?: number | null;
   };
 }
 
+/** A gateway with one environment behind it, entered: what most tests of a way through it need. */
+export type TestDoor = { readonly guest: TestGuest; readonly door: TestGateway; readonly host: string; readonly cookie: string; close(): Promise<void> };
+
+export async function startTestDoor(projectId: string): Promise<TestDoor> {
+  const guest = await startTestGuest();
+  const door = await startTestGateway();
+  door.routes.set(projectId, guest.route());
+  const cookie = await enterHost(door.gateway.urlFor({ projectId, frame: false }).url);
+  return { guest, door, host: `${projectId}.localhost:${door.gateway.port}`, cookie, close: async () => { await door.close(); await guest.close(); } };
+}
+
 export type Answer = { readonly status: number; readonly headers: IncomingHttpHeaders; readonly body: string };
 
 /** A raw HTTP request to 127.0.0.1 with exactly these headers (fetch would refuse to set Host, Origin and Cookie). */
