@@ -7,12 +7,10 @@ import { destroyVm } from './destroy.ts';
 import type { EnvironmentContext } from './environment-context.ts';
 import { saveOnce, saveResult, saveSteps } from './save-steps.ts';
 import { foundChanges, isAsleep, requireRunning, saveStateOf } from './save.ts';
-import { holdStill, holdToTheEnd, letGo, newCloseState, settlePrograms, stillWriting, withStopped, type CloseState, type ProgramPolicy } from './still.ts';
+import { holdStill, holdToTheEnd, letGo, MAX_SAVES, newCloseState, settlePrograms, stillWriting, withStopped, type CloseState, type ProgramPolicy } from './still.ts';
 
 /** VS Code writes an edit to disk one second after the last key; whoever was typing just now is given that second. */
 const EDITOR_FLUSH_MS = 1_200;
-/** Something inside that writes without pause must not keep us here for ever. */
-const MAX_SAVES = 4;
 /** Why and how an environment is ended. */
 export type CloseOptions = { readonly reason: 'exit' | 'idle'; /** Refuses while something inside writes, instead of stopping it. */ readonly keepRunning: boolean };
 
@@ -87,7 +85,7 @@ async function recheck(context: EnvironmentContext, step: StepContext<CloseState
     const { changeCounter, hold } = await context.live.get(state.projectId).client.activity({ signal, look: true });
     const heldThrough = state.hold === null || state.hold === hold;
     if (heldThrough && changeCounter === context.records.find(state.projectId)?.savedCounter) return saves === 1 ? 'Nothing changed' : `Saved ${saves} times; nothing changed since`;
-    if (saves >= MAX_SAVES) throw await stillWriting(context, step, saves);
+    if (saves >= MAX_SAVES) throw await stillWriting(context.live.get(state.projectId).client, state.policy, saves, signal);
     // What writes although everything was asked to end is not waited for: one more save of a workspace that is still settles it.
     const isStill = state.policy === 'end' && (state.hold === null || !heldThrough) && await holdStill(context, step);
     log(`Files changed during the save: saving once more${isStill ? ', with everything held still' : ''}`);

@@ -5,10 +5,7 @@ import type { StartedOperation } from '../operations/operations.ts';
 import type { EnvironmentContext } from './environment-context.ts';
 import { newSaveState, saveOnce, saveResult, saveSteps, type SaveState } from './save-steps.ts';
 import { orphansOf } from './reconcile.ts';
-import { LAST_LEASE_MS } from './still.ts';
-
-/** What writes without pause and cannot be held still is not ended. */
-const MAX_SAVES = 4;
+import { LAST_LEASE_MS, MAX_SAVES, stillWriting } from './still.ts';
 
 /**
  * Saves the workspace of a VM that the store does not know as running, as a new revision, then ends the VM. What is written during the save is saved
@@ -50,7 +47,7 @@ export function rescueOrphan(context: EnvironmentContext, hostId: string, vmId: 
             log(`The workspace cannot be held still: ${VesselError.from(error).message}`, 'warn');
           });
           if ((await state.client().activity({ signal, look: true })).changeCounter === saved) return saves === 1 ? 'Nothing changed' : `Saved ${saves} times; nothing changed since`;
-          if (saves >= MAX_SAVES) throw new VesselError('CONFLICT', `Something inside keeps changing files: after ${saves} saves there are still new changes`, { hint: 'Stop what is writing in the environment, then rescue it again.', retryable: true });
+          if (saves >= MAX_SAVES) throw await stillWriting(state.client(), 'end', saves, signal);
           log('Files changed during the save: saving once more');
           await saveOnce(context, step);
         }

@@ -1,6 +1,7 @@
 import { VesselError } from '#shared/errors.ts';
 import type { StoppedProgram } from '#shared/contract.ts';
 import type { GuestProgram, GuestPrograms } from '#shared/guest-protocol.ts';
+import type { GuestClient } from '../../ports/guest.ts';
 import type { StepContext } from '../operations/definition.ts';
 import type { EnvironmentContext } from './environment-context.ts';
 import type { SaveState } from './save-steps.ts';
@@ -12,6 +13,8 @@ const WATCH_MS = 300;
 /** A desktop that is gone lets go after this; while it is there it says so three times as often. */
 const LEASE_MS = 30_000;
 const KEEP_MS = LEASE_MS / 3;
+/** Something inside that writes without pause must not keep us here for ever. */
+export const MAX_SAVES = 4;
 /** For the end of the machine: an infra-agent that died is started anew first. */
 export const LAST_LEASE_MS = 600_000;
 const RELEASE_MS = 20_000;
@@ -62,9 +65,9 @@ function writers({ programs, changing }: GuestPrograms): string {
 }
 
 /** The error for what writes and is not to be stopped, or cannot be. */
-export async function stillWriting(context: EnvironmentContext, { state, signal }: StepContext<CloseState>, saves: number): Promise<VesselError> {
-  const seen = await unlessOld(context.live.get(state.projectId).client.programs(WATCH_MS, { signal })) ?? { programs: [], changing: [] };
-  return conflict(seen, saves === 0 ? '' : `: after ${saves} saves there are still new changes`, state.policy);
+export async function stillWriting(client: GuestClient, policy: ProgramPolicy, saves: number, signal: AbortSignal): Promise<VesselError> {
+  const seen = await unlessOld(client.programs(WATCH_MS, { signal })) ?? { programs: [], changing: [] };
+  return conflict(seen, `: after ${saves} saves there are still new changes`, policy);
 }
 
 function conflict(seen: GuestPrograms, after: string, policy: ProgramPolicy): VesselError {
