@@ -2,6 +2,7 @@ import { stat } from 'node:fs/promises';
 import { VesselError } from '#shared/errors.ts';
 import type { DiskSpace, Vm } from '#shared/host-protocol.ts';
 import type { PauseAbility } from '../drivers/driver.ts';
+import { errnoOf } from '../system/errno.ts';
 import { diskSpace, megabytes } from './disk-space.ts';
 
 /** A guest that took this much since the reserve was touched is filling the disk; one that only writes its journal goes on. */
@@ -80,7 +81,7 @@ export class DiskGuard {
 
   async #stopGrowing(running: readonly Vm[]): Promise<void> {
     for (const { id } of running) {
-      const found = await stat(this.#options.pause.diskPath(id)).catch(() => null);
+      const found = await stat(this.#options.pause.diskPath(id)).catch((error: unknown) => { if (errnoOf(error) === 'ENOENT') return null; throw error; });
       if (found === null) continue;
       const bytes = found.blocks * BLOCK_BYTES;
       const before = this.#before.get(id);
