@@ -128,6 +128,11 @@ describe('saving', () => {
     expect(await world.history.verify(id, undefined)).toMatchObject({ ok: true });
   });
 
+  it('says of a closed environment that it is closed, and what to do', async () => {
+    const { id } = await world.projects.create({ name: 'A', template: 'node', hostId: 'local', settings: {} });
+    for (const call of [() => world.environments.close(id), () => world.environments.save(id)]) expect(call).toThrow(expect.objectContaining({ code: 'ILLEGAL_TRANSITION', message: 'The environment is already closed', hint: expect.stringContaining('Open it') as string }));
+  });
+
   it('keeps the head when only the counter moved', async () => {
     const { id } = await world.opened();
     world.guest(id).write('new.txt', 'hello');

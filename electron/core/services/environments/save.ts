@@ -59,5 +59,6 @@ export const isAsleep = (context: EnvironmentContext, projectId: string): boolea
 /** Throws ILLEGAL_TRANSITION unless the environment runs. */
 export function requireRunning(context: EnvironmentContext, projectId: string): void {
   const state = context.records.find(projectId)?.state ?? 'destroyed';
+  if (state === 'destroyed') throw new VesselError('ILLEGAL_TRANSITION', 'The environment is already closed', { hint: 'Open it to go on with its last revision.', details: { projectId, state } });
   if (state !== 'running') throw new VesselError('ILLEGAL_TRANSITION', `The environment is ${state}, not running`, { details: { projectId, state } });
 }
