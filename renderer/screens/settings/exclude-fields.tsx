@@ -7,7 +7,7 @@ import { useCall } from '../../state/use-call.ts';
 const PRESETS: readonly { readonly value: ExcludeConfig['preset']; readonly title: string; readonly text: string }[] = [
   { value: 'safe', title: 'Safe', text: 'Leaves out only what can be made again: node_modules beside package.json, .venv, target beside Cargo.toml, tool caches.' },
   { value: 'lean', title: 'Lean', text: 'Also leaves out build output, .git and .env files. Smaller, but history and secrets stay behind.' },
-  { value: 'everything', title: 'Everything', text: 'Saves every file of the workspace.' },
+  { value: 'everything', title: 'Nothing', text: 'Saves every file of the workspace.' },
 ];
 
 const SAMPLE = ['package.json', 'node_modules/react/index.js', 'src/main.ts', 'dist/main.js', '.git/HEAD', '.env', 'debug.log'].join('\n');
